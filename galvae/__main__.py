@@ -1,0 +1,5 @@
+"""python -m galvae."""
+
+from galvae.cli import main
+
+main()

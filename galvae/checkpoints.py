@@ -1,0 +1,179 @@
+"""Checkpoints: every variable of a run, written atomically and verified before it is read.
+
+`checkpoints/epoch-0123/` holds best.safetensors (the model's variables at its best epoch), last.safetensors
+(the model's and the optimizer's at this epoch), state.json (all else that a run needs to go on) and
+manifest.json (size and SHA-256 of the others, written last). A finished directory never changes.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from galvae.errors import GalvaeError
+
+FORMAT = 1
+KEPT = 2
+FILES = ("best.safetensors", "last.safetensors", "state.json")
+
+log = logging.getLogger(__name__)
+
+
+def snapshot(variables, prefix=""):
+    """Copies of variables in host memory, by path.
+
+    Args:
+        variables: Keras variables.
+        prefix: put before each path.
+
+    Raises:
+        ValueError: if two variables share a path.
+    """
+    from keras import ops  # late, because Keras takes its backend when it is imported
+
+    arrays = {prefix + variable.path: np.asarray(ops.convert_to_tensor(variable)).copy() for variable in variables}
+    if len(arrays) != len(variables):
+        raise ValueError(f"Invalid variables. Expected unique paths. Received: {[v.path for v in variables]}")
+    return arrays
+
+
+def restore(variables, arrays, prefix=""):
+    """Assigns arrays to variables by path, after comparing every name, shape and type.
+
+    Raises:
+        GalvaeError: if the two sets differ; nothing is assigned then.
+    """
+    expected = {prefix + v.path: (tuple(v.shape), str(np.dtype(v.dtype))) for v in variables}
+    received = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
+    if expected != received:
+        name = sorted(set(expected.items()) ^ set(received.items()))[0][0]
+        raise GalvaeError(
+            f"checkpoint: variable {name}: expected {expected.get(name, 'none')}, received "
+            f"{received.get(name, 'none')}; the weights are not of this configuration"
+        )
+    for variable in variables:
+        variable.assign(arrays[prefix + variable.path])
+
+
+def save(folder, epoch, best, last, state):
+    """Writes the checkpoint of an epoch; older ones but the one before are removed once it is whole.
+
+    Args:
+        folder: the run's `checkpoints`.
+        epoch: number of finished epochs.
+        best, last: dicts of arrays.
+        state: JSON-able dict.
+
+    Returns:
+        Path of the new checkpoint.
+
+    Raises:
+        OSError: if it cannot be written; earlier checkpoints are untouched.
+    """
+    from safetensors.numpy import save as pack
+
+    folder = Path(folder)
+    final = folder / f"epoch-{epoch:04d}"
+    building = folder / f".tmp-{os.uname().nodename}-{os.getpid()}-{epoch:04d}"
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    try:
+        text = json.dumps({"format": FORMAT, **state}, indent=1).encode()
+        manifest = {}
+        for name, content in zip(FILES, (pack(best), pack(last), text), strict=True):
+            _write_synced(building / name, content)
+            manifest[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        _write_synced(building / "manifest.json", json.dumps(manifest, indent=1).encode())
+        _sync_folder(building)
+        if final.exists():
+            shutil.rmtree(final)
+        os.rename(building, final)
+        _sync_folder(folder)
+    except OSError:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    for old in _newest_first(folder)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def newest(folder):
+    """The newest checkpoint whose manifest verifies, or None."""
+    for checkpoint in _newest_first(Path(folder)):
+        if verifies(checkpoint):
+            return checkpoint
+        log.warning("%s is damaged and is passed over", checkpoint)
+    return None
+
+
+def verifies(checkpoint):
+    """Whether every file of a checkpoint has the size and the SHA-256 that its manifest names."""
+    try:
+        manifest = json.loads((checkpoint / "manifest.json").read_bytes())
+        if sorted(manifest) != sorted(FILES):
+            return False
+        for name, entry in manifest.items():
+            if (checkpoint / name).stat().st_size != entry["size"]:
+                return False
+            with open(checkpoint / name, "rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
+                    return False
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return True
+
+
+def read_state(checkpoint):
+    """The state of a verified checkpoint.
+
+    Raises:
+        GalvaeError: if it has another format than this version writes.
+    """
+    state = json.loads((checkpoint / "state.json").read_bytes())
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise GalvaeError(f"{checkpoint}: expected a checkpoint of format {FORMAT}, received another")
+    return state
+
+
+def read_arrays(checkpoint, name):
+    """Arrays of "best" or "last" of a verified checkpoint, by the paths of their variables.
+
+    Raises:
+        GalvaeError: if the file is no safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = checkpoint / f"{name}.safetensors"
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise GalvaeError(f"{path}: expected a safetensors file ({error})") from error
+
+
+def _newest_first(folder):
+    return sorted((path for path in folder.glob("epoch-*") if path.is_dir()), reverse=True, key=_epoch_of)
+
+
+def _epoch_of(checkpoint):
+    digits = checkpoint.name.removeprefix("epoch-")
+    return int(digits) if digits.isdecimal() else -1
+
+
+def _write_synced(path, content):
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder):
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,217 @@
+"""The command line: `galvae COMMAND [key=value ...]`, each command a Hydra application."""
+
+import errno
+import importlib
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from galvae import __version__
+from galvae.config import COMMANDS
+from galvae.errors import CannotBeDone, GalvaeError
+from galvae.help import CONF, command_help, one_line, overview
+from galvae.validation import closest, typed
+
+LATEST = Path("outputs/train/latest")
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+
+
+def main(argv=None):
+    """Runs one command and exits: 0 done, 1 could not be done, 2 bad input, 130 stopped by Ctrl-C.
+
+    Args:
+        argv: the arguments, by default those of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        sys.exit(run(arguments))
+    except GalvaeError as error:
+        _report(str(error))
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        _report("stopped")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def run(arguments):
+    """Runs one command; returns the exit status or raises GalvaeError."""
+    if arguments[:1] in (["-sc"], ["--shell-completion"]):
+        return complete(arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"galvae {__version__}")
+        return 0
+    command, *overrides = arguments
+    if command not in COMMANDS:
+        raise GalvaeError(
+            f"unknown command {command!r}; expected {' or '.join(COMMANDS)}{closest(command, COMMANDS)}"
+        )
+    if {"-h", "--help"} & set(overrides):
+        print(command_help(command, [text for text in overrides if not text.startswith("-")]))
+        return 0
+    return launch(command, place(command, overrides))
+
+
+class Command:
+    """What Hydra calls with the composed configuration; a plain object, so that launchers can pickle it.
+
+    Args:
+        name: of the command.
+    """
+
+    def __init__(self, name):
+        self.name = name
+        self.exit_status = 0
+
+    def __call__(self, composed):
+        from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
+
+        output_dir = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            config = typed(self.name, OmegaConf.to_container(composed, resolve=True))
+            result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
+        except GalvaeError as error:
+            # Reported here, because Hydra would add lines of its own; other jobs of a sweep go on.
+            _report(str(error))
+            self.exit_status = max(self.exit_status, error.exit_status)
+            _remove_empty(output_dir)
+            return None
+        except OSError as error:
+            _remove_empty(output_dir)
+            if error.errno not in DISK_TROUBLE:
+                raise
+            self.exit_status = CannotBeDone.exit_status
+            _report(f"cannot write in {output_dir}: {error.strerror}; what was written before is kept")
+            return None
+        except BaseException:
+            _remove_empty(output_dir)
+            raise
+        print(output_dir)
+        return result
+
+
+def launch(command, overrides):
+    """Hands a command to Hydra; returns the exit status.
+
+    Args:
+        command: name of the command.
+        overrides: Hydra's arguments.
+
+    Raises:
+        GalvaeError: if the configuration cannot be composed.
+    """
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the lines below have the last word
+    sys.argv = [f"galvae {command}", *overrides]
+    task = Command(command)
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        _remove_empty_sweep(overrides)
+        raise GalvaeError(one_line(error)) from error
+    return task.exit_status
+
+
+def place(command, overrides):
+    """Overrides with `run=` resolved to a directory and the output directory chosen beside it.
+
+    Args:
+        command: name of the command.
+        overrides: as typed.
+
+    Raises:
+        GalvaeError: if `run=latest` and there is no finished run.
+    """
+    placed = list(overrides)
+    given = [text.partition("=")[0] for text in placed]
+    multirun = bool({"-m", "--multirun"} & set(placed))
+    if multirun and "hydra.sweep.dir" not in given:
+        placed.append(f"hydra.sweep.dir=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    if "run" not in given or command == "train":
+        return placed
+    index = given.index("run")
+    value = placed[index].partition("=")[2]
+    if value == "latest":
+        if not LATEST.exists():
+            raise GalvaeError(
+                f"run=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
+            )
+        value = LATEST
+    path = Path(value).expanduser().resolve()
+    placed[index] = f"run={_quoted(path)}"
+    if not (path / "config.yaml").is_file():
+        return placed  # the command says what is wrong with it; no directory is needed
+    target = next(folder for folder in _numbered(path / command) if not folder.exists())
+    if not multirun and "hydra.run.dir" not in given:
+        placed.append(f"hydra.run.dir={_quoted(target)}")
+    return placed
+
+
+def complete(arguments):
+    """Answers a shell's TAB: command names for the first word, Hydra's completion for the rest.
+
+    Args:
+        arguments: `-sc` and what follows, as the shell's function passes them.
+    """
+    words = os.environ.get("COMP_LINE", "").split(" ")
+    if any(text.startswith("query=") for text in arguments) and len(words) <= 2:
+        print("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
+        return 0
+    command = "train"
+    if len(words) > 2:
+        command = words.pop(1)
+        if command not in COMMANDS:
+            return 0
+        # Hydra must not see the command, nor count its letters.
+        point = int(os.environ.get("COMP_POINT", "0")) - len(command) - 1
+        os.environ.update(COMP_LINE=" ".join(words), COMP_POINT=str(point))
+    return launch(command, arguments)
+
+
+def _quoted(path):
+    """A path as the value of a Hydra override."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _numbered(path):
+    """path, path-2, path-3, ..."""
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.name}-{number}")
+        number += 1
+
+
+def _remove_empty(folder):
+    """Removes a folder, and those above it, as far as they are empty."""
+    for path in (folder, *folder.parents):
+        if path == Path.cwd():
+            return
+        try:
+            path.rmdir()
+        except OSError:
+            return
+
+
+def _remove_empty_sweep(overrides):
+    """Removes a sweep's folder that holds nothing but Hydra's own note."""
+    for text in overrides:
+        key, _, value = text.partition("=")
+        folder = Path(value)
+        if key == "hydra.sweep.dir" and folder.is_dir() and os.listdir(folder) == ["multirun.yaml"]:
+            (folder / "multirun.yaml").unlink()
+            _remove_empty(folder.resolve())
+
+
+def _report(message):
+    print(f"galvae: {message}", file=sys.stderr)

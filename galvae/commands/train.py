@@ -1,0 +1,111 @@
+"""galvae train: train a model on a dataset."""
+
+import logging
+
+import numpy as np
+
+from galvae import devices, figures
+from galvae.data import load_dataset
+from galvae.errors import GalvaeError, TrainingDiverged
+from galvae.run import Run
+
+SHOWN = 24  # galaxies in the reconstructions
+SAMPLED = 64
+SCATTERED = 5000  # codes in the scatter plot
+
+log = logging.getLogger(__name__)
+
+
+def main(config, output_dir):
+    """Trains, and leaves a complete run directory.
+
+    Args:
+        config: TrainConfig.
+        output_dir: the run's directory.
+
+    Returns:
+        The best validation loss, so that a sweeper can minimise it.
+    """
+    device = devices.setup(config.backend, config.precision, config.seed)
+    from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
+    from galvae.training import fit
+
+    dataset = load_dataset(config.dataset)
+    check_range(dataset, config.reconstruction.loss)
+    model = build_model(config, dataset.image_shape, dataset.pixel_range)
+    run = Run.create(output_dir, config, dataset, device)
+    log.info(
+        "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
+        config.model.name,
+        f"{model.count_params():,}",
+        len(dataset.split("train")),
+        *dataset.image_shape,
+        device.backend,
+        device.precision,
+        device.name,
+        device.kind,
+    )
+    try:
+        history, metrics = fit(model, dataset, config, run, device)
+        draw(run, model, dataset, history)
+        run.write_json("metrics.json", metrics)
+    except BaseException as error:
+        run.write_json("metrics.json", {"status": ended(error)})
+        raise
+    run.mark_latest()
+    log.info("best epoch %d: validation loss %.5g", metrics["best_epoch"], metrics["val_loss"])
+    return metrics["val_loss"]
+
+
+def check_range(dataset, loss):
+    """Refuses targets that the loss has no meaning for, and warns of those that the decoder cannot reach."""
+    low, high = dataset.to_unit([dataset.report["low"], dataset.report["high"]])
+    if low >= 0 and high <= 1:
+        return
+    found = f"intensities from {low:.4g} to {high:.4g} where the decoder gives 0 to 1"
+    if loss == "bce":
+        raise GalvaeError(
+            f"reconstruction.loss: expected intensities in [0, 1] for bce, received {found}; set the pixel "
+            "range or take reconstruction.loss=mse"
+        )
+    log.warning("%s", found)
+
+
+def draw(run, model, dataset, history):
+    """Draws the run's figures, each with its numbers beside it."""
+    from galvae.latent import decode_codes, encode_dataset, information
+
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    figures.save(figures.loss_curves(history), folder / "loss.png")
+
+    # Validation first: the reconstructions below show galaxies that training has not seen.
+    indices = np.concatenate([dataset.split("val"), dataset.split("train")])[:SCATTERED]
+    mean, log_variance = encode_dataset(model, dataset, indices)
+    told = information(mean, log_variance)
+    labels = None if dataset.labels is None else dataset.labels[indices]
+    unit = "nats" if log_variance is not None else "variance"
+    scatter = figures.latent_scatter(mean, told, labels, dataset.class_names, unit)
+    figures.save(scatter, folder / "latent.png")
+    arrays = {"indices": indices, "mean": mean, "information": told}
+    if labels is not None:
+        arrays["labels"] = labels
+    np.savez(folder / "latent.npz", **arrays)
+
+    shown = indices[: min(SHOWN, len(dataset.split("val")))]
+    originals = dataset.to_unit(dataset.images[shown])
+    decoded = decode_codes(model, mean[: len(shown)])
+    figures.save(figures.reconstructions(originals, decoded), folder / "reconstructions.png")
+    np.savez(folder / "reconstructions.npz", indices=shown, originals=originals, decoded=decoded)
+
+    codes = model.draw_codes(SAMPLED, seed=run.config.seed)
+    images = decode_codes(model, codes)
+    figures.save(figures.grid(images), folder / "samples.png")
+    np.savez(folder / "samples.npz", codes=codes, images=images)
+
+
+def ended(error):
+    """The status that metrics.json gets when training ends with an exception."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped"
+    return "diverged" if isinstance(error, TrainingDiverged) else "failed"

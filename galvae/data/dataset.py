@@ -1,0 +1,182 @@
+"""The one form in which every dataset reaches models, commands and figures."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from galvae.errors import GalvaeError
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GalaxyDataset:
+    """Images with what is known of them, memory-mapped, in three splits.
+
+    Attributes:
+        name: of the reader.
+        images: (N, H, W, C) uint8 or float32, memory-mapped and never copied whole.
+        pixel_range: (low, high), the stored values that become 0 and 1 in network units.
+        labels: (N,) integers, or None.
+        class_names: name of class 0, 1, ..., or None.
+        condition: (N, K) float32, or None; NaN where unknown.
+        condition_names, condition_units: K names and units.
+        catalogue: column name -> (N,) array; ids, sky positions and measurements, carried along untouched.
+        catalogue_units: column name -> unit, for the columns that have one.
+        report: what the check of the images found.
+        splits: "train", "val", "test" -> indices of images.
+    """
+
+    name: str
+    images: np.ndarray
+    pixel_range: tuple[float, float]
+    labels: np.ndarray | None = None
+    class_names: list[str] | None = None
+    condition: np.ndarray | None = None
+    condition_names: list[str] = field(default_factory=list)
+    condition_units: list[str] = field(default_factory=list)
+    catalogue: dict[str, np.ndarray] = field(default_factory=dict)
+    catalogue_units: dict[str, str] = field(default_factory=dict)
+    report: dict = field(default_factory=dict)
+    splits: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self):
+        return len(self.images)
+
+    @property
+    def image_shape(self):
+        """(H, W, C)."""
+        return tuple(self.images.shape[1:])
+
+    def to_unit(self, images):
+        """Stored pixel values as float32 in network units."""
+        low, high = self.pixel_range
+        return (np.asarray(images, np.float32) - low) / (high - low)
+
+    def from_unit(self, images):
+        """Values in network units as float32 in stored units."""
+        low, high = self.pixel_range
+        return np.asarray(images, np.float32) * (high - low) + low
+
+    def split(self, name):
+        """Indices of the images of "train", "val" or "test".
+
+        Raises:
+            GalvaeError: for another name.
+        """
+        if name not in self.splits:
+            raise GalvaeError(f"split: expected {' or '.join(self.splits)}, received {name!r}")
+        return self.splits[name]
+
+    def batches(self, split, batch, seed=None):
+        """The images of a split, `batch` at a time; shuffled anew each epoch if a seed is given."""
+        return Batches(self, self.split(split), batch, seed)
+
+    def median_pixel(self, split, most=1000):
+        """Median intensity of each channel, (C,) in network units, over at most `most` images of a split."""
+        indices = self.split(split)
+        chosen = np.sort(indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int)])
+        return np.median(self.to_unit(self.images[chosen]), axis=(0, 1, 2))
+
+
+class Batches:
+    """A sequence of batches whose order is a pure function of (seed, step).
+
+    Step s belongs to epoch s // len(self); each epoch holds every image once, the last batch being smaller
+    where the split is no multiple of `batch`. A run can therefore go on at any step as if never stopped.
+
+    Args:
+        dataset: the GalaxyDataset.
+        indices: images to draw from.
+        batch: images per step; a split smaller than that makes one batch.
+        seed: integer, or None for the order of `indices` in every epoch.
+    """
+
+    def __init__(self, dataset, indices, batch, seed=None):
+        self.dataset = dataset
+        self.indices = indices
+        self.batch = min(batch, len(indices))
+        self.seed = seed
+        self._epoch, self._order = None, None
+
+    def __len__(self):
+        """Steps in an epoch."""
+        return -(-len(self.indices) // self.batch)
+
+    def order(self, epoch):
+        """Indices of the images in the order of an epoch, counted from 0."""
+        if self.seed is None:
+            return self.indices
+        if epoch != self._epoch:
+            permutation = np.random.default_rng([self.seed, epoch]).permutation(len(self.indices))
+            self._epoch, self._order = epoch, self.indices[permutation]
+        return self._order
+
+    def step(self, step):
+        """Indices of the images of a step, counted from 0 over all epochs."""
+        epoch, position = divmod(step, len(self))
+        return self.order(epoch)[position * self.batch : (position + 1) * self.batch]
+
+    def gather(self, indices):
+        """What a model takes of these images: stored values, in one read of the memory map."""
+        inputs = {"images": self.dataset.images[indices]}
+        if self.dataset.condition is not None:
+            inputs["condition"] = self.dataset.condition[indices]
+        return inputs
+
+    def __iter__(self):
+        """One epoch's batches in stored order of steps, as (indices, inputs)."""
+        for step in range(len(self)):
+            indices = self.step(step)
+            yield indices, self.gather(indices)
+
+
+def make_splits(count, shares, seed):
+    """Random split of `count` images.
+
+    Args:
+        count: number of images.
+        shares: shares of train, val and test, which sum to 1.
+        seed: of the permutation (`numpy.random.RandomState`, whose stream NumPy keeps for ever).
+
+    Returns:
+        dict of index arrays, by the names in SPLITS.
+
+    Raises:
+        GalvaeError: if a split would be empty.
+    """
+    order = np.random.RandomState(seed).permutation(count)
+    val, test = (round(count * share) for share in shares[1:])
+    train = count - val - test
+    sizes = dict(zip(SPLITS, (train, val, test), strict=True))
+    empty = [name for name, size in sizes.items() if size < 1]
+    if empty:
+        raise GalvaeError(
+            f"dataset.split: the {empty[0]} split is empty; expected at least one image in each, "
+            f"received {list(shares)} of {count} images"
+        )
+    return {
+        "train": order[:train],
+        "val": order[train : train + val],
+        "test": order[train + val :],
+    }
+
+
+def save_splits(splits, path):
+    """Writes index arrays as .npz (`read_splits` reads them back)."""
+    np.savez(Path(path), **splits)
+
+
+def read_splits(path):
+    """Index arrays of a run, by split.
+
+    Raises:
+        GalvaeError: if the file is missing or holds anything but three arrays of indices.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            splits = {name: stored[name] for name in SPLITS}
+    except (OSError, ValueError, KeyError) as error:
+        raise GalvaeError(f"{path}: expected the indices of {', '.join(SPLITS)} ({error})") from error
+    return splits

@@ -1,0 +1,238 @@
+"""Backend, precision and the feeding of data: the only file that knows TensorFlow from JAX."""
+
+import contextlib
+import logging
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from galvae.errors import GalvaeError
+
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of /proc/cpuinfo: the processor multiplies bfloat16 natively
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and how a process computes.
+
+    Attributes:
+        backend: "tensorflow" or "jax".
+        kind: "cpu" or "gpu".
+        name: of the processor or of the first GPU.
+        count: number of GPUs, or 1.
+        precision: "float32" or "bfloat16" (matrix products only; weights and losses stay float32).
+        threads: processors that this process may use.
+    """
+
+    backend: str
+    kind: str
+    name: str
+    count: int
+    precision: str
+    threads: int
+
+    @property
+    def jit(self):
+        """Whether steps are compiled by XLA; on a CPU TensorFlow without it is three times faster."""
+        return self.backend == "jax" or self.kind == "gpu"
+
+
+def setup(backend, precision="float32", seed=0):
+    """Makes Keras ready for one job; call it before anything imports Keras.
+
+    Settings left by an earlier job of this process are reset, and nothing is taken from the user's
+    keras.json.
+
+    Args:
+        backend: "tensorflow" or "jax".
+        precision: "auto", "float32" or "bfloat16".
+        seed: of weights and of whatever else draws without a seed of its own.
+
+    Returns:
+        Device.
+
+    Raises:
+        GalvaeError: if the backend is not installed, or Keras already runs on the other one.
+    """
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend
+        os.environ["KERAS_HOME"] = os.devnull  # so that no keras.json is read or, by parallel jobs, written
+        os.environ.setdefault("JAX_ENABLE_X64", "0")
+        with _quiet():
+            _import(backend)
+    import keras
+
+    if keras.config.backend() != backend:
+        raise GalvaeError(
+            f"backend: this process already runs Keras on {keras.config.backend()}; expected the same, "
+            f"received {backend}"
+        )
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    with _quiet():
+        gpus = _gpus(backend)
+    kind = "gpu" if gpus else "cpu"
+    chosen = choose_precision(precision, kind, backend, processor_flags())
+    _set_precision(backend, kind, chosen)
+    return Device(
+        backend=backend,
+        kind=kind,
+        name=gpus[0] if gpus else processor_name(),
+        count=max(1, len(gpus)),
+        precision=chosen,
+        threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    )
+
+
+def choose_precision(precision, kind, backend, flags):
+    """The precision that a request comes to on a device.
+
+    Args:
+        precision: "auto", "float32" or "bfloat16".
+        kind: "cpu" or "gpu".
+        backend: "tensorflow" or "jax".
+        flags: set of the processor's flags.
+
+    Returns:
+        "float32" or "bfloat16". A processor without bfloat16 arithmetic computes in float32, with a warning
+        if bfloat16 was asked for.
+    """
+    able = kind == "gpu" or (backend == "tensorflow" and bool(BFLOAT16_FLAGS & flags))
+    if precision == "bfloat16" and not able:
+        log.warning(
+            "precision=bfloat16: expected a GPU, or tensorflow on a processor with %s; computing in float32",
+            " or ".join(sorted(BFLOAT16_FLAGS)),
+        )
+    return "bfloat16" if able and precision != "float32" else "float32"
+
+
+def processor_flags():
+    """Flags of the processor as a set; empty where the system does not tell."""
+    return set(_cpuinfo("flags").split())
+
+
+def processor_name():
+    """Model of the processor, or "unknown"."""
+    return _cpuinfo("model name") or "unknown"
+
+
+def memory_mb():
+    """Anonymous and shared memory of this process in MB; pages of memory-mapped files do not count."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:  # not Linux: the peak of everything is the nearest figure
+        import resource
+
+        unit = 1e6 if sys.platform == "darwin" else 1e3
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    values = {name: text for name, _, text in (line.partition(":") for line in lines)}
+    return sum(int(values[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1e3
+
+
+def feed(batches):
+    """The batches without end, in the form that Keras' fit takes fastest, prepared beside the step.
+
+    Args:
+        batches: a galvae Batches.
+
+    Returns:
+        An endless iterable of (inputs,) for `fit` with `steps_per_epoch=len(batches)`.
+    """
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return _endless(batches)
+    import tensorflow as tf
+
+    sample = batches.gather(batches.step(0)[:1])
+    names, kinds = list(sample), [array.dtype for array in sample.values()]
+
+    def gather(step):
+        return list(batches.gather(batches.step(int(step))).values())
+
+    def inputs(step):
+        arrays = tf.numpy_function(gather, [step], kinds)
+        for array, name in zip(arrays, names, strict=True):
+            array.set_shape((None, *sample[name].shape[1:]))
+        return (dict(zip(names, arrays, strict=True)),)
+
+    return tf.data.Dataset.counter(0).map(inputs).prefetch(2)
+
+
+def _endless(batches):
+    step = 0
+    while True:
+        yield (batches.gather(batches.step(step)),)
+        step += 1
+
+
+def _import(backend):
+    try:
+        __import__(backend)
+        __import__("keras")
+    except ImportError as error:
+        raise GalvaeError(
+            f"backend: expected {backend} to be installed (pip install {backend}), received {error}"
+        ) from error
+
+
+def _gpus(backend):
+    if backend == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        # Without growth, one job takes the whole memory of a GPU that others share.
+        with contextlib.suppress(RuntimeError):  # already in use by an earlier job of this process
+            tf.config.experimental.set_memory_growth(gpu, True)
+    return [tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus]
+
+
+def _set_precision(backend, kind, precision):
+    import keras
+
+    mixed = precision == "bfloat16"
+    keras.config.set_dtype_policy("mixed_bfloat16" if mixed and kind == "gpu" else "float32")
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # On a CPU, oneDNN's rewrite of the float32 graph is faster than Keras' mixed policy.
+        rewrite = mixed and kind == "cpu"
+        tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": rewrite})
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Hides what TensorFlow's libraries print while they load; TF_CPP_MIN_LOG_LEVEL=0 shows it all."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ and os.environ["TF_CPP_MIN_LOG_LEVEL"] != "3":
+        yield
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        # The first lines come before TensorFlow reads its log level, from C++: only the descriptor stops them.
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _cpuinfo(key):
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as lines:
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name.strip() == key:
+                return value.strip()
+    return ""

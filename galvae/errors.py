@@ -1,0 +1,20 @@
+"""The errors that a user can mend, shown as one line instead of a traceback."""
+
+
+class GalvaeError(Exception):
+    """A mistake in what the user asked for or gave; the command ends with exit status 2.
+
+    The message is one line in three parts: what is wrong, what was expected, what was received.
+    """
+
+    exit_status = 2
+
+
+class CannotBeDone(GalvaeError):
+    """A sound request that the machine could not fulfil (disk, network); exit status 1."""
+
+    exit_status = 1
+
+
+class TrainingDiverged(CannotBeDone):
+    """Training whose loss is no longer finite; exit status 1."""

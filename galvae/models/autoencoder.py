@@ -1,0 +1,192 @@
+"""The plain autoencoder, and what every other model inherits from it."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from galvae import losses
+from galvae.models.layers import CodeMoments, RandomDihedral, UnitScaling
+from galvae.models.networks import build_decoder, build_encoder
+
+
+class Autoencoder(keras.Model):
+    """An encoder and a decoder trained to reproduce their input through a code of few dimensions.
+
+    Images come in as stored (uint8 or float) and are scaled on the device; decoded images are float32 in
+    [0, 1]. Subclasses add to `call`, `loss_terms` and `draw_codes`; the training step stays Keras' own.
+
+    Args:
+        image_shape: (H, W, C).
+        latent_dim: number of latent dimensions.
+        network: the network's configuration (name, filters, kernels, ...).
+        reconstruction: "bce" (binary cross-entropy) or "mse" (squared error), summed over pixels and
+            averaged over channels.
+        reconstruction_weight: factor of the reconstruction term in the loss.
+        pixel_range: (low, high), the stored values that become 0 and 1.
+        augment: whether training images are flipped and turned at random.
+        code_activation: activation of the code, None for linear.
+        seed: of augmentation and noise.
+
+    Raises:
+        GalvaeError: if the network cannot take images of this size.
+    """
+
+    condition_dim = 0
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim,
+        network,
+        reconstruction="bce",
+        reconstruction_weight=1.0,
+        pixel_range=(0, 255),
+        augment=False,
+        code_activation=None,
+        seed=0,
+        name="autoencoder",
+    ):
+        # The model itself stays in float32, so that targets and losses do; its layers follow the policy.
+        super().__init__(name=name, dtype="float32")
+        self.image_shape = tuple(image_shape)
+        self.latent_dim = latent_dim
+        self.network = network
+        self.reconstruction = reconstruction
+        self.reconstruction_weight = reconstruction_weight
+        self.pixel_range = tuple(pixel_range)
+        self.augment = augment
+        self.code_activation = code_activation
+        self.seed = seed
+        self.scaling = UnitScaling(*self.pixel_range, name="scaling")
+        self.augmentation = RandomDihedral(seed, name="augmentation") if augment else None
+        self.encoder = build_encoder(self.image_shape, network)
+        self.decoder = build_decoder(latent_dim, self.image_shape, network)
+        self.mean_head = keras.layers.Dense(
+            latent_dim, activation=code_activation, dtype="float32", name="mean"
+        )
+        self.term_trackers = [keras.metrics.Mean(name=term) for term in self.terms]
+        self.add_code_layers()
+
+    @property
+    def terms(self):
+        """Names of the objective's terms, in the order in which they are logged."""
+        return ["reconstruction"]
+
+    def add_code_layers(self):
+        """Creates what stands between the encoder's features and the decoder, besides the mean."""
+        self.code_moments = CodeMoments(self.latent_dim, name="code_moments")
+
+    def build_all(self):
+        """Creates every variable, so that weights can be loaded before the first batch."""
+        images = np.zeros((1, *self.image_shape), np.float32)
+        self({"images": images}, training=True)
+        self.built = True
+
+    def call(self, inputs, training=False):
+        target = self.unit_images(inputs["images"], training)
+        codes = self.mean_head(self.encoder(target))
+        codes = self.code_moments(codes, training=training)
+        return {"target": target, "mean": codes, "logits": self.decode_logits(codes)}
+
+    def unit_images(self, images, training):
+        """Stored images as floats in network units, flipped and turned in training if so configured."""
+        if training and self.augmentation is not None:
+            images = self.augmentation(images)
+        return self.scaling(images)
+
+    def decode_logits(self, codes):
+        return ops.cast(self.decoder(codes), "float32")
+
+    def loss_terms(self, outputs):
+        """Terms of the objective per image.
+
+        Args:
+            outputs: what `call` returned.
+
+        Returns:
+            dict of (B,) arrays, in the order of `terms`.
+        """
+        if self.reconstruction == "bce":
+            reconstruction = losses.binary_cross_entropy(outputs["logits"], outputs["target"])
+        else:
+            reconstruction = losses.squared_error(ops.sigmoid(outputs["logits"]), outputs["target"])
+        return {"reconstruction": reconstruction}
+
+    def total_loss(self, terms, training):
+        """The objective per image, (B,), from its terms."""
+        return self.reconstruction_weight * terms["reconstruction"]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        terms = self.loss_terms(y_pred)
+        for tracker in self.term_trackers:
+            tracker.update_state(terms[tracker.name])
+        return ops.mean(self.total_loss(terms, training))
+
+    def encode(self, images, condition=None):
+        """Codes of stored images.
+
+        Args:
+            images: (B, H, W, C) as stored.
+            condition: ignored by models without a condition.
+
+        Returns:
+            mean (B, latent_dim) and log-variance (B, latent_dim) of the posterior; None for a plain
+            autoencoder, whose code is a point.
+        """
+        return self.mean_head(self.encoder(self.scaling(images))), None
+
+    def decode(self, codes, condition=None):
+        """Images of codes.
+
+        Args:
+            codes: (B, latent_dim).
+            condition: ignored by models without a condition.
+
+        Returns:
+            (B, H, W, C) float32 in [0, 1].
+        """
+        return ops.sigmoid(self.decode_logits(codes))
+
+    def draw_codes(self, n, seed=None, temperature=1.0):
+        """Random codes, (n, latent_dim) float32, the same on every backend for the same seed.
+
+        A plain autoencoder has no prior: its codes come from a Gaussian with the mean and the covariance
+        that the training codes had.
+
+        Args:
+            n: how many.
+            seed: integer, or None for different codes each time.
+            temperature: factor of the standard deviation.
+        """
+        mean, covariance = self.code_moments.moments()
+        noise = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
+        values, vectors = np.linalg.eigh(covariance)
+        factor = vectors * np.sqrt(np.maximum(values, 0.0))
+        return (mean + temperature * noise @ factor.T).astype(np.float32)
+
+    def sample(self, n, condition=None, seed=None, temperature=1.0):
+        """Generated images, (n, H, W, C) float32 in [0, 1]; arguments as in `draw_codes` and `decode`."""
+        return self.decode(self.draw_codes(n, seed, temperature), condition)
+
+    def set_output_bias(self, pixels):
+        """Starts the decoder at a constant image, instead of spending the first epochs on the background.
+
+        Args:
+            pixels: (C,) intensities in [0, 1].
+        """
+        pixels = np.clip(pixels, 0.01, 0.99)
+        self.decoder.get_layer("decoder_image").bias.assign(np.log(pixels / (1 - pixels)))
+
+    def get_config(self):
+        return {
+            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
+            "network": self.network,
+            "reconstruction": self.reconstruction,
+            "reconstruction_weight": self.reconstruction_weight,
+            "pixel_range": self.pixel_range,
+            "augment": self.augment,
+            "code_activation": self.code_activation,
+            "seed": self.seed,
+            "name": self.name,
+        }

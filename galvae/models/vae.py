@@ -1,0 +1,80 @@
+"""The variational autoencoder; with a beta other than one, the beta-VAE."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from galvae import losses
+from galvae.models.autoencoder import Autoencoder
+from galvae.models.layers import Sampling
+
+LOG_VARIANCE_BOUND = 10.0
+
+
+class VAE(Autoencoder):
+    """An autoencoder whose code is a distribution, held close to the standard normal.
+
+    The objective per image is weight x reconstruction + beta x KL. `beta` is a variable that training sets
+    each epoch; validation uses `final_beta`, the schedule's last value, so that epochs can be compared.
+
+    Args:
+        final_beta: weight of the KL term in validation.
+        **kwargs: as of `Autoencoder`.
+
+    Reference:
+        Kingma & Welling 2014 (arXiv:1312.6114); Higgins et al. 2017 (beta-VAE, ICLR). The log-variance is
+        bounded to +-10, because an unbounded one gave losses of 5e10 in the first epoch of a published run.
+    """
+
+    def __init__(self, *args, final_beta=1.0, name="vae", **kwargs):
+        self.final_beta = final_beta
+        super().__init__(*args, name=name, **kwargs)
+
+    @property
+    def terms(self):
+        return ["reconstruction", "kl"]
+
+    def add_code_layers(self):
+        # A zero kernel starts every posterior at unit variance, which avoids NaN after long training.
+        self.log_variance_head = keras.layers.Dense(
+            self.latent_dim, kernel_initializer="zeros", dtype="float32", name="log_variance"
+        )
+        self.sampling = Sampling(self.seed + 1, name="sampling")
+        self.beta = keras.Variable(
+            self.final_beta, trainable=False, dtype="float32", name="beta", aggregation="none"
+        )
+
+    def call(self, inputs, training=False):
+        target = self.unit_images(inputs["images"], training)
+        mean, log_variance = self.posterior(target)
+        codes = self.sampling(mean, log_variance)
+        return {
+            "target": target,
+            "mean": mean,
+            "log_variance": log_variance,
+            "logits": self.decode_logits(codes),
+        }
+
+    def posterior(self, target):
+        """Mean and bounded log-variance of q(code | image), each (B, latent_dim)."""
+        features = self.encoder(target)
+        log_variance = losses.soft_bound(self.log_variance_head(features), LOG_VARIANCE_BOUND)
+        return self.mean_head(features), log_variance
+
+    def loss_terms(self, outputs):
+        kl = ops.sum(losses.kl_divergence(outputs["mean"], outputs["log_variance"]), axis=-1)
+        return {**super().loss_terms(outputs), "kl": kl}
+
+    def total_loss(self, terms, training):
+        beta = self.beta if training else self.final_beta
+        return super().total_loss(terms, training) + beta * terms["kl"]
+
+    def encode(self, images, condition=None):
+        return self.posterior(self.scaling(images))
+
+    def draw_codes(self, n, seed=None, temperature=1.0):
+        noise = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
+        return (temperature * noise).astype(np.float32)
+
+    def get_config(self):
+        return {**super().get_config(), "final_beta": self.final_beta}

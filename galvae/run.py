@@ -1,0 +1,188 @@
+"""The run directory: created by train, and all that every later command needs."""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import uuid
+from importlib import metadata
+from pathlib import Path
+
+from galvae import __version__, checkpoints
+from galvae.data import load_dataset
+from galvae.data.dataset import read_splits, save_splits
+from galvae.errors import GalvaeError
+from galvae.validation import read_config, write_config
+
+LATEST = Path("outputs/train/latest")
+PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
+
+
+class Run:
+    """A training run on disk.
+
+    Attributes:
+        path: the directory.
+        config: TrainConfig.
+    """
+
+    def __init__(self, path, config):
+        self.path = Path(path)
+        self.config = config
+
+    @classmethod
+    def create(cls, path, config, dataset, device):
+        """Starts a run: writes its configuration, environment, split and data report.
+
+        Args:
+            path: the directory; it may exist, but hold no other run.
+            config: TrainConfig.
+            dataset: GalaxyDataset.
+            device: Device.
+
+        Raises:
+            GalvaeError: if the directory holds another run.
+        """
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            # Exclusive creation: of two jobs that are given one directory, one gets it.
+            with open(path / "config.yaml", "x"):
+                pass
+        except FileExistsError as error:
+            raise GalvaeError(
+                f"{path} already holds a run; expected a new directory, as hydra.run.dir=..."
+            ) from error
+        run = cls(path, config)
+        write_config(config, path / "config.yaml")
+        run.write_json("environment.json", environment(config, device))
+        run.write_json("data_report.json", {"dataset": dataset.name, **dataset.report})
+        save_splits(dataset.splits, path / "split.npz")
+        run.write_json("metrics.json", {"status": "running"})
+        return run
+
+    @classmethod
+    def open(cls, path):
+        """Opens an existing run.
+
+        Raises:
+            GalvaeError: if the directory is missing, is no run, or its configuration is not valid.
+        """
+        path = Path(path)
+        if not (path / "config.yaml").is_file():
+            received = "a directory without one" if path.is_dir() else "no directory"
+            raise GalvaeError(
+                f"run: {path}: expected a run's directory, with a config.yaml; received {received}"
+            )
+        return cls(path, read_config(path / "config.yaml"))
+
+    def load_model(self):
+        """The model with the weights of its best epoch so far.
+
+        Returns:
+            (model, state): the model, and the state of the checkpoint that was read.
+
+        Raises:
+            GalvaeError: if there is no checkpoint yet, or its weights are not of this configuration.
+        """
+        from galvae.models import build_model
+
+        checkpoint = checkpoints.newest(self.path / "checkpoints")
+        if checkpoint is None:
+            raise GalvaeError(
+                f"run: {self.path}: no checkpoint yet; expected a run that has finished an epoch or more"
+            )
+        state = checkpoints.read_state(checkpoint)
+        model = build_model(self.config, tuple(state["image_shape"]), tuple(state["pixel_range"]))
+        checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
+        return model, state
+
+    def load_dataset(self):
+        """The dataset that the run was trained on, with the run's own split."""
+        dataset = load_dataset(self.config.dataset)
+        return dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
+
+    def save_checkpoint(self, epoch, best, last, state):
+        """Writes a checkpoint bound to this run, and history.csv from the state's rows."""
+        identity = {
+            "run_id": self.run_id,
+            "config_sha256": hashlib.sha256((self.path / "config.yaml").read_bytes()).hexdigest(),
+        }
+        checkpoints.save(self.path / "checkpoints", epoch, best, last, {**identity, **state})
+        self.write_history(state["history"])
+
+    @property
+    def run_id(self):
+        return json.loads((self.path / "environment.json").read_text())["run_id"]
+
+    @property
+    def status(self):
+        """running, finished, stopped, diverged or failed."""
+        try:
+            return json.loads((self.path / "metrics.json").read_text())["status"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return "unfinished"
+
+    def write_history(self, rows):
+        """Writes history.csv, a row per epoch."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        self._replace("history.csv", text.getvalue())
+
+    def write_json(self, name, values):
+        """Writes a dict as JSON."""
+        self._replace(name, json.dumps(values, indent=1) + "\n")
+
+    def mark_latest(self):
+        """Points outputs/train/latest of the working directory to this run."""
+        LATEST.parent.mkdir(parents=True, exist_ok=True)
+        beside = LATEST.parent / f".latest-{os.getpid()}"
+        beside.unlink(missing_ok=True)
+        beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
+        os.replace(beside, LATEST)
+
+    def _replace(self, name, text):
+        # Beside and renamed, so that a reader never meets half a file and a full disk costs no old one.
+        beside = self.path / f".{name}.tmp"
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, self.path / name)
+
+
+def environment(config, device):
+    """What a run depends on besides its configuration: command line, versions, machine."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "run_id": uuid.uuid4().hex,
+        "command_line": sys.argv,
+        "galvae": __version__,
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+        **dataclasses.asdict(device),
+        "seed": config.seed,
+    }
+
+
+def _git_commit():
+    """Commit of the checkout that galvae runs from, or None when it is installed otherwise."""
+    checkout = Path(__file__).resolve().parent.parent
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,183 @@
+"""Configurations checked against their schema: every mistake is one line that names the key.
+
+Nothing is bent to fit: 2.5 is no int and "2" is no number, whether it comes from the command line or from
+the config.yaml of a run that somebody else made.
+"""
+
+import difflib
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+
+import yaml
+
+from galvae.config import COMMANDS, GROUPS
+from galvae.errors import GalvaeError
+
+LARGEST_CONFIG = 1_000_000  # bytes
+
+
+def typed(command, values):
+    """The checked configuration of a command.
+
+    Args:
+        command: name of the command.
+        values: nested mapping of plain values.
+
+    Returns:
+        An instance of the command's dataclass.
+
+    Raises:
+        GalvaeError: if a key is unknown or missing, or a value has the wrong type or is out of range.
+    """
+    return _section(COMMANDS[command], values, "")
+
+
+def read_config(path):
+    """A run's configuration, read from its config.yaml without trusting it.
+
+    Args:
+        path: the file.
+
+    Returns:
+        TrainConfig.
+
+    Raises:
+        GalvaeError: if the file cannot be read, is not plain YAML, or does not fit the schema.
+    """
+    try:
+        size = path.stat().st_size
+        text = path.read_text(encoding="utf-8") if size <= LARGEST_CONFIG else None
+    except (OSError, UnicodeDecodeError) as error:
+        raise GalvaeError(f"{path}: cannot be read; expected a run's configuration ({error})") from error
+    if text is None:
+        raise GalvaeError(f"{path}: too large; expected at most {LARGEST_CONFIG} bytes, received {size}")
+    try:
+        # Aliases can make a few bytes expand without limit, and interpolations can read the environment.
+        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
+            raise GalvaeError(f"{path}: expected plain YAML, received an alias or an anchor")
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        line = str(error).replace("\n", " ")
+        raise GalvaeError(f"{path}: not a configuration; expected YAML, received {line}") from error
+    if "${" in text:
+        raise GalvaeError(f"{path}: expected resolved values, received an interpolation")
+    try:
+        return typed("train", values)
+    except GalvaeError as error:
+        raise GalvaeError(f"{path}: {error}") from error
+
+
+def plain(config):
+    """A configuration as nested dicts, lists and plain values, ready for YAML."""
+    if is_dataclass(config):
+        return {f.name: plain(getattr(config, f.name)) for f in fields(config)}
+    return list(config) if isinstance(config, list) else config
+
+
+def write_config(config, path):
+    """Writes a configuration as YAML that `read_config` reads back to an equal one."""
+    path.write_text(yaml.safe_dump(plain(config), sort_keys=False), encoding="utf-8")
+
+
+def expected(schema_field):
+    """What a key accepts, in words: its type, bounds or choices."""
+    limits = schema_field.metadata
+    if limits["choices"]:
+        text = " or ".join(limits["choices"])
+    else:
+        text = " or ".join(_type_name(kind) for kind in _kinds(schema_field.type) if kind is not NoneType)
+        signs = {"above": "above", "at_least": "at least", "at_most": "at most"}
+        bounds = [f"{sign} {limits[name]}" for name, sign in signs.items() if limits[name] is not None]
+        text = ", ".join([text, " and ".join(bounds)] if bounds else [text])
+    return text + (" or null" if NoneType in _kinds(schema_field.type) else "")
+
+
+def closest(name, candidates):
+    """A hint, empty or ready to append to a message, at the candidate that was probably meant."""
+    matches = difflib.get_close_matches(str(name), list(candidates), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
+def _section(schema, values, prefix):
+    where = prefix.rstrip(".") or "configuration"
+    if not isinstance(values, Mapping):
+        raise GalvaeError(f"{where}: expected keys and values, received {values!r}")
+    group = GROUPS.get(where)
+    if group is not None:
+        name = values.get("name")
+        if not isinstance(name, str) or name not in group:
+            raise GalvaeError(f"{where}.name: expected {' or '.join(group)}, received {name!r}")
+        schema = group[name]
+    known = {f.name: f for f in fields(schema)}
+    for name in values:
+        if name not in known:
+            raise GalvaeError(f"{prefix}{name}: unknown key{closest(name, known)}")
+    arguments = {}
+    for name, schema_field in known.items():
+        if name not in values or values[name] == "???":
+            raise GalvaeError(f"{prefix}{name}: missing; expected {schema_field.metadata['meaning']}")
+        if is_dataclass(schema_field.type):
+            arguments[name] = _section(schema_field.type, values[name], f"{prefix}{name}.")
+        else:
+            arguments[name] = _value(schema_field, values[name], f"{prefix}{name}")
+    section = schema(**arguments)
+    if hasattr(section, "check"):
+        section.check()
+    return section
+
+
+def _value(schema_field, value, name):
+    for kind in _kinds(schema_field.type):
+        try:
+            converted = _convert(kind, value)
+        except (TypeError, ValueError, OverflowError):
+            continue
+        entries = converted if isinstance(converted, list) else [converted]
+        if all(_within(entry, schema_field.metadata) for entry in entries):
+            return converted
+    raise GalvaeError(f"{name}: expected {expected(schema_field)}, received {_shown(value)}")
+
+
+def _convert(kind, value):
+    """The value as `kind`, or an exception; nothing is bent: 2.5 is no int, "2" is no float."""
+    if typing.get_origin(kind) is list:
+        if isinstance(value, str) or not hasattr(value, "__iter__") or isinstance(value, Mapping):
+            raise TypeError
+        return [_convert(typing.get_args(kind)[0], entry) for entry in value]
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        raise TypeError
+    return value
+
+
+def _within(value, limits):
+    if value is None:
+        return True
+    if limits["choices"] and value not in limits["choices"]:
+        return False
+    if isinstance(value, str):
+        return True
+    return (
+        (limits["above"] is None or value > limits["above"])
+        and (limits["at_least"] is None or value >= limits["at_least"])
+        and (limits["at_most"] is None or value <= limits["at_most"])
+    )
+
+
+def _kinds(annotation):
+    return typing.get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def _type_name(kind):
+    if typing.get_origin(kind) is list:
+        return f"list of {_type_name(typing.get_args(kind)[0])}s"
+    return {int: "integer", float: "number", str: "text", bool: "true or false"}[kind]
+
+
+def _shown(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

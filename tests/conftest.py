@@ -1,0 +1,90 @@
+"""What the tests share: one Keras backend, a cache of their own, and the command line in this process."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from galvae import devices
+from galvae.cli import main
+from galvae.config import ConvConfig
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """A cache folder shared by all tests, so that the Hubble stamps are cut once."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GALVAE_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def keras():
+    """Keras on TensorFlow in float32."""
+    devices.setup("tensorflow", "float32", 0)
+    import keras
+
+    return keras
+
+
+@pytest.fixture
+def galvae(tmp_path, monkeypatch, capfd):
+    """Runs the command line in an empty folder; returns (exit status, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        for handler in logging.getLogger().handlers[:]:  # Hydra's, bound to this call's streams and files
+            if type(handler) in (logging.StreamHandler, logging.FileHandler):
+                logging.getLogger().removeHandler(handler)
+                handler.close()
+        output = capfd.readouterr()
+        return stop.value.code, output.out, output.err
+
+    return run
+
+
+@pytest.fixture
+def network():
+    """A small convolutional network."""
+    return conv()
+
+
+def conv(**changes):
+    """Configuration of the network `conv`, small unless told otherwise."""
+    values = {
+        "name": "conv",
+        "filters": [4, 8],
+        "kernels": [3],
+        "dense": 16,
+        "depth": None,
+        "output_kernel": None,
+        "initializer": "he",
+        "output_bias": "median",
+    }
+    return ConvConfig(**{**values, **changes})
+
+
+def blobs(count, side, bands=3, seed=0):
+    """Round galaxies of random size and colour on a dark sky, (count, side, side, bands) uint8."""
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    radius = generator.uniform(0.1, 0.3, (count, 1, 1, 1)) * side
+    colour = generator.uniform(80, 255, (count, 1, 1, bands))
+    profile = np.exp(-(x**2 + y**2)[None, :, :, None] / (2 * radius**2))
+    return np.round(profile * colour).astype(np.uint8)
+
+
+# Overrides that make a run take seconds.
+SMALL = ("network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "epochs=2", "batch=32")
+
+
+@pytest.fixture
+def small_files(tmp_path):
+    """Overrides of a quick run on 60 images of 16 pixels."""
+    path = tmp_path / "blobs.npy"
+    np.save(path, blobs(60, 16))
+    return ("dataset=files", f"dataset.path={path}", *SMALL)

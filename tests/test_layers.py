@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.usefixtures("keras")
+
+
+def test_scaling_maps_the_stored_range_to_zero_and_one():
+    from galvae.models.layers import UnitScaling
+
+    images = np.array([[0, 51, 255]], np.uint8)
+    np.testing.assert_allclose(UnitScaling(0, 255, name="scaling")(images), [[0, 0.2, 1]], rtol=1e-6)
+    np.testing.assert_allclose(UnitScaling(-1, 3, name="scaling")(np.array([[1.0]])), [[0.5]])
+
+
+@pytest.mark.parametrize(("shape", "orders"), [((4, 4), 8), ((4, 6), 4)])
+def test_augmentation_reaches_the_whole_group_equally_often(shape, orders):
+    from galvae.models.layers import RandomDihedral
+
+    image = np.arange(np.prod(shape), dtype=np.uint8).reshape(1, *shape, 1)
+    count = 4000
+    turned = np.asarray(RandomDihedral(0, name="augmentation")(np.repeat(image, count, axis=0)))
+    assert turned.dtype == np.uint8
+    assert (np.sort(turned.reshape(count, -1)) == np.arange(np.prod(shape))).all()
+    kinds, counts = np.unique(turned.reshape(count, -1), axis=0, return_counts=True)
+    assert len(kinds) == orders
+    assert counts.min() > 0.8 * count / orders
+    square = [np.rot90(image[0, ..., 0], k) for k in range(4)] if orders == 8 else []
+    expected = {np.ascontiguousarray(turn).tobytes() for turn in square}
+    assert expected <= {np.ascontiguousarray(kind).tobytes() for kind in kinds}
+
+
+def test_sampling_has_the_mean_and_the_variance_that_it_was_given():
+    from galvae.models.layers import Sampling
+
+    mean = np.full((20_000, 2), [1.0, -2.0], np.float32)
+    log_variance = np.full((20_000, 2), np.log([0.25, 4.0]), np.float32)
+    layer = Sampling(0, name="sampling")
+    codes = np.asarray(layer(mean, log_variance))
+    np.testing.assert_allclose(codes.mean(axis=0), [1, -2], atol=0.05)
+    np.testing.assert_allclose(codes.var(axis=0), [0.25, 4], rtol=0.05)
+    assert not np.array_equal(codes, np.asarray(layer(mean, log_variance)))
+
+
+def test_code_moments_are_those_of_the_codes():
+    from galvae.models.layers import CodeMoments
+
+    generator = np.random.default_rng(0)
+    covariance = np.array([[2.0, 0.6], [0.6, 0.5]])
+    layer = CodeMoments(2, name="moments")
+    for _ in range(300):
+        codes = generator.multivariate_normal([3, -1], covariance, size=100).astype(np.float32)
+        np.testing.assert_array_equal(layer(codes, training=True), codes)
+    mean, found = layer.moments()
+    np.testing.assert_allclose(mean, [3, -1], atol=0.05)
+    np.testing.assert_allclose(found, covariance, atol=0.1)
+    layer(codes + 100, training=False)
+    np.testing.assert_array_equal(layer.moments()[0], mean)
+
+
+def test_code_moments_are_unbiased_after_one_batch():
+    from galvae.models.layers import CodeMoments
+
+    layer = CodeMoments(1, name="moments")
+    layer(np.array([[1.0], [3.0]], np.float32), training=True)
+    mean, covariance = layer.moments()
+    np.testing.assert_allclose(mean, [2], rtol=1e-6)
+    np.testing.assert_allclose(covariance, [[1]], rtol=1e-5)
