@@ -35,7 +35,9 @@ def snapshot(variables, prefix=""):
     """
     from keras import ops  # late, because Keras takes its backend when it is imported
 
-    arrays = {prefix + variable.path: np.asarray(ops.convert_to_tensor(variable)).copy() for variable in variables}
+    arrays = {
+        prefix + variable.path: np.asarray(ops.convert_to_tensor(variable)).copy() for variable in variables
+    }
     if len(arrays) != len(variables):
         raise ValueError(f"Invalid variables. Expected unique paths. Received: {[v.path for v in variables]}")
     return arrays
@@ -44,11 +46,17 @@ def snapshot(variables, prefix=""):
 def restore(variables, arrays, prefix=""):
     """Assigns arrays to variables by path, after comparing every name, shape and type.
 
+    Integers of any width are one type, because backends differ in that of seeds and counters.
+
     Raises:
         GalvaeError: if the two sets differ; nothing is assigned then.
     """
-    expected = {prefix + v.path: (tuple(v.shape), str(np.dtype(v.dtype))) for v in variables}
-    received = {name: (array.shape, str(array.dtype)) for name, array in arrays.items()}
+
+    def kind(shape, dtype):
+        return tuple(shape), "integer" if np.dtype(dtype).kind in "iu" else str(np.dtype(dtype))
+
+    expected = {prefix + v.path: kind(v.shape, v.dtype) for v in variables}
+    received = {name: kind(array.shape, array.dtype) for name, array in arrays.items()}
     if expected != received:
         name = sorted(set(expected.items()) ^ set(received.items()))[0][0]
         raise GalvaeError(

@@ -14,6 +14,10 @@ from galvae.help import CONF, command_help, one_line, overview
 from galvae.validation import closest, typed
 
 LATEST = Path("outputs/train/latest")
+HYDRA_OPTIONS = (
+    *("-m", "--multirun", "-c", "--cfg", "-p", "--package", "--resolve"),
+    *("-i", "--info", "-cd", "--config-dir", "-cn", "--config-name"),
+)
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
@@ -81,20 +85,27 @@ class Command:
             # Reported here, because Hydra would add lines of its own; other jobs of a sweep go on.
             _report(str(error))
             self.exit_status = max(self.exit_status, error.exit_status)
-            _remove_empty(output_dir)
+            self._remove_unused(output_dir)
             return None
         except OSError as error:
-            _remove_empty(output_dir)
+            self._remove_unused(output_dir)
             if error.errno not in DISK_TROUBLE:
                 raise
             self.exit_status = CannotBeDone.exit_status
             _report(f"cannot write in {output_dir}: {error.strerror}; what was written before is kept")
             return None
         except BaseException:
-            _remove_empty(output_dir)
+            self._remove_unused(output_dir)
             raise
         print(output_dir)
         return result
+
+    def _remove_unused(self, output_dir):
+        """Removes the output directory of a failed call, unless it holds more than that call's log."""
+        log = output_dir / f"{self.name}.log"
+        if output_dir.is_dir() and [path.name for path in output_dir.iterdir()] == [log.name]:
+            log.unlink()
+        _remove_empty(output_dir)
 
 
 def launch(command, overrides):
@@ -117,22 +128,29 @@ def launch(command, overrides):
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        _remove_empty_sweep(overrides)
         raise GalvaeError(one_line(error)) from error
+    finally:
+        _remove_empty_sweep(overrides)
     return task.exit_status
 
 
-def place(command, overrides):
-    """Overrides with `run=` resolved to a directory and the output directory chosen beside it.
+def place(command, words):
+    """Hydra's arguments, with `run=` resolved to a directory and the output directory chosen beside it.
 
     Args:
         command: name of the command.
-        overrides: as typed.
+        words: as typed.
 
     Raises:
-        GalvaeError: if `run=latest` and there is no finished run.
+        GalvaeError: if an option is unknown, or `run=latest` and there is no finished run.
     """
-    placed = list(overrides)
+    for word in words:
+        if word.startswith("-") and word.partition("=")[0] not in HYDRA_OPTIONS:
+            raise GalvaeError(
+                f"unknown option {word}; expected key=value or one of {' '.join(HYDRA_OPTIONS)}"
+            )
+    # Options first: Hydra's parser does not take them between overrides.
+    placed = sorted(words, key=lambda word: "=" in word and not word.startswith("-"))
     given = [text.partition("=")[0] for text in placed]
     multirun = bool({"-m", "--multirun"} & set(placed))
     if multirun and "hydra.sweep.dir" not in given:

@@ -84,7 +84,7 @@ def one_line(error):
     if unknown:
         key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key")), None)
         key = key or unknown.group(1)
-        known = [path for schema in COMMANDS.values() for path in _paths(schema)]
+        known = [path for schema in COMMANDS.values() for path in paths(schema)]
         if key in known:
             return f"{key}: not a key of the choices made here; expected one that galvae COMMAND --help lists"
         return f"unknown key {key!r}{closest(key, known)}; galvae COMMAND --help lists the keys"
@@ -109,13 +109,14 @@ def _key_lines(schema, values, prefix):
             yield f"  {name + '=' + shown:44} {schema_field.metadata['meaning']} ({expected(schema_field)})"
 
 
-def _paths(schema, prefix=""):
+def paths(schema, prefix=""):
+    """Every key of a schema, with those of all choices of its groups."""
     for schema_field in fields(schema):
         name = f"{prefix}{schema_field.name}"
         yield name
         if is_dataclass(schema_field.type):
             for choice in GROUPS.get(name, {"": schema_field.type}).values():
-                yield from _paths(choice, f"{name}.")
+                yield from paths(choice, f"{name}.")
 
 
 def _first_comment(file):

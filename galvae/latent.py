@@ -31,9 +31,7 @@ def encode_dataset(model, dataset, indices):
 def decode_codes(model, codes):
     """Images of codes, (n, H, W, C) float32 in [0, 1], decoded a batch at a time."""
     starts = range(0, len(codes), BATCH)
-    return np.concatenate(
-        [np.asarray(model.decode(codes[start : start + BATCH])) for start in starts]
-    )
+    return np.concatenate([np.asarray(model.decode(codes[start : start + BATCH])) for start in starts])
 
 
 def information(mean, log_variance):

@@ -1,6 +1,7 @@
 """What the tests share: one Keras backend, a cache of their own, and the command line in this process."""
 
 import logging
+import sys
 
 import numpy as np
 import pytest
@@ -19,12 +20,15 @@ def cache(tmp_path_factory):
         yield folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def keras():
-    """Keras on TensorFlow in float32."""
+    """Keras on TensorFlow in float32; here for all tests, because a process has one backend."""
     devices.setup("tensorflow", "float32", 0)
+    import absl.logging
     import keras
 
+    # TensorFlow's log handler closes its stream when Hydra sets up logging; pytest's must not be that stream.
+    absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
     return keras
 
 

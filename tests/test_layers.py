@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.usefixtures("keras")
-
 
 def test_scaling_maps_the_stored_range_to_zero_and_one():
     from galvae.models.layers import UnitScaling

@@ -1,8 +1,6 @@
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.usefixtures("keras")
-
 
 def test_binary_cross_entropy_equals_its_definition():
     from galvae.losses import binary_cross_entropy

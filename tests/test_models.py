@@ -6,8 +6,6 @@ from conftest import blobs, conv
 
 from galvae.config import GROUPS
 
-pytestmark = pytest.mark.usefixtures("keras")
-
 SHAPE = (16, 16, 3)
 LATENT_DIM = 3
 

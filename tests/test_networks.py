@@ -6,8 +6,6 @@ from conftest import conv
 
 from galvae.errors import GalvaeError
 
-pytestmark = pytest.mark.usefixtures("keras")
-
 BLOG = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3], "dense": 256}
 
 
@@ -55,7 +53,9 @@ def test_mnist_network_has_the_blogs_layers():
     assert counts(build_decoder(2, (28, 28, 1), small)) == decoder
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (31, 33, 3), (32, 32, 2), (79, 79, 1), (158, 158, 1), (9, 40, 3)])
+@pytest.mark.parametrize(
+    "shape", [(8, 8, 1), (31, 33, 3), (32, 32, 2), (79, 79, 1), (158, 158, 1), (9, 40, 3)]
+)
 def test_decoder_comes_back_to_the_encoders_size(shape):
     from galvae.models.networks import build_decoder, build_encoder
 

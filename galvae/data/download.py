@@ -98,14 +98,14 @@ def _fetch(url: str, part: Path, size: int | None, checked: bool) -> None:
     for pause in (*PAUSES, None):
         try:
             _receive(url, part, size, checked)
-            return
         except (requests.RequestException, HTTPError, ValueError) as error:  # ValueError: a malformed header
             reason = _reason(error)
             if pause is None:
                 raise CannotBeDone(_failure(url, part, reason)) from error
+        else:
+            return
         log.warning("download of %s interrupted: %s; trying again in %g s", part.stem, reason, pause)
         time.sleep(pause)
-    return None
 
 
 def _receive(url: str, part: Path, size: int | None, checked: bool) -> None:

@@ -48,7 +48,7 @@ def array(file, name):
     if item.nbytes > LARGEST_COMPRESSION * max(stored, 1) or (item.nbytes and not stored):
         raise GalvaeError(
             f"{file.filename}: the data set {name!r} declares {item.nbytes} bytes and stores {stored}; expected "
-            "stored images"
+            "stored values"
         )
     return item
 

@@ -1,0 +1,169 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from galvae import __version__
+from galvae.config import COMMANDS
+
+# What each mistake must lead to: status 2, one line that holds these words, nothing left behind.
+MISTAKES = {
+    "unknown command": (["trian"], ["unknown command 'trian'", "did you mean train?"]),
+    "unknown key": (["train", "latentdim=3"], ["unknown key 'latentdim'", "did you mean latent_dim?"]),
+    "unknown key in a group": (["train", "dataset.pth=3"], ["unknown key 'dataset.pth'"]),
+    "added key": (["train", "+foo=1"], ["foo: unknown key"]),
+    "unknown group": (["train", "+modle=vae"], ["modle"]),
+    "unknown choice": (["train", "model=veae"], ["model: expected ae or", "received 'veae'", "did you mean"]),
+    "unknown experiment": (["train", "experiment=nix"], ["experiment: expected", "'nix'"]),
+    "unparsable": (["train", "latent_dim=[1"], ["latent_dim=[1: not understood"]),
+    "an option": (["train", "--epochs", "3"], ["unknown option --epochs", "expected key=value"]),
+    "no equals sign": (["train", "fast"], ["fast: not understood"]),
+    "epochs 0": (["train", "epochs=0"], ["epochs: expected integer, at least 1, received 0"]),
+    "latent_dim 0": (["train", "latent_dim=0"], ["latent_dim: expected integer, at least 1"]),
+    "latent_dim too large": (["train", "latent_dim=300"], ["at most 256 (network.dense), received 300"]),
+    "wrong type": (["train", "latent_dim=two"], ["latent_dim: expected integer", "received 'two'"]),
+    "wrong value": (["train", "precision=half"], ["precision: expected auto or float32 or bfloat16"]),
+    "ae with beta": (
+        ["train", "model=ae", "beta.value=2"],
+        ["beta.value: not a key of the choices made here"],
+    ),
+    "missing path": (["train", "dataset=files"], ["dataset.path: missing"]),
+    "missing file": (["train", "dataset=galaxy10", "dataset.path=nix.h5"], ["nix.h5", "existing file"]),
+    "image too small": (["train", "dataset.image_size=4"], ["dataset.image_size", "at least 8"]),
+    "run missing": (["sample"], ["run: missing"]),
+    "run is nothing": (["sample", "run=nix"], ["nix: expected a run's directory", "received no directory"]),
+    "no latest run": (["sample", "run=latest"], ["run=latest: expected a finished run, received none"]),
+    "sweep with a mistake": (["train", "-m", "latent_dim=two,three"], ["latent_dim"]),
+    "sweep of an unknown choice": (["train", "-m", "model=nix,nux"], ["model: expected ae or"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_and_leaves_nothing(mistake, galvae, tmp_path):
+    arguments, words = MISTAKES[mistake]
+    status, out, err = galvae(*arguments)
+    assert status == 2
+    lines = [line for line in err.splitlines() if line]
+    assert len(lines) == (2 if mistake == "sweep with a mistake" else 1)  # a line for each job
+    for word in words:
+        assert word in lines[0]
+    assert "Traceback" not in out + err
+    assert os.listdir(tmp_path) == []
+
+
+def test_help_lists_commands_and_three_examples(galvae):
+    for arguments in ([], ["--help"], ["-h"]):
+        status, out, err = galvae(*arguments)
+        assert (status, err) == (0, "")
+        assert all(f"  {command} " in out for command in COMMANDS)
+        examples = out.partition("examples:")[2].partition("galvae COMMAND")[0]
+        assert examples.count("  galvae ") == 3
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_names_every_key_with_its_default(command, galvae):
+    from galvae.help import paths
+
+    extra = ["dataset=files"] if command != "sample" else []
+    status, out, _ = galvae(command, *extra, "--help")
+    assert status == 0
+    assert COMMANDS[command].__doc__ in out
+    keys = [line.split("=")[0].strip() for line in out.partition("keys (key=value):")[2].splitlines()]
+    for name in COMMANDS[command].__dataclass_fields__:
+        assert any(key == name or key.startswith(f"{name}.") for key in keys) or name == "model"
+    assert set(filter(None, keys)) <= set(paths(COMMANDS[command]))
+
+
+def test_help_shows_the_choice_that_was_made(galvae):
+    _, out, _ = galvae("train", "beta=cyclical", "latent_dim=3", "--help")
+    assert "beta.cycles=4" in out
+    assert "latent_dim=3" in out
+    assert "number of latent dimensions (integer, at least 1" in out
+    status, _, err = galvae("train", "beta=nix", "--help")
+    assert status == 2
+    assert "received 'nix'" in err
+
+
+def test_version(galvae):
+    assert galvae("--version") == (0, f"galvae {__version__}\n", "")
+
+
+def test_configuration_can_be_shown_without_a_run(galvae, tmp_path):
+    status, out, _ = galvae("train", "model=beta_vae", "--cfg", "job")
+    assert status == 0
+    assert "value: 0.1" in out
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("galvae ", set(COMMANDS)),
+        ("galvae tr", {"train"}),
+        ("galvae train mod", {"model=", "model."}),
+        ("galvae train model=", {"model=ae", "model=beta_vae", "model=vae"}),
+        ("galvae train dataset=ga", {"dataset=galaxy10"}),
+        ("galvae train latent_", {"latent_dim="}),
+        ("galvae sample temp", {"temperature="}),
+        ("galvae nix ", set()),
+    ],
+)
+def test_tab_completes_commands_groups_keys_and_values(line, expected, galvae, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    status, out, _ = galvae("-sc", "query=bash")
+    assert status == 0
+    assert expected <= set(out.split())
+    if expected == set():
+        assert out.strip() == ""
+
+
+def test_completion_installs_itself_for_bash(galvae):
+    status, out, _ = galvae("-sc", "install=bash")
+    assert status == 0
+    assert "complete " in out
+    assert " galvae" in out
+
+
+def test_python_dash_m_and_head(tmp_path):
+    command = [sys.executable, "-m", "galvae", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    assert done.stdout == f"galvae {__version__}\n"
+    piped = f"{sys.executable} -m galvae train --help | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.stdout.startswith("galvae train:")
+    assert "Traceback" not in done.stderr
+
+
+def test_help_and_completion_import_nothing_heavy(tmp_path):
+    heavy = [
+        "tensorflow",
+        "keras",
+        "jax",
+        "umap",
+        "matplotlib",
+        "astropy",
+        "scipy",
+        "skimage",
+        "h5py",
+        "astroNN",
+    ]
+    program = (
+        "import sys\n"
+        "from galvae.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        f"print('LOADED', [name for name in {heavy} if name in sys.modules])\n"
+    )
+    environment = {**os.environ, "COMP_LINE": "galvae train model=", "COMP_POINT": "19"}
+    for arguments in (["--help"], ["train", "--help"], ["-sc", "query=bash"]):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == "LOADED []"

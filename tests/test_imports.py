@@ -1,0 +1,93 @@
+"""The arrows of the design, read from the imports of every module."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import galvae
+
+PACKAGE = Path(galvae.__file__).parent
+MODULES = {
+    ".".join(("galvae", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in PACKAGE.rglob("*.py")
+}
+BACKENDS = {"tensorflow", "jax", "torch"}
+
+
+def imports(module, late=True):
+    """Names of the modules that a module imports, those inside functions included unless `late` is False."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree) if late else tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            # `from galvae import losses` imports galvae.losses.
+            found |= {
+                name if (name := f"{node.module}.{alias.name}") in MODULES else node.module
+                for alias in node.names
+            }
+    return found
+
+
+def within(names, *packages):
+    return {name for name in names if any(name == p or name.startswith(f"{p}.") for p in packages)}
+
+
+def test_every_module_is_read():
+    assert {"galvae.cli", "galvae.data", "galvae.models.vae", "galvae.commands.train"} <= set(MODULES)
+    assert "galvae.losses" in imports("galvae.models.vae")
+    assert "keras" in imports("galvae.losses")
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_arrows(module):
+    found = imports(module)
+    if module.startswith("galvae.data"):
+        own = within(found, "galvae") - within(found, "galvae.data", "galvae.errors")
+        assert not own, "data knows errors only"
+        assert not within(found, "keras")
+    if module.startswith("galvae.models"):
+        assert not within(found, "galvae.data", "galvae.run", "galvae.training", "galvae.figures")
+    if module == "galvae.figures":
+        assert not within(found, "galvae", "keras")
+    if module in ("galvae.losses", "galvae.schedules", "galvae.config", "galvae.errors"):
+        assert within(found, "galvae") <= {"galvae.errors"}
+    if module == "galvae.training":
+        assert not within(found, "galvae.data", "galvae.models", "galvae.run", "galvae.commands")
+    if module == "galvae.run":
+        assert not within(found, "galvae.training", "galvae.figures", "galvae.latent", "galvae.devices")
+    if module not in ("galvae.cli", "galvae.__main__"):
+        assert not within(found, "galvae.cli")
+    assert not within(found, "galvae.commands"), "commands are found by name, late"
+    if module not in ("galvae.cli", "galvae.help") and not module.startswith("galvae.plugins"):
+        assert not within(found, "hydra", "omegaconf")
+    if module != "galvae.devices":
+        assert not within(found, *BACKENDS)
+
+
+@pytest.mark.parametrize(
+    "module", ["galvae.devices", "galvae.run", "galvae.checkpoints", "galvae.validation"]
+)
+def test_keras_is_imported_late_where_its_backend_is_not_yet_chosen(module):
+    assert not within(imports(module, late=False), "keras", *BACKENDS, "galvae.models", "galvae.training")
+
+
+def test_nothing_is_unpickled_or_evaluated():
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        called = {
+            node.func.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
+        assert not called & {"eval", "exec", "compile"}, module
+        assert not within(imports(module), "pickle", "joblib", "dill", "cloudpickle"), module
+
+
+def test_targets_stand_only_where_hydra_needs_them():
+    conf = PACKAGE.parent / "conf"
+    files = [path for path in conf.rglob("*.yaml") if "_target_" in path.read_text(encoding="utf-8")]
+    assert all(path.is_relative_to(conf / "hydra") for path in files)

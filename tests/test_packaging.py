@@ -1,0 +1,108 @@
+"""What a user receives: the wheel, the pinned versions, the files that speak of the project."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from galvae import __version__
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    # Without isolation: the build must not need the network.
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, capture_output=True, check=True)
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_the_code_and_every_configuration(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    tracked = {f"galvae/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
+    code = {str(path.relative_to(ROOT)) for path in (ROOT / "galvae").rglob("*.py")}
+    assert tracked | code <= names
+    assert not [name for name in names if name.startswith(("tests/", "outputs/", "docs/"))]
+
+
+def test_an_unpacked_wheel_finds_its_configuration(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    program = (
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
+        "from galvae.help import CONF; from galvae.cli import main; print(CONF, flush=True)\n"
+        "main(['train', '--cfg', 'job'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert done.stdout.splitlines()[0] == str(tmp_path / "site" / "galvae" / "conf")
+    assert "latent_dim: 8" in done.stdout
+
+
+def test_versions_agree():
+    citation = (ROOT / "CITATION.cff").read_text()
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert f"version: {__version__}\n" in citation
+    assert re.search(r"^## (\S+)", changelog, re.MULTILINE).group(1) == __version__
+
+
+def constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def test_constraints_are_names_and_versions_only():
+    assert len(constraints()) > 50
+    for line in constraints():
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), line
+
+
+def test_every_dependency_is_bounded_and_pinned():
+    pinned = {line.partition("==")[0].lower().replace("_", "-") for line in constraints()}
+    extras = PROJECT["optional-dependencies"]
+    wanted = [*PROJECT["dependencies"], *extras["jax"], *extras["galsim"], *extras["dev"]]
+    for requirement in wanted:
+        name = re.match(r"[A-Za-z0-9._-]+", requirement).group(0).lower()
+        if name == "galvae":
+            continue
+        assert "<" in requirement, f"{requirement} has no upper bound"
+        assert name in pinned, f"{name} is not in constraints.txt"
+
+
+def test_what_the_code_imports_is_declared():
+    top_level = metadata.packages_distributions()
+    declared = {re.match(r"[A-Za-z0-9._-]+", text).group(0).lower() for text in PROJECT["dependencies"]}
+    declared |= {"jax", "galvae", "absl-py"}  # jax is an extra that one file imports by name
+    for path in (ROOT / "galvae").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        for name in re.findall(r"^\s*(?:import|from) ([A-Za-z_0-9]+)", text, re.MULTILINE):
+            if name in sys.stdlib_module_names or name == "galvae":
+                continue
+            owners = {owner.lower() for owner in top_level.get(name, [name])}
+            assert owners & declared, f"{path.name} imports {name}, which pyproject.toml does not declare"
+
+
+def test_the_readme_has_the_two_commands_and_every_module():
+    readme = (ROOT / "README.md").read_text()
+    install = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e"
+    assert f"{install} . && .venv/bin/galvae train\n" in readme
+    assert f"{install} '.[dev]' && .venv/bin/pytest\n" in readme
+    for path in (ROOT / "galvae").rglob("*.py"):
+        if path.name != "__init__.py":
+            assert path.name in readme, f"{path.name} is not in the README's file tree"
+    for picture in re.findall(r"\]\((docs/[^)]+)\)", readme):
+        assert (ROOT / picture).is_file()
+
+
+def test_ci_runs_the_readmes_test_command():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "README.md" in script
+    assert "-m slow" in script

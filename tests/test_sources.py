@@ -1,0 +1,241 @@
+"""One contract for every reader in SOURCES, and what is particular to the built-in ones."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import blobs
+
+from galvae.config import GROUPS, FilesConfig, Galaxy10Config, HdfConfig
+from galvae.data import SOURCES, load_dataset
+from galvae.data.cache import Source
+from galvae.data.dataset import SPLITS
+from galvae.data.galaxy10 import CLASS_NAMES
+from galvae.errors import GalvaeError
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+COMMON = {"augment": True, "split": [0.8, 0.1, 0.1], "split_seed": 0, "cache_dir": None}
+
+
+def write_galaxy10(path, count=30, side=256, **changes):
+    """A file in Galaxy10's layout; `changes` replace or, when None, leave out a data set."""
+    arrays = {
+        "images": blobs(count, side),
+        "ans": (np.arange(count) % 10).astype(np.uint8),
+        "ra": np.linspace(0, 359, count),
+        "dec": np.linspace(-30, 30, count),
+        "redshift": np.where(np.arange(count) % 3, 0.1, np.nan),
+        "pxscale": np.full(count, 0.262),
+        **changes,
+    }
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            if array is not None:
+                file[name] = array
+    return path
+
+
+def configuration(name, folder):
+    if name == "hdf":
+        return HdfConfig(name="hdf", image_size=32, **COMMON)
+    if name == "galaxy10":
+        path = write_galaxy10(folder / "Galaxy10_DECals.h5")
+        return Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **COMMON)
+    np.save(folder / "images.npy", blobs(30, 16))
+    return FilesConfig(
+        name="files",
+        path=str(folder / "images.npy"),
+        images=None,
+        table=None,
+        labels=None,
+        class_names=None,
+        condition=[],
+        ids=None,
+        pixel_range=None,
+        image_size=None,
+        **COMMON,
+    )
+
+
+def test_every_configurable_dataset_has_a_reader():
+    assert set(SOURCES) == set(GROUPS["dataset"])
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_contract(name, tmp_path):
+    config = configuration(name, tmp_path)
+    data = load_dataset(config)
+    count = len(data)
+    assert data.name == name
+    assert isinstance(data.images, np.memmap)
+    assert data.images.ndim == 4
+    assert data.images.dtype in (np.uint8, np.float32)
+    unit = data.to_unit(data.images[:])
+    assert 0 <= unit.min() < unit.max() <= 1
+    assert data.labels is None or (data.labels.shape == (count,) and data.labels.dtype.kind == "i")
+    assert (data.labels is None) == (data.class_names is None)
+    assert data.condition is None or data.condition.shape == (count, len(data.condition_names))
+    assert len(data.condition_units) == len(data.condition_names)
+    assert all(len(column) == count for column in data.catalogue.values())
+    assert len(set(data.catalogue["id"].tolist())) == count
+    assert set(data.catalogue_units) <= set(data.catalogue)
+    assert sorted(np.concatenate([data.split(split) for split in SPLITS])) == list(range(count))
+    assert data.report["count"] == count
+    again = load_dataset(config)
+    np.testing.assert_array_equal(again.images, data.images)
+    assert again.report == data.report
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_readers_announce_what_they_deliver(name, tmp_path):
+    import importlib
+
+    config = configuration(name, tmp_path)
+    source = importlib.import_module(SOURCES[name]).read(config)
+    assert isinstance(source, Source)
+    blocks = list(source.blocks)
+    assert sum(len(block) for block in blocks) == source.shape[0]
+    assert {block.shape[1:] for block in blocks} == {tuple(source.shape[1:])}
+    assert {str(block.dtype) for block in blocks} == {source.dtype}
+
+
+def test_hubble_stamps_are_galaxies_in_the_middle_of_dark_sky(tmp_path):
+    data = load_dataset(configuration("hdf", tmp_path))
+    assert 780 < len(data) < 860
+    assert data.image_shape == (32, 32, 3)
+    brightness = data.images.mean(axis=-1)
+    centre, edge = brightness[:, 12:20, 12:20].mean(axis=(1, 2)), brightness[:, 0].mean(axis=1)
+    assert (centre > edge).mean() > 0.98
+    y, x = np.mgrid[:32, :32] - 15.5
+    light = np.clip(brightness - np.median(brightness, axis=(1, 2), keepdims=True), 0, None)
+    assert np.abs((light * x).sum((1, 2)) / light.sum((1, 2))).mean() < 2
+    catalogue = data.catalogue
+    assert catalogue["area"].min() >= 30
+    assert ((catalogue["ellipticity"] >= 0) & (catalogue["ellipticity"] < 1)).all()
+    assert ((catalogue["x"] > 0) & (catalogue["x"] < 1000) & (catalogue["y"] < 872)).all()
+
+
+def test_hubble_catalogue_measures_the_stamps(tmp_path):
+    # A second way: colour and orientation from the stamps' own pixels must agree with the catalogue's.
+    data = load_dataset(configuration("hdf", tmp_path))
+    large = np.flatnonzero((data.catalogue["area"] > 150) & (data.catalogue["ellipticity"] > 0.4))
+    assert len(large) > 30
+    stamps = data.images[large].astype(float)
+    light = np.clip(stamps.mean(-1) - 40, 0, None)
+    y, x = np.mgrid[:32, :32] - 15.5
+    moments = [(light * product).sum((1, 2)) / light.sum((1, 2)) for product in (x * x, y * y, x * y)]
+    angle = 0.5 * np.degrees(np.arctan2(2 * moments[2], moments[0] - moments[1]))
+    difference = (angle - data.catalogue["orientation"][large] + 90) % 180 - 90
+    assert np.median(np.abs(difference)) < 6
+    red = stamps[..., 0].mean((1, 2)) - stamps[..., 2].mean((1, 2))
+    catalogue_red = (data.catalogue["mean_red"] - data.catalogue["mean_blue"])[large]
+    assert np.corrcoef(red, catalogue_red)[0, 1] > 0.8
+
+
+def test_galaxy10_keeps_labels_and_positions_and_halves_the_images(tmp_path):
+    data = load_dataset(configuration("galaxy10", tmp_path))
+    with h5py.File(tmp_path / "Galaxy10_DECals.h5") as file:
+        images = file["images"][()]
+        np.testing.assert_array_equal(data.labels, file["ans"])
+        np.testing.assert_array_equal(data.catalogue["ra"], file["ra"])
+        np.testing.assert_array_equal(data.catalogue["dec"], file["dec"])
+        np.testing.assert_array_equal(data.condition[:, 0], file["redshift"][()].astype(np.float32))
+    blocks = images.reshape(30, 128, 2, 128, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_array_equal(data.images, np.floor(blocks + 0.5))
+    assert data.class_names == CLASS_NAMES
+    assert data.report["classes"] == dict.fromkeys(CLASS_NAMES, 3)
+    assert data.report["condition redshift"]["missing"] == 10
+    assert data.catalogue_units["ra"] == "deg"
+
+
+def test_galaxy10_as_stored(tmp_path):
+    path = write_galaxy10(tmp_path / "g.h5", count=12, side=32)
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **COMMON))
+    np.testing.assert_array_equal(data.images, blobs(12, 32))
+
+
+BROKEN = {
+    "no images": ({"images": None}, "no data set 'images'"),
+    "no labels": ({"ans": None}, "no data set 'ans'"),
+    "labels of another length": ({"ans": np.zeros(29, np.uint8)}, r"shape \(29,\); expected \(30,\)"),
+    "eleven classes": ({"ans": np.full(30, 10, np.uint8)}, "expected classes 0 to 9, received 10 to 10"),
+    "redshifts of another length": ({"redshift": np.zeros(31)}, r"'redshift' has shape \(31,\)"),
+    "float images": ({"images": np.zeros((30, 32, 32, 3), np.float32)}, "type uint8, received"),
+    "channels first": ({"images": np.zeros((30, 3, 32, 32), np.uint8) + 1}, r"received \(30, 3, 32, 32\)"),
+    "no galaxies": (
+        {"images": np.zeros((0, 32, 32, 3), np.uint8)},
+        r"received \(0, 32, 32, 3\)|stored values",
+    ),
+    "too small": ({"images": blobs(30, 16)}, "at least 32 pixels, received 16x16"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_wrong_galaxy10_file_is_one_line(case, tmp_path):
+    changes, message = BROKEN[case]
+    path = write_galaxy10(tmp_path / "g.h5", side=32, **changes)
+    config = Galaxy10Config(
+        name="galaxy10", path=str(path), image_size=32, **{**COMMON, "cache_dir": str(tmp_path)}
+    )
+    with pytest.raises(GalvaeError, match=message) as error:
+        load_dataset(config)
+    assert "\n" not in str(error.value)
+    assert not [entry for entry in tmp_path.glob("galaxy10-*") if entry.is_dir()]
+
+
+def test_galaxy10_without_a_path_looks_in_astronns_cache_then_downloads(tmp_path, monkeypatch):
+    import sys
+    import types
+
+    from galvae.data import download, galaxy10
+
+    # astroNN itself is slow to import and would create its folder in the user's home.
+    folders = types.SimpleNamespace(astroNN_CACHE_DIR=str(tmp_path / "astroNN"))
+    origin = types.SimpleNamespace(_G10_ORIGIN="https://example.org/Galaxy10/")
+    monkeypatch.setitem(sys.modules, "astroNN", types.ModuleType("astroNN"))
+    monkeypatch.setitem(sys.modules, "astroNN.config", folders)
+    monkeypatch.setitem(sys.modules, "astroNN.datasets", types.ModuleType("astroNN.datasets"))
+    monkeypatch.setitem(sys.modules, "astroNN.datasets.galaxy10", origin)
+    asked = []
+    monkeypatch.setattr(
+        download, "download", lambda url, target, sha256: asked.append((url, target, sha256)) or target
+    )
+    config = Galaxy10Config(
+        name="galaxy10", path=None, image_size=128, **{**COMMON, "cache_dir": str(tmp_path)}
+    )
+    target = tmp_path / "Galaxy10_DECals.h5"
+    assert galaxy10.locate(config) == target
+    assert asked == [("https://example.org/Galaxy10/Galaxy10_DECals.h5", target, galaxy10.SHA256)]
+    theirs = tmp_path / "astroNN" / "datasets" / "Galaxy10_DECals.h5"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"")
+    assert galaxy10.locate(config) == theirs
+    assert len(asked) == 1
+
+
+def test_astronn_still_has_what_we_take_from_it():
+    import subprocess
+    import sys
+
+    program = (
+        "from astroNN.config import astroNN_CACHE_DIR as folder\n"
+        "from astroNN.datasets.galaxy10 import _G10_ORIGIN as origin\n"
+        "print('FOUND', folder, origin)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    found = done.stdout.splitlines()[-1].split()
+    assert found[0] == "FOUND"
+    assert found[1].endswith(".astroNN")
+    assert found[2].startswith("https://")
+    assert found[2].endswith("/")
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real galaxies in ../shared/data are not here")
+def test_real_galaxy10_images(tmp_path):
+    path = REAL / "galaxy10_layout_100.h5"
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **COMMON))
+    assert data.images.shape == (100, 128, 128, 3)
+    assert set(np.unique(data.labels)) == {0, 1}
+    assert data.report["condition redshift"]["missing"] > 50
+    assert np.isnan(data.catalogue["pxscale"]).all()
