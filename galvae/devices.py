@@ -162,7 +162,11 @@ def feed(batches):
             array.set_shape((None, *sample[name].shape[1:]))
         return (dict(zip(names, arrays, strict=True)),)
 
-    return tf.data.Dataset.counter(0).map(inputs).prefetch(2)
+    # There is nothing to tune here, and the tuner's thread, which sleeps for up to a minute between two looks,
+    # is waited for when training ends.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return tf.data.Dataset.counter(0).map(inputs).prefetch(2).with_options(options)
 
 
 def _endless(batches):

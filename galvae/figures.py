@@ -3,7 +3,7 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
 DPI = 200
 WIDTH = 1400  # pixels that a picture of galaxies is brought close to
@@ -51,7 +51,7 @@ def loss_curves(history):
                 )
             if all(row[name] > 0 for row in history for name in (term, f"val_{term}")):
                 axes.set_yscale("log")
-                axes.yaxis.set_major_formatter(LogFormatter())
+                axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
                 axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.set(title=term, xlabel="epoch")

@@ -29,12 +29,15 @@ def area_average(images, size):
     if height % size == 0:
         factor = height // size
         # Sums of strided slices: several times faster than a mean over reshaped axes.
-        kind = np.uint32 if images.dtype == np.uint8 else np.float32
+        kind = np.float32 if images.dtype != np.uint8 else np.uint16 if factor <= 16 else np.uint32
         total = np.zeros((len(images), size, size, images.shape[3]), kind)
         for row in range(factor):
             for column in range(factor):
                 total += images[:, row::factor, column::factor]
-        mean = total / np.float32(factor**2)
+        if images.dtype == np.uint8:
+            total += factor**2 // 2  # rounds to the nearest
+            return (total // factor**2).astype(np.uint8)
+        mean = total / factor**2
     else:
         weights = _overlaps(height, size)
         mean = np.einsum("ih,nhwc->niwc", weights, images.astype(np.float32), optimize=True)

@@ -1,0 +1,234 @@
+"""Speed and memory, measured side by side: `python scripts/benchmark.py [--quick] [--json FILE] [CASE ...]`.
+
+Each case prints its rows: what was measured, its median, and the ratio to a reference that was measured in
+the same run, in turns with it, so that a machine that is busy slows both.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+GALVAE = [sys.executable, "-m", "galvae"]
+TAB = {"COMP_LINE": "galvae train model=", "COMP_POINT": "19"}
+
+
+def startup(quick):
+    """`galvae --help` and one TAB, against Python's own start."""
+    commands = {
+        "python -c pass": ([sys.executable, "-c", "pass"], {}),
+        "galvae --help": ([*GALVAE, "--help"], {}),
+        "galvae train --help": ([*GALVAE, "train", "--help"], {}),
+        "galvae <TAB>": ([*GALVAE, "-sc", "query=bash"], TAB),
+    }
+    seconds = in_turns({name: lambda c=c: run(*c)[0] for name, c in commands.items()}, 3 if quick else 9)
+    reference = seconds["python -c pass"]
+    return [
+        row(name, f"{value:.3f} s", value / reference, "python -c pass") for name, value in seconds.items()
+    ]
+
+
+def default_train(quick):
+    """`galvae train` with all defaults and an empty cache, from the command to the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = ["epochs=30"] if quick else []
+        environment = {"GALVAE_CACHE": folder}
+        seconds, output = run([*GALVAE, "train", *overrides], environment, folder)
+        path = Path(folder, output.splitlines()[-1])
+        metrics = json.loads((path / "metrics.json").read_text())
+        device = json.loads((path / "environment.json").read_text())
+    name = f"galvae train {' '.join(overrides)}".strip()
+    return [
+        row(f"{name}, whole ({device['precision']}, {device['threads']} threads)", f"{seconds:.0f} s"),
+        row(f"{name}, fit alone", f"{metrics['seconds']:.0f} s", metrics["seconds"] / seconds, "whole"),
+        row(f"{name}, speed", f"{metrics['images_per_second']:.0f} images/s"),
+        row(f"{name}, peak memory", f"{metrics['peak_memory_mb']:.0f} MB"),
+    ]
+
+
+def feed(quick):
+    """Training from the memory-mapped cache, against the same step on one fixed batch."""
+    import numpy as np
+
+    from galvae import devices
+
+    device = devices.setup("tensorflow", "auto", 0)
+    import keras
+    import tensorflow as tf
+
+    from galvae.data.dataset import GalaxyDataset, make_splits
+    from galvae.models import VAE
+
+    count, steps = (1000, 4) if quick else (4000, 15)
+    conv = network()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "images.npy")
+        images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 128, 128, 3))
+        images[:] = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3))
+        data = GalaxyDataset(
+            name="benchmark",
+            images=np.load(path, mmap_mode="r"),
+            pixel_range=(0, 255),
+            splits=make_splits(count, [0.9, 0.05, 0.05], 0),
+        )
+        batches = data.batches("train", 128, seed=0)
+        options = tf.data.Options()
+        options.autotune.enabled = False  # as devices.feed has it: its thread would blur the measurement
+        fixed = (
+            tf.data.Dataset.from_tensors((batches.gather(batches.step(0)),)).repeat().with_options(options)
+        )
+        model = VAE((128, 128, 3), 8, conv, augment=True)
+        model.build_all()
+        model.compile(optimizer=keras.optimizers.Adam(1e-4, name="adam"), jit_compile=device.jit)
+        inputs = {"one fixed batch": fixed, "the cache": devices.feed(batches)}
+
+        def fit(source):
+            started = time.perf_counter()
+            model.fit(source, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
+            return (time.perf_counter() - started) / steps
+
+        for source in inputs.values():
+            fit(source)  # traces the step
+        seconds = in_turns({name: lambda s=s: fit(s) for name, s in inputs.items()}, 3 if quick else 7)
+    reference = seconds["one fixed batch"]
+    return [
+        row(
+            f"conv 128 px, a step of 128 from {name}",
+            f"{128 / s:.0f} images/s",
+            reference / s,
+            "one fixed batch",
+        )
+        for name, s in seconds.items()
+    ]
+
+
+def prepare(quick):
+    """`galvae prepare` of a file in Galaxy10's layout and size, against reading it with h5py alone."""
+    import h5py
+    import numpy as np
+
+    count = 2000 if quick else 17_736
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "galaxies.h5")
+        block = np.random.default_rng(0).integers(0, 256, (64, 256, 256, 3), dtype=np.uint8)
+        with h5py.File(path, "w") as file:
+            images = file.create_dataset("images", (count, 256, 256, 3), np.uint8)
+            for start in range(0, count, 64):
+                images[start : start + 64] = block[: count - start]
+            file["ans"] = (np.arange(count) % 10).astype(np.uint8)
+        read = (
+            f"import h5py\nwith h5py.File({str(path)!r}) as f:\n"
+            " for i in range(0, len(f['images']), 128): f['images'][i:i+128]"
+        )
+        overrides = ["dataset=galaxy10", f"dataset.path={path}"]
+        peaks = []
+
+        def prepared():
+            with tempfile.TemporaryDirectory(dir=folder) as cache:
+                environment = {"GALVAE_CACHE": cache}
+                seconds, peak = watched([*GALVAE, "prepare", *overrides], environment, cache)
+            peaks.append(peak)
+            return seconds
+
+        measures = {
+            "h5py alone": lambda: run([sys.executable, "-c", read], {})[0],
+            "galvae prepare": prepared,
+        }
+        seconds = in_turns(measures, 1 if quick else 3)
+    reference = seconds["h5py alone"]
+    rows = [
+        row(f"{name}, {count} images of 256 px", f"{count / s:.0f} images/s", reference / s, "h5py alone")
+        for name, s in seconds.items()
+    ]
+    return [*rows, row("galvae prepare, peak memory", f"{max(peaks):.0f} MB")]
+
+
+CASES = {"startup": startup, "default_train": default_train, "feed": feed, "prepare": prepare}
+
+
+def network():
+    """The configuration of network=conv, as conf/ has it."""
+    import yaml
+
+    from galvae.config import ConvConfig
+    from galvae.help import CONF
+
+    return ConvConfig(**yaml.safe_load((CONF / "network" / "conv.yaml").read_text()))
+
+
+def in_turns(measures, rounds):
+    """Median of each measure, all measured once in each round."""
+    values = {name: [] for name in measures}
+    for _ in range(rounds):
+        for name, measure in measures.items():
+            values[name].append(measure())
+    return {name: statistics.median(found) for name, found in values.items()}
+
+
+def run(command, environment, folder=None):
+    """Wall time in seconds and standard output of a process."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, cwd=folder, capture_output=True, text=True, check=True
+    )
+    return time.perf_counter() - started, done.stdout
+
+
+def watched(command, environment, folder):
+    """Wall time in seconds and peak anonymous and shared memory in MB of a process, sampled."""
+    started, peak = time.perf_counter(), 0
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        while process.poll() is None:
+            with contextlib.suppress(OSError, IndexError):
+                lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+                held = [int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem"))]
+                peak = max(peak, sum(held) / 1e3)
+            time.sleep(0.02)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - started, peak
+
+
+def row(case, measured, ratio=None, reference=None):
+    """A line of the table."""
+    return {"case": case, "measured": measured, "ratio": ratio, "reference": reference}
+
+
+def main():
+    """Runs the cases and prints a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="a minute's worth")
+    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    arguments = parser.parse_args()
+    unknown = set(arguments.cases) - set(CASES)
+    if unknown:
+        parser.error(f"unknown case {', '.join(unknown)}; expected {', '.join(CASES)}")
+    rows = []
+    print("| case | measured | ratio | reference |\n| --- | --- | --- | --- |")
+    for name in arguments.cases or CASES:
+        for found in CASES[name](arguments.quick):
+            rows.append(found)
+            ratio = "" if found["ratio"] is None else f"{found['ratio']:.2f}"
+            print(
+                f"| {found['case']} | {found['measured']} | {ratio} | {found['reference'] or ''} |",
+                flush=True,
+            )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The default run, whole: does it learn galaxies?"""
+
+import numpy as np
+import pytest
+
+from galvae.latent import decode_codes, encode_dataset
+from galvae.run import Run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    from galvae.cli import main
+
+    folder = tmp_path_factory.mktemp("default") / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", f"hydra.run.dir={folder}"])
+    assert stop.value.code == 0
+    return Run.open(folder)
+
+
+def colour(images):
+    """Logarithm of the ratio of red to blue light of each image."""
+    light = images.sum(axis=(1, 2))
+    return np.log(light[:, 0] / light[:, 2])
+
+
+def shapes(images):
+    """Size (pixels), ellipticity and position angle (degrees) of each image from its second moments."""
+    light = images.mean(axis=-1)
+    light = np.clip(light - np.quantile(light, 0.75, axis=(1, 2), keepdims=True), 0, None)
+    light /= light.sum(axis=(1, 2), keepdims=True)
+    y, x = np.mgrid[: light.shape[1], : light.shape[2]].astype(float)
+    x = x - (light * x).sum((1, 2))[:, None, None]
+    y = y - (light * y).sum((1, 2))[:, None, None]
+    xx, yy, xy = ((light * product).sum((1, 2)) for product in (x * x, y * y, x * y))
+    return (
+        np.sqrt(xx + yy),
+        np.hypot(xx - yy, 2 * xy) / (xx + yy),
+        0.5 * np.degrees(np.arctan2(2 * xy, xx - yy)),
+    )
+
+
+def test_reconstructions_beat_principal_components_of_as_many_dimensions(run):
+    # A linear code of eight dimensions, from turned and flipped training images, is what must be beaten.
+    data = run.load_dataset()
+    model, _ = run.load_model()
+    indices = data.split("test")
+    test = data.to_unit(data.images[indices])
+    train = data.to_unit(data.images[data.split("train")])
+    turned = [np.rot90(train, k, axes=(1, 2)) for k in range(4)]
+    turned += [image[:, :, ::-1] for image in turned]
+    flat = np.concatenate(turned).reshape(-1, test[0].size)
+    mean = flat.mean(axis=0)
+    _, vectors = np.linalg.eigh((flat - mean).T @ (flat - mean))
+    basis = vectors[:, -8:]
+    residual = test.reshape(len(test), -1) - mean
+    linear = ((residual - residual @ basis @ basis.T) ** 2).mean()
+    decoded = decode_codes(model, encode_dataset(model, data, indices)[0])
+    assert ((decoded - test) ** 2).mean() < 0.9 * linear
+
+
+def test_samples_have_the_colours_sizes_and_angles_of_galaxies(run):
+    data = run.load_dataset()
+    model, _ = run.load_model()
+    real = data.to_unit(data.images[:])
+    generated = decode_codes(model, model.draw_codes(len(real), seed=1))
+    # Means agree and spreads are of the same order: neither one average galaxy nor noise.
+    assert generated.mean() == pytest.approx(real.mean(), rel=0.2)
+    for measure in (colour, lambda images: np.log(images.mean(axis=(1, 2, 3)))):
+        assert 0.4 < measure(generated).std() / measure(real).std() < 1.6
+    sizes, ellipticities, angles = shapes(generated)
+    real_sizes, real_ellipticities, _ = shapes(real)
+    assert np.median(sizes) == pytest.approx(np.median(real_sizes), rel=0.3)
+    assert ellipticities.std() > 0.4 * real_ellipticities.std()
+    counts = np.histogram(angles, bins=6, range=(-90, 90))[0]
+    assert counts.min() > 0.4 * len(angles) / 6
+
+
+def test_no_latent_dimension_of_eight_is_idle(run):
+    from galvae.latent import information
+
+    data = run.load_dataset()
+    model, _ = run.load_model()
+    told = information(*encode_dataset(model, data, data.split("train")))
+    assert (told > 0.1).sum() >= 6
