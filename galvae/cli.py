@@ -123,7 +123,7 @@ def launch(command, overrides):
     from omegaconf.errors import OmegaConfBaseException
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the lines below have the last word
-    sys.argv = [f"galvae {command}", *overrides]
+    sys.argv = ["galvae", *overrides]  # the name for which the completion installs itself
     task = Command(command)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()

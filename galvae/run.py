@@ -165,7 +165,7 @@ def environment(config, device):
             versions[package] = None
     return {
         "run_id": uuid.uuid4().hex,
-        "command_line": sys.argv,
+        "command_line": ["galvae", "train", *sys.argv[1:]],
         "galvae": __version__,
         "git_commit": _git_commit(),
         "python": platform.python_version(),

@@ -238,11 +238,11 @@ class Progress(keras.callbacks.Callback):
         self.bar.update(len(self.batches.step(batch)))
 
     def on_epoch_end(self, epoch, logs=None):
-        terms = {name: f"{value:.4g}" for name, value in logs.items()}
-        self.bar.set_postfix(terms, refresh=False)
+        shown = {name: f"{logs[name]:.4g}" for name in ("loss", *self.model.terms, "val_loss")}
+        self.bar.set_postfix(shown, refresh=False)
         # Evenly spread, the last epoch included: a batch job's log then tells how far it is.
         if (epoch + 1) * LOG_LINES // self.epochs > epoch * LOG_LINES // self.epochs:
-            line = "  ".join(f"{name} {value}" for name, value in terms.items())
+            line = "  ".join(f"{name} {value}" for name, value in shown.items())
             log.info("epoch %d/%d  %s", epoch + 1, self.epochs, line)
 
     def on_train_end(self, logs=None):

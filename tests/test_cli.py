@@ -119,11 +119,26 @@ def test_tab_completes_commands_groups_keys_and_values(line, expected, galvae, m
         assert out.strip() == ""
 
 
-def test_completion_installs_itself_for_bash(galvae):
-    status, out, _ = galvae("-sc", "install=bash")
+def test_tab_in_a_real_bash(tmp_path):
+    script = tmp_path / "galvae"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m galvae "$@"\n')
+    script.chmod(0o755)
+    program = (
+        'eval "$(galvae -sc install=bash)"; complete -p galvae; '
+        'COMP_LINE="galvae train model=v" COMP_POINT=20 COMP_CWORD=2; hydra_bash_completion; echo "${COMPREPLY[@]}"'
+    )
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = ["bash", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    registered, completed = done.stdout.splitlines()
+    assert registered.endswith("hydra_bash_completion galvae")
+    assert completed == "model=vae"
+
+
+def test_completion_installs_itself_for_fish(galvae):
+    status, out, _ = galvae("-sc", "install=fish")
     assert status == 0
-    assert "complete " in out
-    assert " galvae" in out
+    assert "galvae train" not in out
 
 
 def test_python_dash_m_and_head(tmp_path):

@@ -1,5 +1,9 @@
 """One contract for every reader in SOURCES, and what is particular to the built-in ones."""
 
+import importlib
+import subprocess
+import sys
+import types
 from pathlib import Path
 
 import h5py
@@ -8,7 +12,7 @@ import pytest
 from conftest import blobs
 
 from galvae.config import GROUPS, FilesConfig, Galaxy10Config, HdfConfig
-from galvae.data import SOURCES, load_dataset
+from galvae.data import SOURCES, download, galaxy10, load_dataset
 from galvae.data.cache import Source
 from galvae.data.dataset import SPLITS
 from galvae.data.galaxy10 import CLASS_NAMES
@@ -89,8 +93,6 @@ def test_contract(name, tmp_path):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_readers_announce_what_they_deliver(name, tmp_path):
-    import importlib
-
     config = configuration(name, tmp_path)
     source = importlib.import_module(SOURCES[name]).read(config)
     assert isinstance(source, Source)
@@ -184,51 +186,45 @@ def test_a_wrong_galaxy10_file_is_one_line(case, tmp_path):
     assert not [entry for entry in tmp_path.glob("galaxy10-*") if entry.is_dir()]
 
 
-def test_galaxy10_without_a_path_looks_in_astronns_cache_then_downloads(tmp_path, monkeypatch):
-    import sys
-    import types
-
-    from galvae.data import download, galaxy10
-
+def test_galaxy10_without_a_path_takes_a_copy_or_downloads_one(tmp_path, monkeypatch):
     # astroNN itself is slow to import and would create its folder in the user's home.
-    folders = types.SimpleNamespace(astroNN_CACHE_DIR=str(tmp_path / "astroNN"))
     origin = types.SimpleNamespace(_G10_ORIGIN="https://example.org/Galaxy10/")
     monkeypatch.setitem(sys.modules, "astroNN", types.ModuleType("astroNN"))
-    monkeypatch.setitem(sys.modules, "astroNN.config", folders)
     monkeypatch.setitem(sys.modules, "astroNN.datasets", types.ModuleType("astroNN.datasets"))
     monkeypatch.setitem(sys.modules, "astroNN.datasets.galaxy10", origin)
+    monkeypatch.setenv("HOME", str(tmp_path))
     asked = []
-    monkeypatch.setattr(
-        download, "download", lambda url, target, sha256: asked.append((url, target, sha256)) or target
-    )
+
+    def fetch(url, target, sha256):
+        asked.append((url, target, sha256))
+        return target
+
+    monkeypatch.setattr(download, "download", fetch)
+    ours = tmp_path / "cache" / "Galaxy10_DECals.h5"
     config = Galaxy10Config(
-        name="galaxy10", path=None, image_size=128, **{**COMMON, "cache_dir": str(tmp_path)}
+        name="galaxy10", path=None, image_size=128, **{**COMMON, "cache_dir": str(ours.parent)}
     )
-    target = tmp_path / "Galaxy10_DECals.h5"
-    assert galaxy10.locate(config) == target
-    assert asked == [("https://example.org/Galaxy10/Galaxy10_DECals.h5", target, galaxy10.SHA256)]
-    theirs = tmp_path / "astroNN" / "datasets" / "Galaxy10_DECals.h5"
-    theirs.parent.mkdir(parents=True)
-    theirs.write_bytes(b"")
-    assert galaxy10.locate(config) == theirs
+    assert galaxy10.locate(config) == ours
+    assert asked == [("https://example.org/Galaxy10/Galaxy10_DECals.h5", ours, galaxy10.SHA256)]
+    theirs = tmp_path / ".astroNN" / "datasets" / "Galaxy10_DECals.h5"
+    for copy in (theirs, ours):  # ours wins
+        copy.parent.mkdir(parents=True)
+        copy.write_bytes(b"")
+        assert galaxy10.locate(config) == copy
     assert len(asked) == 1
 
 
 def test_astronn_still_has_what_we_take_from_it():
-    import subprocess
-    import sys
-
     program = (
         "from astroNN.config import astroNN_CACHE_DIR as folder\n"
         "from astroNN.datasets.galaxy10 import _G10_ORIGIN as origin\n"
         "print('FOUND', folder, origin)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    found = done.stdout.splitlines()[-1].split()
-    assert found[0] == "FOUND"
-    assert found[1].endswith(".astroNN")
-    assert found[2].startswith("https://")
-    assert found[2].endswith("/")
+    _, folder, origin = done.stdout.splitlines()[-1].split()
+    assert Path(folder, "datasets") == Path(galaxy10.ASTRONN_FOLDER).expanduser()
+    assert origin.startswith("https://")
+    assert origin.endswith("/")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real galaxies in ../shared/data are not here")

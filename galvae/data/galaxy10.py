@@ -1,6 +1,5 @@
 """Galaxy10 DECaLS: 17,736 colour images of galaxies in ten morphological classes."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +24,8 @@ CLASS_NAMES = [
 ]
 SHA256 = "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571"
 FILE_NAME = "Galaxy10_DECals.h5"
+ASTRONN_FOLDER = "~/.astroNN/datasets"  # where astroNN's users have the file already
 BLOCK = 128  # images read at a time: 25 MB of 256 x 256 x 3
-
-log = logging.getLogger(__name__)
 
 
 def fingerprint(config):
@@ -36,24 +34,23 @@ def fingerprint(config):
 
 
 def locate(config):
-    """Path of the file: `dataset.path`, else astroNN's cache, else ours, downloaded if need be.
+    """Path of the file: `dataset.path`, else our or astroNN's copy, else ours, downloaded now.
 
     Raises:
         CannotBeDone: if the download fails.
     """
     if config.path is not None:
         return Path(config.path)
-    # Importing astroNN is slow and pulls in TensorFlow; only its cache folder and its URL are needed.
-    from astroNN.config import astroNN_CACHE_DIR
+    ours = cache_folder(config.cache_dir) / FILE_NAME
+    for folder in (ours.parent, Path(ASTRONN_FOLDER).expanduser()):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    # Late, and only for its URL: importing astroNN is slow and pulls in TensorFlow.
     from astroNN.datasets.galaxy10 import _G10_ORIGIN
 
-    theirs = Path(astroNN_CACHE_DIR) / "datasets" / FILE_NAME
-    if theirs.is_file():
-        log.info("using astroNN's copy, %s", theirs)
-        return theirs
     from galvae.data.download import download
 
-    return download(_G10_ORIGIN + FILE_NAME, cache_folder(config.cache_dir) / FILE_NAME, sha256=SHA256)
+    return download(_G10_ORIGIN + FILE_NAME, ours, sha256=SHA256)
 
 
 def read(config):
