@@ -217,7 +217,7 @@ def _set_precision(backend, kind, precision):
 @contextlib.contextmanager
 def _quiet():
     """Hides what TensorFlow's libraries print while they load; TF_CPP_MIN_LOG_LEVEL=0 shows it all."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ and os.environ["TF_CPP_MIN_LOG_LEVEL"] != "3":
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

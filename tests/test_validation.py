@@ -43,6 +43,29 @@ def test_every_key_has_a_value_in_conf_and_the_other_way_round():
     assert plain(train()) == {**composed("train"), "dataset": plain(train().dataset)}
 
 
+@pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
+def test_every_experiment_composes_and_opens_with_its_command(experiment):
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    assert f"# command   galvae train experiment={experiment}\n" in text
+    assert "# time " in text
+    assert "# expect " in text
+    train(f"experiment={experiment}")
+
+
+def test_the_blogs_experiment_has_the_blogs_settings_and_the_command_line_wins():
+    config = train("experiment=galaxy10_blog", "latent_dim=16")
+    assert (config.dataset.name, config.dataset.image_size, config.dataset.augment) == (
+        "galaxy10",
+        128,
+        False,
+    )
+    assert (config.latent_dim, config.epochs, config.batch, config.learning_rate) == (16, 300, 128, 1e-3)
+    assert (config.schedule.name, config.schedule.warmup) == ("constant", 0)
+    assert (config.reconstruction.loss, config.reconstruction.weight) == ("bce", 1)
+    assert (config.network.initializer, config.network.output_bias) == ("glorot", "zero")
+    assert (config.model.name, config.beta.value) == ("vae", 1)
+
+
 def test_beta_vae_has_its_own_beta_and_the_command_line_wins():
     assert train("model=beta_vae").beta.value == 0.1
     assert train("model=beta_vae", "beta=warmup").beta.value == 0.1
