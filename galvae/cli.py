@@ -8,12 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from galvae import __version__
-from galvae.config import COMMANDS
+from galvae.config import COMMANDS, LATEST
 from galvae.errors import CannotBeDone, GalvaeError
 from galvae.help import CONF, command_help, one_line, overview
 from galvae.validation import closest, typed
 
-LATEST = Path("outputs/train/latest")
 HYDRA_OPTIONS = (
     *("-m", "--multirun", "-c", "--cfg", "-p", "--package", "--resolve"),
     *("-i", "--info", "-cd", "--config-dir", "-cn", "--config-name"),
@@ -153,9 +152,9 @@ def place(command, words):
     placed = sorted(words, key=lambda word: "=" in word and not word.startswith("-"))
     given = [text.partition("=")[0] for text in placed]
     multirun = bool({"-m", "--multirun"} & set(placed))
-    if multirun and "hydra.sweep.dir" not in given:
-        placed.append(f"hydra.sweep.dir=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-    if "run" not in given or command == "train":
+    if "run" not in given:
+        if multirun and "hydra.sweep.dir" not in given:
+            placed.append(f"hydra.sweep.dir=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}")
         return placed
     index = given.index("run")
     value = placed[index].partition("=")[2]
@@ -169,9 +168,10 @@ def place(command, words):
     placed[index] = f"run={_quoted(path)}"
     if not (path / "config.yaml").is_file():
         return placed  # the command says what is wrong with it; no directory is needed
-    target = next(folder for folder in _numbered(path / command) if not folder.exists())
-    if not multirun and "hydra.run.dir" not in given:
-        placed.append(f"hydra.run.dir={_quoted(target)}")
+    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    if key not in given:
+        target = next(folder for folder in _numbered(path / command) if not folder.exists())
+        placed.append(f"{key}={_quoted(target)}")
     return placed
 
 
@@ -225,7 +225,7 @@ def _remove_empty_sweep(overrides):
     """Removes a sweep's folder that holds nothing but Hydra's own note."""
     for text in overrides:
         key, _, value = text.partition("=")
-        folder = Path(value)
+        folder = Path(value.strip("'"))
         if key == "hydra.sweep.dir" and folder.is_dir() and os.listdir(folder) == ["multirun.yaml"]:
             (folder / "multirun.yaml").unlink()
             _remove_empty(folder.resolve())

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from galvae.errors import GalvaeError
 
+LATEST = Path("outputs/train/latest")  # where train points to the newest finished run
+
 
 def key(meaning, *, at_least=None, above=None, at_most=None, choices=None):
     """A configuration key: what it means and which values it takes (bounds hold for each entry of a list)."""

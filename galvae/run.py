@@ -14,12 +14,12 @@ from importlib import metadata
 from pathlib import Path
 
 from galvae import __version__, checkpoints
+from galvae.config import LATEST
 from galvae.data import load_dataset
 from galvae.data.dataset import read_splits, save_splits
 from galvae.errors import GalvaeError
 from galvae.validation import read_config, write_config
 
-LATEST = Path("outputs/train/latest")
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
 
 

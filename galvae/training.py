@@ -57,7 +57,8 @@ def fit(model, dataset, config, run, device):
         jit_compile=device.jit,
     )
     keeper = Keeper(config, run, dataset, len(train.indices))
-    callbacks = [keeper, Progress(config.epochs, train)]
+    progress = Progress(config.epochs, train)
+    callbacks = [keeper, progress]
     if config.beta.name != "none":
         callbacks.insert(0, Beta(beta_schedule(config.beta, config.epochs)))
     started = time.perf_counter()
@@ -75,6 +76,7 @@ def fit(model, dataset, config, run, device):
             )
     finally:
         # Also after Ctrl-C and divergence: the last whole epoch is worth keeping.
+        progress.bar.close()
         keeper.write()
     checkpoints.restore(model.variables, keeper.best)
     best = keeper.history[keeper.best_epoch - 1]
@@ -226,9 +228,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.epochs = epochs
         self.batches = batches
-
-    def on_train_begin(self, logs=None):
-        total = self.epochs * len(self.batches.indices)
+        total = epochs * len(batches.indices)
         self.bar = tqdm(total=total, unit="img", unit_scale=True, disable=None, dynamic_ncols=True)
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -244,6 +244,3 @@ class Progress(keras.callbacks.Callback):
         if (epoch + 1) * LOG_LINES // self.epochs > epoch * LOG_LINES // self.epochs:
             line = "  ".join(f"{name} {value}" for name, value in shown.items())
             log.info("epoch %d/%d  %s", epoch + 1, self.epochs, line)
-
-    def on_train_end(self, logs=None):
-        self.bar.close()

@@ -112,6 +112,18 @@ def test_a_sweep_leaves_a_complete_run_for_each_job(galvae, small_files, tmp_pat
     assert Run.open(sweep / jobs[1]).config.latent_dim == 4
 
 
+def test_sweeps_of_sample_and_prepare(galvae, small_files, tmp_path):
+    galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'it is a run'}", "epochs=1")
+    status, _, err = galvae("sample", "-m", "run=latest", "n=2", "seed=1,2")
+    assert status == 0, err
+    for job in ("0", "1"):
+        assert (tmp_path / "it is a run" / "sample" / job / "samples.png").is_file()
+    status, _, err = galvae("prepare", *small_files[:2], "-m", "dataset.image_size=8,16")
+    assert status == 0, err
+    (sweep,) = (tmp_path / "outputs" / "multirun").iterdir()
+    assert sorted(folder.name for folder in sweep.iterdir() if folder.is_dir()) == ["0_files", "1_files"]
+
+
 def test_one_bad_job_does_not_stop_a_sweep(galvae, small_files, tmp_path):
     status, _, err = galvae("train", *small_files, "-m", "latent_dim=0,2", "epochs=1")
     assert status == 2
