@@ -48,6 +48,14 @@ class DatasetConfig:
         "seed of the split (not `seed`: a sweep over seeds shares its test set)", at_least=0
     )
     cache_dir: str | None = key("where prepared arrays are kept; null: $GALVAE_CACHE or ~/.cache/galvae")
+    stretch: str = key(
+        "of stored values before the network: none, or between percentiles of the training images",
+        choices=("none", "linear", "asinh"),
+    )
+    missing_condition: str = key(
+        "what a conditional model does with images whose condition is unknown",
+        choices=("drop", "error", "mean"),
+    )
 
     def check(self):
         if len(self.split) != 3 or not math.isclose(sum(self.split), 1, abs_tol=1e-6):
@@ -104,6 +112,51 @@ class FilesConfig(DatasetConfig):
             )
 
 
+@dataclass(kw_only=True)
+class StampsConfig(DatasetConfig):
+    """Hubble stamps with redshifts, from vae-project's HDF5 layout or from the public COSMOS archive."""
+
+    path: str | None = key("the HDF5 file; null: the archive")
+    images: str | None = key("its data set of images; null: the first in key order")
+    redshift: str | None = key("its data set of redshifts; null: the second in key order, if there is one")
+    archive: str | None = key("folder of the COSMOS training sample (needs galsim); null: in the cache")
+    download: bool = key("fetch the archive first if it is not there (4 GB)")
+
+    def check(self):
+        super().check()
+        self.path, self.archive = absolute(self.path), absolute(self.archive)
+
+
+@dataclass(kw_only=True)
+class SimulatedConfig(DatasetConfig):
+    """Galaxies drawn from known factors with galsim."""
+
+    image_size: int = key("side of the stamps in pixels", at_least=8, at_most=4096)
+    count: int = key("number of galaxies", at_least=3, at_most=10_000_000)
+    bands: int = key("1 or 3", at_least=1, at_most=3)
+    seed: int = key("of the galaxies and their noise", at_least=0, at_most=2**31 - 1)
+    noise: float = key("standard deviation of the sky, as a share of full scale", at_least=0, at_most=1)
+    psf: float = key("full width at half maximum of the point spread function in pixels", above=0, at_most=20)
+    max_redshift: float = key("redshifts are uniform between 0 and this", above=0, at_most=10)
+    workers: int | None = key("processes that draw; null: one per processor", at_least=1, at_most=1024)
+
+    def check(self):
+        super().check()
+        if self.bands == 2:
+            raise GalvaeError("dataset.bands: expected 1 or 3, received 2")
+
+
+@dataclass(kw_only=True)
+class MnistConfig(DatasetConfig):
+    """Handwritten digits."""
+
+    path: str | None = key("mnist.npz; null: downloaded (11 MB)")
+
+    def check(self):
+        super().check()
+        self.path = absolute(self.path)
+
+
 # --- model, network, beta --------------------------------------------------------------------------------
 
 
@@ -122,33 +175,88 @@ class AutoencoderConfig(ModelConfig):
 
 
 @dataclass(kw_only=True)
-class ConvConfig:
-    """Strided convolutions and a dense layer, mirrored in the decoder."""
+class ConditionalConfig(ModelConfig):
+    """A model conditional on redshift and whatever other columns the dataset's condition has."""
+
+    condition_scaling: str = key(
+        "of the condition inside the model: none, or to zero mean and unit variance",
+        choices=("none", "standard"),
+    )
+
+
+@dataclass(kw_only=True)
+class FancyConfig(ConditionalConfig):
+    """A conditional model that also predicts its condition."""
+
+    prediction: str = key(
+        "what the condition is predicted from: the decoded image, or, as published, the decoder's own input",
+        choices=("image", "published"),
+    )
+    prediction_weight: float = key("factor of the prediction's squared error in the loss", at_least=0)
+
+
+@dataclass(kw_only=True)
+class NetworkConfig:
+    """What every network can be told."""
 
     name: str = key("family of layers")
     filters: list[int] = key(
         "filters of the encoder's convolutions; the last entry repeats as needed", at_least=1, at_most=4096
-    )
-    kernels: list[int] = key("their kernel sizes; the last entry repeats as needed", at_least=1, at_most=15)
-    dense: int = key("units of the encoder's dense layer", at_least=1, at_most=65536)
-    depth: int | None = key("number of halvings; null: until a side is 4", at_least=1, at_most=10)
-    output_kernel: int | None = key(
-        "kernel of a last plain convolution that draws the image; null: the last transposed one does",
-        at_least=1,
-        at_most=15,
     )
     initializer: str = key("of kernels: He's rule or Keras' default", choices=("he", "glorot"))
     output_bias: str = key("start of the decoded image", choices=("median", "zero"))
 
     @property
     def width(self):
-        """Number of features that the encoder hands to the code."""
-        return self.dense
+        """(number of features that the encoder hands to the code, key that sets it), or None."""
+        return None
 
     def check(self):
-        for name in ("filters", "kernels"):
-            if not getattr(self, name):
-                raise GalvaeError(f"network.{name}: expected at least one entry, received []")
+        if not self.filters:
+            raise GalvaeError("network.filters: expected at least one entry, received []")
+
+
+@dataclass(kw_only=True)
+class DenseConfig(NetworkConfig):
+    """A network whose encoder ends in a dense layer."""
+
+    dense: int = key("units of the encoder's dense layer", at_least=1, at_most=65536)
+
+    @property
+    def width(self):
+        return self.dense, "network.dense"
+
+
+@dataclass(kw_only=True)
+class ConvConfig(DenseConfig):
+    """Strided convolutions and a dense layer, mirrored in the decoder."""
+
+    kernels: list[int] = key("kernel sizes; the last entry repeats as needed", at_least=1, at_most=15)
+    depth: int | None = key("number of halvings; null: until a side is 4", at_least=1, at_most=10)
+    output_kernel: int | None = key(
+        "kernel of a last plain convolution that draws the image; null: the last transposed one does",
+        at_least=1,
+        at_most=15,
+    )
+
+    def check(self):
+        super().check()
+        if not self.kernels:
+            raise GalvaeError("network.kernels: expected at least one entry, received []")
+
+
+@dataclass(kw_only=True)
+class DcganConfig(NetworkConfig):
+    """Strided convolutions with batch normalisation and a narrow bottleneck."""
+
+    bottleneck: int = key("channels of the narrowest feature map; 1 is published", at_least=1, at_most=4096)
+
+
+@dataclass(kw_only=True)
+class SlimConfig(DenseConfig):
+    """Patches as channels, 3x3 convolutions, a dense layer."""
+
+    patch: int = key("side of a patch in pixels", at_least=1, at_most=16)
 
 
 @dataclass(kw_only=True)
@@ -233,7 +341,7 @@ class TrainConfig:
 
     dataset: DatasetConfig = key("dataset")
     model: ModelConfig = key("model")
-    network: ConvConfig = key("layers of encoder and decoder")
+    network: NetworkConfig = key("layers of encoder and decoder")
     beta: NoBeta = key("weight of the KL term")
     reconstruction: ReconstructionConfig = key("reconstruction term")
     schedule: ScheduleConfig = key("learning rate")
@@ -262,10 +370,11 @@ class TrainConfig:
                 f"beta: the model {self.model.name} has a KL term; expected constant, warmup, cyclical or "
                 "per_epoch, received none"
             )
-        if self.latent_dim > self.network.width:
+        if self.network.width is not None and self.latent_dim > self.network.width[0]:
+            units, name = self.network.width
             raise GalvaeError(
-                f"latent_dim: more than the network's width; expected at most {self.network.width} "
-                f"(network.dense), received {self.latent_dim}"
+                f"latent_dim: more than the network's width; expected at most {units} ({name}), received "
+                f"{self.latent_dim}"
             )
 
 
@@ -277,7 +386,16 @@ class SampleConfig:
     n: int = key("number of images", at_least=1, at_most=1_000_000)
     seed: int = key("of the codes", at_least=0)
     temperature: float = key("factor of the codes' standard deviation", at_least=0)
+    redshift: float | list[float] | None = key(
+        "a block of n images for each, from a conditional run; null: redshifts of its training galaxies"
+    )
     backend: str | None = key("of Keras; null: as the run", choices=("tensorflow", "jax"))
+
+    def check(self):
+        if isinstance(self.redshift, float):
+            self.redshift = [self.redshift]
+        if self.redshift == []:
+            raise GalvaeError("redshift: expected at least one number or null, received []")
 
 
 @dataclass(kw_only=True)
@@ -290,9 +408,24 @@ class PrepareConfig:
 COMMANDS = {"train": TrainConfig, "sample": SampleConfig, "prepare": PrepareConfig}
 
 GROUPS = {
-    "dataset": {"hdf": HdfConfig, "galaxy10": Galaxy10Config, "files": FilesConfig},
-    "model": {"ae": AutoencoderConfig, "vae": ModelConfig, "beta_vae": ModelConfig},
-    "network": {"conv": ConvConfig},
+    "dataset": {
+        "hdf": HdfConfig,
+        "galaxy10": Galaxy10Config,
+        "hst": StampsConfig,
+        "cosmos": StampsConfig,
+        "mnist": MnistConfig,
+        "simulated": SimulatedConfig,
+        "files": FilesConfig,
+    },
+    "model": {
+        "ae": AutoencoderConfig,
+        "vae": ModelConfig,
+        "beta_vae": ModelConfig,
+        "cvae": ConditionalConfig,
+        "cvae2": ConditionalConfig,
+        "fancy_cvae": FancyConfig,
+    },
+    "network": {"conv": ConvConfig, "dcgan": DcganConfig, "slim": SlimConfig},
     "beta": {
         "none": NoBeta,
         "constant": ConstantBeta,

@@ -28,10 +28,19 @@ def encode_dataset(model, dataset, indices):
     return np.concatenate(means), np.concatenate(log_variances) if log_variances else None
 
 
-def decode_codes(model, codes):
-    """Images of codes, (n, H, W, C) float32 in [0, 1], decoded a batch at a time."""
-    starts = range(0, len(codes), BATCH)
-    return np.concatenate([np.asarray(model.decode(codes[start : start + BATCH])) for start in starts])
+def decode_codes(model, codes, condition=None):
+    """Images of codes, (n, H, W, C) float32 in [0, 1], decoded a batch at a time.
+
+    Args:
+        model: a model of galvae.models.
+        codes: (n, latent_dim).
+        condition: (n, K) in physical units, for conditional models.
+    """
+    images = []
+    for start in range(0, len(codes), BATCH):
+        part = slice(start, start + BATCH)
+        images.append(np.asarray(model.decode(codes[part], None if condition is None else condition[part])))
+    return np.concatenate(images)
 
 
 def information(mean, log_variance):

@@ -98,13 +98,23 @@ class Run:
                 f"run: {self.path}: no checkpoint yet; expected a run that has finished an epoch or more"
             )
         state = checkpoints.read_state(checkpoint)
-        model = build_model(self.config, tuple(state["image_shape"]), tuple(state["pixel_range"]))
+        model = build_model(
+            self.config,
+            tuple(state["image_shape"]),
+            tuple(state["pixel_range"]),
+            state["stretch"],
+            len(state["condition_names"]),
+        )
         checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
         return model, state
 
     def load_dataset(self):
-        """The dataset that the run was trained on, with the run's own split."""
+        """The dataset that the run was trained on, with the run's own split; conditions as its model takes them."""
+        from galvae.models import CONDITIONAL
+
         dataset = load_dataset(self.config.dataset)
+        if self.config.model.name in CONDITIONAL:
+            dataset = dataset.with_known_condition(self.config.dataset.missing_condition)
         return dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
 
     def save_checkpoint(self, epoch, best, last, state):

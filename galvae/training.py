@@ -49,7 +49,9 @@ def fit(model, dataset, config, run, device):
             train.batch,
         )
     if config.network.output_bias == "median":
-        model.set_output_bias(dataset.median_pixel("train"))
+        model.set_output_bias(dataset.median_pixel())
+    if model.condition_dim and config.model.condition_scaling == "standard":
+        model.set_condition_scale(dataset.condition[train.indices])
     model.compile(
         optimizer=keras.optimizers.Adam(
             learning_rate_schedule(config, len(train)), global_clipnorm=config.clip_norm, name="adam"
@@ -208,6 +210,8 @@ class Keeper(keras.callbacks.Callback):
             "best_loss": self.best_loss,
             "image_shape": list(self.dataset.image_shape),
             "pixel_range": list(self.dataset.pixel_range),
+            "stretch": self.dataset.stretch,
+            "condition_names": self.dataset.condition_names,
             "history": self.history,
         }
         self.run.save_checkpoint(len(self.history), self.best, self.last, state)

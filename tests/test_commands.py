@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from conftest import SMALL, blobs
@@ -90,14 +91,70 @@ def test_figures_carry_their_numbers(galvae, small_files, tmp_path):
         assert samples["images"].shape == (64, 16, 16, 3)
 
 
+@pytest.fixture
+def small_cosmos(tmp_path):
+    """Overrides of a quick run on 60 stamps with redshifts, three of them unknown, in vae-project's layout."""
+    path = tmp_path / "cosmos.h5"
+    redshift = np.linspace(0.1, 2, 60)
+    redshift[:3] = -1
+    with h5py.File(path, "w") as file:
+        file["images"] = (blobs(60, 18, bands=1)[..., 0] / 255).astype(np.float32) - 0.01
+        file["redshifts"] = redshift
+    return ("dataset=cosmos", f"dataset.path={path}", *SMALL)
+
+
 @pytest.mark.parametrize("model", GROUPS["model"])
-def test_every_model_trains_and_samples(model, galvae, small_files, tmp_path):
-    status, _, err = galvae(
-        "train", *small_files, f"model={model}", "latent_dim=1", f"hydra.run.dir={tmp_path / 'r'}"
-    )
+def test_every_model_trains_and_samples(model, galvae, small_cosmos, tmp_path):
+    where = f"hydra.run.dir={tmp_path / 'r'}"
+    status, _, err = galvae("train", *small_cosmos, f"model={model}", "latent_dim=1", where)
     assert status == 0, err
     check_run(tmp_path / "r")
+    conditional = "cvae" in model
+    assert ("3 of 60 images have no known redshift: they are left out" in err) == conditional
     assert galvae("sample", f"run={tmp_path / 'r'}", "n=3")[0] == 0
+    status, _, err = galvae("sample", f"run={tmp_path / 'r'}", "n=3", "redshift=[0.5,1.5]")
+    if not conditional:
+        assert status == 2
+        assert err.startswith(f"galvae: redshift: expected none, because {model} takes no condition")
+        return
+    assert status == 0, err
+    with np.load(tmp_path / "r" / "sample-2" / "samples.npz") as stored:
+        np.testing.assert_allclose(stored["condition"][:, 0], [0.5] * 3 + [1.5] * 3)
+        np.testing.assert_array_equal(stored["codes"][:3], stored["codes"][3:])
+        assert np.abs(stored["images"][:3] - stored["images"][3:]).max() > 0
+    galvae("sample", f"run={tmp_path / 'r'}", "n=50")
+    with np.load(tmp_path / "r" / "sample-3" / "samples.npz") as stored:
+        known = np.linspace(0.1, 2, 60, dtype=np.float32)[3:]
+        assert np.isin(stored["condition"], known).all()
+
+
+def test_a_conditional_model_needs_a_condition(galvae, small_files, tmp_path):
+    before = os.listdir(tmp_path)
+    status, _, err = galvae("train", *small_files, "model=cvae2")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert "dataset files: a conditional model expects a condition" in err
+    assert os.listdir(tmp_path) == before
+
+
+def test_missing_conditions_can_be_refused(galvae, small_cosmos):
+    status, _, err = galvae("train", *small_cosmos, "model=cvae", "dataset.missing_condition=error")
+    assert status == 2
+    assert "expected a known redshift for every image, received 3 of 60 without" in err
+
+
+@pytest.mark.parametrize("stretch", ["linear", "asinh"])
+def test_a_stretch_goes_with_the_run(stretch, galvae, small_cosmos, tmp_path):
+    where = f"hydra.run.dir={tmp_path / 'r'}"
+    overrides = [f"dataset.stretch={stretch}", "reconstruction.loss=bce", "network=slim", "network.dense=16"]
+    status, _, err = galvae("train", *small_cosmos[:2], "epochs=1", "batch=32", *overrides, where)
+    assert status == 0, err
+    run = Run.open(tmp_path / "r")
+    model, state = run.load_model()
+    data = run.load_dataset()
+    assert (model.stretch, state["stretch"], data.stretch) == (stretch,) * 3
+    assert model.pixel_range == data.pixel_range
+    np.testing.assert_allclose(model.scaling(data.images[:5]), data.to_unit(data.images[:5]), atol=1e-5)
 
 
 def test_a_sweep_leaves_a_complete_run_for_each_job(galvae, small_files, tmp_path):

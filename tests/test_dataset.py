@@ -101,5 +101,60 @@ def test_batches_are_the_stored_values_and_the_condition():
 def test_median_pixel_is_that_of_the_split():
     data = dataset()
     expected = np.median(data.images[data.split("train")] / 255, axis=(0, 1, 2))
-    np.testing.assert_allclose(data.median_pixel("train"), expected, rtol=1e-6)
-    assert data.median_pixel("train", most=3).shape == (3,)
+    np.testing.assert_allclose(data.median_pixel(), expected, rtol=1e-6)
+
+
+def redshifts(*unknown):
+    values = np.linspace(0.1, 1, 25, dtype=np.float32)
+    values[list(unknown)] = np.nan
+    return values[:, None]
+
+
+def test_unknown_conditions_are_dropped_from_the_splits(caplog):
+    data = dataset(condition=redshifts(3, 4), condition_names=["redshift"])
+    known = data.with_known_condition("drop")
+    assert "2 of 25 images have no known redshift: they are left out" in caplog.text
+    kept = np.concatenate([known.split(name) for name in ("train", "val", "test")])
+    assert sorted(kept) == sorted(set(range(25)) - {3, 4})
+    assert np.isfinite(known.condition[kept]).all()
+
+
+def test_unknown_conditions_get_the_mean_of_the_training_images(caplog):
+    data = dataset(condition=redshifts(3, 4), condition_names=["redshift"])
+    known = data.with_known_condition("mean")
+    mean = np.nanmean(data.condition[data.split("train")])
+    np.testing.assert_allclose(known.condition[[3, 4], 0], mean, rtol=1e-6)
+    np.testing.assert_array_equal(np.delete(known.condition, [3, 4]), np.delete(data.condition, [3, 4]))
+    assert "they get the mean" in caplog.text
+
+
+def test_unknown_conditions_can_be_an_error_and_known_ones_never_are():
+    data = dataset(condition=redshifts(3), condition_names=["redshift"])
+    with pytest.raises(GalvaeError, match="expected a known redshift for every image, received 1 of 25"):
+        data.with_known_condition("error")
+    whole = dataset(condition=redshifts(), condition_names=["redshift"])
+    assert whole.with_known_condition("error") is whole
+
+
+def test_a_dataset_without_conditions_is_no_place_for_a_conditional_model():
+    for data in (dataset(), dataset(condition=redshifts(*range(25)), condition_names=["redshift"])):
+        with pytest.raises(GalvaeError, match="dataset test: a conditional model expects a condition"):
+            data.with_known_condition("mean")
+    data = dataset()
+    alone = redshifts(*data.split("val"))
+    with pytest.raises(GalvaeError, match="received none in val"):
+        dataset(condition=alone, condition_names=["redshift"]).with_known_condition("drop")
+
+
+def test_a_stretch_lies_between_percentiles_of_the_training_images():
+    data = dataset()
+    stretched = data.stretched("asinh")
+    low, high = np.percentile(data.images[data.split("train")], (0.1, 99.9))
+    assert stretched.pixel_range == (low, high)
+    unit = stretched.to_unit(data.images)
+    assert (unit.min(), unit.max()) == (0, 1)
+    inside = (data.images >= low) & (data.images <= high)
+    np.testing.assert_allclose(stretched.from_unit(unit)[inside], data.images[inside], atol=1e-3)
+    assert data.stretched("none") is data
+    with pytest.raises(GalvaeError, match="different values"):
+        dataset(images=np.zeros((25, 8, 8, 1), np.float32)).stretched("linear")

@@ -36,6 +36,8 @@ def config(tmp_path):
             "augment": False,
             "split": [0.6, 0.2, 0.2],
             "split_seed": 0,
+            "stretch": "none",
+            "missing_condition": "drop",
             "condition": [],
         }
         values |= {"cache_dir": str(tmp_path / "cache"), "path": str(tmp_path / path), **changes}

@@ -6,8 +6,10 @@ def test_scaling_maps_the_stored_range_to_zero_and_one():
     from galvae.models.layers import UnitScaling
 
     images = np.array([[0, 51, 255]], np.uint8)
-    np.testing.assert_allclose(UnitScaling(0, 255, name="scaling")(images), [[0, 0.2, 1]], rtol=1e-6)
-    np.testing.assert_allclose(UnitScaling(-1, 3, name="scaling")(np.array([[1.0]])), [[0.5]])
+    np.testing.assert_allclose(
+        UnitScaling((0, 255), "none", name="scaling")(images), [[0, 0.2, 1]], rtol=1e-6
+    )
+    np.testing.assert_allclose(UnitScaling((-1, 3), "none", name="scaling")(np.array([[1.0]])), [[0.5]])
 
 
 @pytest.mark.parametrize(("shape", "orders"), [((4, 4), 8), ((4, 6), 4)])
@@ -63,3 +65,23 @@ def test_code_moments_are_unbiased_after_one_batch():
     mean, covariance = layer.moments()
     np.testing.assert_allclose(mean, [2], rtol=1e-6)
     np.testing.assert_allclose(covariance, [[1]], rtol=1e-5)
+
+
+def test_patches_become_channels_and_pixels_again():
+    from galvae.models.layers import DepthToSpace, SpaceToDepth
+
+    images = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype(np.float32)
+    patches = np.asarray(SpaceToDepth(4, name="fold")(images))
+    assert patches.shape == (2, 2, 3, 48)
+    np.testing.assert_array_equal(patches[1, 1, 2].reshape(4, 4, 3), images[1, 4:8, 8:12])
+    np.testing.assert_array_equal(DepthToSpace(4, name="unfold")(patches), images)
+
+
+@pytest.mark.parametrize("stretch", ["none", "linear", "asinh"])
+def test_scaling_on_the_device_is_that_of_numpy(stretch):
+    from galvae.models.layers import UnitScaling
+    from galvae.stretch import to_unit
+
+    values = np.linspace(-2, 5, 50, dtype=np.float32)[None]
+    found = UnitScaling((-1, 3), stretch, name="scaling")(values)
+    np.testing.assert_allclose(found, to_unit(values, stretch, (-1, 3)), rtol=1e-5, atol=1e-6)

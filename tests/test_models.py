@@ -5,18 +5,42 @@ import pytest
 from conftest import blobs, conv
 
 from galvae.config import GROUPS
+from galvae.errors import GalvaeError
 
 SHAPE = (16, 16, 3)
 LATENT_DIM = 3
 
 
 def build(name, **changes):
-    from galvae.models import MODELS
+    from galvae.models import CONDITIONAL, MODELS
 
     arguments = {"latent_dim": LATENT_DIM, "network": conv(), "augment": True, "name": name, **changes}
+    if name in CONDITIONAL:
+        arguments = {"condition_dim": 2, **arguments}
     model = MODELS[name](SHAPE, **arguments)
     model.build_all()
     return model
+
+
+def condition(model, count):
+    """Two columns in physical units for a conditional model, None for the others."""
+    if not model.condition_dim:
+        return None
+    return np.random.default_rng(9).uniform(0, 2, (count, model.condition_dim)).astype(np.float32)
+
+
+def inputs(model, images):
+    """What `call` and `fit` take."""
+    found = {"images": images, "condition": condition(model, len(images))}
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def loss_of(name, terms, beta, weight):
+    """The objective from its terms, as the docstrings state it."""
+    loss = weight * terms["reconstruction"]
+    if name != "ae":
+        loss = loss + beta * terms["kl"]
+    return loss + terms.get("condition_error", 0)
 
 
 def test_every_configurable_model_exists():
@@ -33,24 +57,25 @@ def name(request):
 def test_encode_decode_and_sample(name):
     model = build(name)
     images = blobs(5, 16)
-    mean, log_variance = model.encode(images)
+    mean, log_variance = model.encode(images, condition(model, 5))
     assert mean.shape == (5, LATENT_DIM)
     assert (log_variance is None) == (name == "ae")
-    decoded = np.asarray(model.decode(mean))
+    decoded = np.asarray(model.decode(mean, condition(model, 5)))
     assert decoded.shape == images.shape
     assert decoded.dtype == np.float32
     assert 0 <= decoded.min() <= decoded.max() <= 1
-    first, again, other = (np.asarray(model.sample(4, seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (np.asarray(model.sample(4, condition(model, 4), seed=seed)) for seed in (1, 1, 2))
     assert first.shape == (4, *SHAPE)
     np.testing.assert_array_equal(first, again)
-    assert (model.latent_dim, model.condition_dim) == (LATENT_DIM, 0)
+    assert model.latent_dim == LATENT_DIM
+    assert model.condition_dim == (2 if "cvae" in name else 0)
     if name != "ae":  # an untrained autoencoder has no spread of codes to sample from
         assert not np.array_equal(first, other)
 
 
 def test_temperature_scales_the_codes(name):
     model = build(name)
-    model({"images": blobs(20, 16)}, training=True)
+    model(inputs(model, blobs(20, 16)), training=True)
     centre = model.draw_codes(50, seed=3, temperature=0.0)
     warm, hot = (model.draw_codes(50, seed=3, temperature=t) for t in (1.0, 2.0))
     np.testing.assert_allclose(hot - centre, 2 * (warm - centre), rtol=1e-4, atol=1e-5)
@@ -63,8 +88,10 @@ def test_stored_integers_and_their_floats_encode_alike(name):
     for target, source in zip(floats.variables, integers.variables, strict=True):
         target.assign(source)
     images = blobs(4, 16)
-    expected = np.asarray(integers.encode(images)[0])
-    np.testing.assert_allclose(floats.encode((images / 255).astype(np.float32))[0], expected, atol=1e-5)
+    known = condition(integers, 4)
+    expected = np.asarray(integers.encode(images, known)[0])
+    found = floats.encode((images / 255).astype(np.float32), known)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_variable_paths_are_unique_and_the_same_in_every_model_of_a_process(name):
@@ -86,19 +113,18 @@ def test_loss_is_the_weighted_sum_of_its_logged_terms(name, keras):
         model.final_beta = 2.0
     model.compile(optimizer=keras.optimizers.Adam(0.0, name="adam"))
     images = blobs(8, 16)
-    logs = model.fit({"images": images}, batch_size=8, epochs=1, verbose=0).history
-    expected = 3 * logs["reconstruction"][0] + (0.5 * logs["kl"][0] if name != "ae" else 0)
-    assert logs["loss"][0] == pytest.approx(expected, rel=1e-5)
+    logs = model.fit(inputs(model, images), batch_size=8, epochs=1, verbose=0).history
+    logs = {term: values[0] for term, values in logs.items()}
+    assert logs["loss"] == pytest.approx(loss_of(name, logs, beta=0.5, weight=3.0), rel=1e-5)
     assert set(logs) == {"loss", *model.terms}
-    logs = model.evaluate({"images": images}, batch_size=8, verbose=0, return_dict=True)
-    expected = 3 * logs["reconstruction"] + (2.0 * logs["kl"] if name != "ae" else 0)
-    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+    logs = model.evaluate(inputs(model, images), batch_size=8, verbose=0, return_dict=True)
+    assert logs["loss"] == pytest.approx(loss_of(name, logs, beta=2.0, weight=3.0), rel=1e-5)
 
 
 def test_terms_are_those_of_numpy(name):
     model = build(name, reconstruction="mse", augment=False)
     images = blobs(6, 16)
-    outputs = model({"images": images}, training=False)
+    outputs = model(inputs(model, images), training=False)
     terms = {term: np.asarray(values) for term, values in model.loss_terms(outputs).items()}
     decoded = 1 / (1 + np.exp(-np.asarray(outputs["logits"], np.float64)))
     expected = ((decoded - images / 255) ** 2).mean(-1).sum((1, 2))
@@ -106,7 +132,7 @@ def test_terms_are_those_of_numpy(name):
     if name != "ae":
         mean, log_variance = (np.asarray(outputs[key], np.float64) for key in ("mean", "log_variance"))
         kl = 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1).sum(1)
-        np.testing.assert_allclose(terms["kl"], kl, rtol=1e-4)
+        np.testing.assert_allclose(terms["kl"], kl, rtol=1e-4, atol=1e-6)
 
 
 def test_output_bias_starts_the_decoder_at_the_given_pixel(name):
@@ -115,14 +141,14 @@ def test_output_bias_starts_the_decoder_at_the_given_pixel(name):
         np.zeros(model.decoder.get_layer("decoder_image").kernel.shape)
     )
     model.set_output_bias(np.array([0.1, 0.5, 0.0]))
-    decoded = np.asarray(model.decode(np.zeros((1, LATENT_DIM), np.float32)))
+    decoded = np.asarray(model.decode(np.zeros((1, LATENT_DIM), np.float32), condition(model, 1)))
     np.testing.assert_allclose(decoded[0, 3, 4], [0.1, 0.5, 0.01], rtol=1e-5)
 
 
 def test_training_lowers_the_loss(name, keras):
     model = build(name, reconstruction="mse", reconstruction_weight=10.0)
     model.compile(optimizer=keras.optimizers.Adam(1e-2, name="adam"))
-    history = model.fit({"images": blobs(64, 16)}, batch_size=16, epochs=15, verbose=0).history["loss"]
+    history = model.fit(inputs(model, blobs(64, 16)), batch_size=16, epochs=15, verbose=0).history["loss"]
     assert history[-1] < 0.5 * history[0]
 
 
@@ -157,3 +183,61 @@ def test_config_rebuilds_the_same_model():
     again.build_all()
     assert [(v.path, v.shape) for v in again.variables] == [(v.path, v.shape) for v in model.variables]
     assert again.final_beta == 0.25
+
+
+def test_conditions_change_codes_and_images_and_are_needed():
+    for name in ("cvae", "cvae2", "fancy_cvae"):
+        model = build(name)
+        images, low, high = blobs(3, 16), np.zeros((3, 2), np.float32), np.ones((3, 2), np.float32)
+        assert np.abs(model.encode(images, low)[0] - np.asarray(model.encode(images, high)[0])).max() > 1e-4
+        codes = np.zeros((3, LATENT_DIM), np.float32)
+        assert np.abs(model.decode(codes, low) - np.asarray(model.decode(codes, high))).max() > 1e-4
+        for wrong in (None, low[:, :1], low[:, 0]):
+            with pytest.raises(GalvaeError, match=rf"model {name}: expected a condition of shape \(B, 2\)"):
+                model.decode(codes, wrong)
+
+
+def test_conditions_are_scaled_by_statistics_that_are_variables():
+    model = build("cvae2")
+    conditions = np.random.default_rng(0).normal([3, -1], [0.5, 2], size=(5000, 2)).astype(np.float32)
+    model.set_condition_scale(conditions)
+    scaled = np.asarray(model.scaled_condition(conditions))
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-4)
+    paths = [variable.path for variable in model.non_trainable_variables]
+    assert "condition_mean" in " ".join(paths)
+    assert "condition_spread" in " ".join(paths)
+    model.set_condition_scale(np.ones((4, 2), np.float32))  # a constant condition divides by no zero
+    assert np.isfinite(model.scaled_condition(conditions)).all()
+
+
+def test_cvae_spreads_the_condition_over_channels_and_rows():
+    model = build("cvae")
+    assert model.encoder_shape == (16, 16, 5)
+    assert model.decoder_dim == LATENT_DIM * 3
+    codes, scaled = np.array([[1, 2, 3]], np.float32), np.array([[7, 8]], np.float32)
+    np.testing.assert_array_equal(model.joined(codes, scaled), [[1, 2, 3, 7, 7, 7, 8, 8, 8]])
+    assert build("cvae2").decoder_dim == LATENT_DIM + 2
+
+
+def test_published_fancy_cvae_can_copy_the_condition_and_the_default_cannot():
+    # With the weights of a copy, the published prediction is exact whatever the image shows.
+    published = build("fancy_cvae", prediction="published", condition_dim=1)
+    kernel = np.zeros((2 * LATENT_DIM, 1), np.float32)
+    kernel[LATENT_DIM:] = 1 / LATENT_DIM
+    published.prediction_head.kernel.assign(kernel)
+    images, redshift = blobs(6, 16), np.linspace(0, 1, 6, dtype=np.float32)[:, None]
+    outputs = published({"images": images, "condition": redshift}, training=False)
+    np.testing.assert_allclose(published.loss_terms(outputs)["condition_error"], 0, atol=1e-10)
+    assert published.predict_condition(images) is None
+
+    honest = build("fancy_cvae", condition_dim=1)
+    honest.set_condition_scale(redshift)
+    outputs = honest({"images": images, "condition": redshift}, training=False)
+    decoded = np.asarray(honest.decode(outputs["mean"], redshift))
+    # Two galaxies with one image have one prediction, whatever redshift they claim.
+    twins = np.repeat(decoded[:1], 2, axis=0) * 255
+    np.testing.assert_allclose(*np.asarray(honest.predict_condition(twins)), rtol=1e-5)
+    predicted = np.asarray(honest.scaled_prediction(1 / (1 + np.exp(-np.asarray(outputs["logits"])))))
+    error = ((predicted - np.asarray(honest.scaled_condition(redshift))) ** 2).sum(1)
+    np.testing.assert_allclose(honest.loss_terms(outputs)["condition_error"], error, rtol=1e-4)

@@ -10,8 +10,17 @@ import h5py
 import numpy as np
 import pytest
 from conftest import blobs
+from sklearn.datasets import load_digits
 
-from galvae.config import GROUPS, FilesConfig, Galaxy10Config, HdfConfig
+from galvae.config import (
+    GROUPS,
+    FilesConfig,
+    Galaxy10Config,
+    HdfConfig,
+    MnistConfig,
+    SimulatedConfig,
+    StampsConfig,
+)
 from galvae.data import SOURCES, download, galaxy10, load_dataset
 from galvae.data.cache import Source
 from galvae.data.dataset import SPLITS
@@ -19,7 +28,14 @@ from galvae.data.galaxy10 import CLASS_NAMES
 from galvae.errors import GalvaeError
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
-COMMON = {"augment": True, "split": [0.8, 0.1, 0.1], "split_seed": 0, "cache_dir": None}
+COMMON = {
+    "augment": True,
+    "split": [0.8, 0.1, 0.1],
+    "split_seed": 0,
+    "cache_dir": None,
+    "stretch": "none",
+    "missing_condition": "drop",
+}
 
 
 def write_galaxy10(path, count=30, side=256, **changes):
@@ -40,24 +56,52 @@ def write_galaxy10(path, count=30, side=256, **changes):
     return path
 
 
+def write_mnist(path, count=20):
+    """Scikit-learn's digits, enlarged to 28 pixels, in the layout of mnist.npz."""
+    digits = load_digits()
+    large = np.kron(digits.images[: 2 * count], np.ones((3, 3)))  # 8 pixels to 24, of 0 to 16
+    images = np.pad(np.round(large * 255 / 16).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
+    labels = digits.target[: 2 * count].astype(np.uint8)
+    np.savez(
+        path, x_train=images[:count], y_train=labels[:count], x_test=images[count:], y_test=labels[count:]
+    )
+    return path
+
+
+def write_stamps(path, count=30, side=18, redshift=True):
+    """A file in the layout of vae-project's COSMOS or, without redshifts, HST stamps."""
+    noise = np.random.default_rng(0).normal(0, 0.01, (count, side, side))
+    with h5py.File(path, "w") as file:
+        file["images"] = (blobs(count, side, bands=1)[..., 0] / 300 + noise).clip(0, 1).astype(np.float32)
+        if redshift:
+            file["redshift"] = np.linspace(0.1, 2, count)
+    return path
+
+
 def configuration(name, folder):
+    """Configuration of a small dataset of each reader, written into a folder."""
     if name == "hdf":
         return HdfConfig(name="hdf", image_size=32, **COMMON)
     if name == "galaxy10":
         path = write_galaxy10(folder / "Galaxy10_DECals.h5")
         return Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **COMMON)
+    if name in ("hst", "cosmos"):
+        path = write_stamps(folder / "stamps.h5", redshift=name == "cosmos")
+        names = {"images": None, "redshift": None, "archive": None, "download": False}
+        return StampsConfig(name=name, path=str(path), image_size=None, **names, **COMMON)
+    if name == "mnist":
+        path = write_mnist(folder / "mnist.npz")
+        return MnistConfig(name="mnist", path=str(path), image_size=None, **COMMON)
+    if name == "simulated":
+        factors = {"bands": 3, "seed": 0, "noise": 0.01, "psf": 2.5, "max_redshift": 1.2, "workers": 1}
+        return SimulatedConfig(name="simulated", image_size=32, count=30, **factors, **COMMON)
     np.save(folder / "images.npy", blobs(30, 16))
+    names = ("images", "table", "labels", "class_names", "ids", "pixel_range", "image_size")
     return FilesConfig(
         name="files",
         path=str(folder / "images.npy"),
-        images=None,
-        table=None,
-        labels=None,
-        class_names=None,
         condition=[],
-        ids=None,
-        pixel_range=None,
-        image_size=None,
+        **dict.fromkeys(names),
         **COMMON,
     )
 
@@ -225,6 +269,40 @@ def test_astronn_still_has_what_we_take_from_it():
     assert Path(folder, "datasets") == Path(galaxy10.ASTRONN_FOLDER).expanduser()
     assert origin.startswith("https://")
     assert origin.endswith("/")
+
+
+def test_mnist_keeps_digits_and_says_which_part_they_are_of(tmp_path):
+    data = load_dataset(configuration("mnist", tmp_path))
+    assert data.images.shape == (40, 28, 28, 1)
+    with np.load(tmp_path / "mnist.npz") as file:
+        np.testing.assert_array_equal(data.images[:20, ..., 0], file["x_train"])
+        np.testing.assert_array_equal(data.labels[20:], file["y_test"])
+    assert data.catalogue["part"].tolist() == ["train"] * 20 + ["test"] * 20
+    assert data.class_names == list("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x_train": None}, "expected the arrays x_train, y_train, x_test and y_test"),
+        ({"y_train": np.zeros(7, np.uint8)}, "with N labels"),
+        ({"y_test": np.full(20, 10, np.uint8)}, "expected digits 0 to 9"),
+        ({"x_test": np.zeros((20, 28, 28), np.float32)}, "type uint8"),
+        ("truncated", "expected the arrays"),
+    ],
+)
+def test_a_wrong_mnist_file_is_one_line(change, message, tmp_path):
+    config = configuration("mnist", tmp_path)
+    path = tmp_path / "mnist.npz"
+    if change == "truncated":
+        path.write_bytes(path.read_bytes()[:500])
+    else:
+        with np.load(path) as file:
+            arrays = {**file, **change}
+        np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(GalvaeError, match=message) as error:
+        load_dataset(config)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real galaxies in ../shared/data are not here")

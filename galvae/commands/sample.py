@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from galvae import devices, figures
+from galvae.errors import GalvaeError
 from galvae.run import Run
 
 DRAWN = 400  # galaxies in the picture; the array holds them all
@@ -13,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 def main(config, output_dir):
-    """Decodes random codes into samples.png and samples.npz (images in [0, 1] and their codes).
+    """Decodes random codes into samples.png and samples.npz (images in [0, 1], codes, conditions).
 
     Args:
         config: SampleConfig.
@@ -26,9 +27,42 @@ def main(config, output_dir):
     model, state = run.load_model()
     if run.status != "finished":
         log.warning("this run is %s: sampling from its best epoch of %d so far", run.status, state["epoch"])
+    blocks = len(config.redshift or [None])
+    # The same codes in every block: one galaxy at several redshifts.
     codes = model.draw_codes(config.n, seed=config.seed, temperature=config.temperature)
-    images = decode_codes(model, codes)
-    np.savez(output_dir / "samples.npz", images=images, codes=codes)
-    if config.n > DRAWN:
-        log.info("the picture shows the first %d of %d galaxies", DRAWN, config.n)
+    codes = np.tile(codes, (blocks, 1))
+    condition = sampled_condition(run, model, state, config)
+    images = decode_codes(model, codes, condition)
+    arrays = {"images": images, "codes": codes}
+    if condition is not None:
+        arrays["condition"] = condition
+    np.savez(output_dir / "samples.npz", **arrays)
+    if len(images) > DRAWN:
+        log.info("the picture shows the first %d of %d galaxies", DRAWN, len(images))
     figures.save(figures.grid(images[:DRAWN]), output_dir / "samples.png")
+
+
+def sampled_condition(run, model, state, config):
+    """Condition of every generated galaxy, (blocks x n, K) in physical units, or None.
+
+    Args:
+        run: Run.
+        model: its model.
+        state: of its checkpoint.
+        config: SampleConfig.
+
+    Raises:
+        GalvaeError: if a redshift is asked of a model that takes none, or whose condition has more columns.
+    """
+    if config.redshift is None:
+        if not model.condition_dim:
+            return None
+        dataset = run.load_dataset()
+        chosen = np.random.default_rng(config.seed).choice(dataset.split("train"), config.n)
+        return dataset.condition[chosen]
+    if model.condition_dim != 1:
+        taken = ", ".join(state["condition_names"]) if model.condition_dim else "no condition"
+        raise GalvaeError(
+            f"redshift: expected none, because {run.config.model.name} takes {taken}, received {config.redshift}"
+        )
+    return np.repeat(np.array(config.redshift, np.float32), config.n)[:, None]

@@ -27,12 +27,19 @@ def main(config, output_dir):
         The best validation loss, so that a sweeper can minimise it.
     """
     device = devices.setup(config.backend, config.precision, config.seed)
-    from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
+    from galvae.models import (
+        CONDITIONAL,
+        build_model,
+    )  # after setup: Keras takes its backend when it is imported
     from galvae.training import fit
 
     dataset = load_dataset(config.dataset)
+    if config.model.name in CONDITIONAL:
+        dataset = dataset.with_known_condition(config.dataset.missing_condition)
     check_range(dataset, config.reconstruction.loss)
-    model = build_model(config, dataset.image_shape, dataset.pixel_range)
+    model = build_model(
+        config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
+    )
     run = Run.create(output_dir, config, dataset, device)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
@@ -75,6 +82,9 @@ def draw(run, model, dataset, history):
     """Draws the run's figures, each with its numbers beside it."""
     from galvae.latent import decode_codes, encode_dataset, information
 
+    def condition_of(indices):
+        return dataset.condition[indices] if model.condition_dim else None
+
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     figures.save(figures.loss_curves(history), folder / "loss.png")
@@ -94,14 +104,19 @@ def draw(run, model, dataset, history):
 
     shown = indices[: min(SHOWN, len(dataset.split("val")))]
     originals = dataset.to_unit(dataset.images[shown])
-    decoded = decode_codes(model, mean[: len(shown)])
+    decoded = decode_codes(model, mean[: len(shown)], condition_of(shown))
     figures.save(figures.reconstructions(originals, decoded), folder / "reconstructions.png")
     np.savez(folder / "reconstructions.npz", indices=shown, originals=originals, decoded=decoded)
 
     codes = model.draw_codes(SAMPLED, seed=run.config.seed)
-    images = decode_codes(model, codes)
+    generator = np.random.default_rng(run.config.seed)
+    condition = condition_of(generator.choice(dataset.split("train"), SAMPLED))
+    images = decode_codes(model, codes, condition)
     figures.save(figures.grid(images), folder / "samples.png")
-    np.savez(folder / "samples.npz", codes=codes, images=images)
+    arrays = {"codes": codes, "images": images}
+    if condition is not None:
+        arrays["condition"] = condition
+    np.savez(folder / "samples.npz", **arrays)
 
 
 def ended(error):

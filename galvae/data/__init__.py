@@ -10,6 +10,10 @@ from galvae.data.dataset import GalaxyDataset, make_splits
 SOURCES = {
     "hdf": "galvae.data.hdf",
     "galaxy10": "galvae.data.galaxy10",
+    "hst": "galvae.data.hst",
+    "cosmos": "galvae.data.cosmos",
+    "mnist": "galvae.data.mnist",
+    "simulated": "galvae.data.simulated",
     "files": "galvae.data.files",
 }
 
@@ -65,4 +69,4 @@ def load_dataset(config):
         catalogue_units=about["catalogue_units"],
         report=report,
         splits=make_splits(len(images), config.split, config.split_seed),
-    )
+    ).stretched(config.stretch)

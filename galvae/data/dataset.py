@@ -1,13 +1,19 @@
 """The one form in which every dataset reaches models, commands and figures."""
 
+import dataclasses
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from galvae.errors import GalvaeError
+from galvae.stretch import from_unit, to_unit
 
 SPLITS = ("train", "val", "test")
+PERCENTILES = (0.1, 99.9)  # of training pixels, that a stretch maps to 0 and 1
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +24,7 @@ class GalaxyDataset:
         name: of the reader.
         images: (N, H, W, C) uint8 or float32, memory-mapped and never copied whole.
         pixel_range: (low, high), the stored values that become 0 and 1 in network units.
+        stretch: "none", "linear" or "asinh", as in galvae.stretch.
         labels: (N,) integers, or None.
         class_names: name of class 0, 1, ..., or None.
         condition: (N, K) float32, or None; NaN where unknown.
@@ -31,6 +38,7 @@ class GalaxyDataset:
     name: str
     images: np.ndarray
     pixel_range: tuple[float, float]
+    stretch: str = "none"
     labels: np.ndarray | None = None
     class_names: list[str] | None = None
     condition: np.ndarray | None = None
@@ -51,13 +59,11 @@ class GalaxyDataset:
 
     def to_unit(self, images):
         """Stored pixel values as float32 in network units."""
-        low, high = self.pixel_range
-        return (np.asarray(images, np.float32) - low) / (high - low)
+        return to_unit(np.asarray(images, np.float32), self.stretch, self.pixel_range)
 
     def from_unit(self, images):
         """Values in network units as float32 in stored units."""
-        low, high = self.pixel_range
-        return np.asarray(images, np.float32) * (high - low) + low
+        return from_unit(np.asarray(images, np.float32), self.stretch, self.pixel_range)
 
     def split(self, name):
         """Indices of the images of "train", "val" or "test".
@@ -73,11 +79,76 @@ class GalaxyDataset:
         """The images of a split, `batch` at a time; shuffled anew each epoch if a seed is given."""
         return Batches(self, self.split(split), batch, seed)
 
-    def median_pixel(self, split, most=1000):
-        """Median intensity of each channel, (C,) in network units, over at most `most` images of a split."""
-        indices = self.split(split)
-        chosen = np.sort(indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int)])
-        return np.median(self.to_unit(self.images[chosen]), axis=(0, 1, 2))
+    def training_pixels(self, most=1000):
+        """Stored pixels of at most `most` training images, evenly taken, (n, H, W, C)."""
+        indices = self.split("train")
+        return self.images[
+            np.sort(indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int)])
+        ]
+
+    def median_pixel(self):
+        """Median intensity of each channel over the training images, (C,) in network units."""
+        return np.median(self.to_unit(self.training_pixels()), axis=(0, 1, 2))
+
+    def stretched(self, stretch):
+        """The dataset with another stretch, between percentiles of its training pixels.
+
+        Args:
+            stretch: "none" (as it is), "linear" or "asinh".
+
+        Raises:
+            GalvaeError: if the percentiles coincide.
+        """
+        if stretch == "none":
+            return self
+        low, high = np.percentile(self.training_pixels(), PERCENTILES)
+        if not low < high:
+            raise GalvaeError(
+                f"dataset.stretch: expected training pixels of different values, received {low} to {high}"
+            )
+        return dataclasses.replace(self, stretch=stretch, pixel_range=(float(low), float(high)))
+
+    def with_known_condition(self, missing):
+        """The dataset as a conditional model can take it, with no unknown condition in any split.
+
+        Args:
+            missing: "drop" (leave such images out of the splits), "mean" (give them the training images'
+                mean) or "error".
+
+        Raises:
+            GalvaeError: if there is no condition at all, one is unknown and `missing` is "error", or a split
+                would be left empty.
+        """
+        if self.condition is None or not np.isfinite(self.condition).all(axis=1).any():
+            raise GalvaeError(
+                f"dataset {self.name}: a conditional model expects a condition, such as redshift; received "
+                "a dataset without a known one"
+            )
+        known = np.isfinite(self.condition).all(axis=1)
+        unknown = len(known) - int(known.sum())
+        if not unknown:
+            return self
+        names = ", ".join(self.condition_names)
+        if missing == "error":
+            raise GalvaeError(
+                f"dataset.missing_condition: expected a known {names} for every image, received {unknown} of "
+                f"{len(known)} without; drop or mean go on without them"
+            )
+        if missing == "mean":
+            log.warning("%d of %d images have no known %s: they get the mean", unknown, len(known), names)
+            train = self.condition[self.split("train")]
+            mean = np.nanmean(np.where(np.isfinite(train), train, np.nan), axis=0)
+            filled = np.where(np.isfinite(self.condition), self.condition, mean).astype(np.float32)
+            return dataclasses.replace(self, condition=filled)
+        log.warning("%d of %d images have no known %s: they are left out", unknown, len(known), names)
+        splits = {name: indices[known[indices]] for name, indices in self.splits.items()}
+        for name, indices in splits.items():
+            if not len(indices):
+                raise GalvaeError(
+                    f"dataset.missing_condition: expected a known {names} in every split, received none in "
+                    f"{name}; missing_condition=mean keeps such images"
+                )
+        return dataclasses.replace(self, splits=splits)
 
 
 class Batches:

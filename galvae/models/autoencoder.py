@@ -23,6 +23,7 @@ class Autoencoder(keras.Model):
             averaged over channels.
         reconstruction_weight: factor of the reconstruction term in the loss.
         pixel_range: (low, high), the stored values that become 0 and 1.
+        stretch: "none", "linear" or "asinh", as in galvae.stretch.
         augment: whether training images are flipped and turned at random.
         code_activation: activation of the code, None for linear.
         seed: of augmentation and noise.
@@ -41,6 +42,7 @@ class Autoencoder(keras.Model):
         reconstruction="bce",
         reconstruction_weight=1.0,
         pixel_range=(0, 255),
+        stretch="none",
         augment=False,
         code_activation=None,
         seed=0,
@@ -54,18 +56,29 @@ class Autoencoder(keras.Model):
         self.reconstruction = reconstruction
         self.reconstruction_weight = reconstruction_weight
         self.pixel_range = tuple(pixel_range)
+        self.stretch = stretch
         self.augment = augment
         self.code_activation = code_activation
         self.seed = seed
-        self.scaling = UnitScaling(*self.pixel_range, name="scaling")
+        self.scaling = UnitScaling(self.pixel_range, stretch, name="scaling")
         self.augmentation = RandomDihedral(seed, name="augmentation") if augment else None
-        self.encoder = build_encoder(self.image_shape, network)
-        self.decoder = build_decoder(latent_dim, self.image_shape, network)
+        self.encoder = build_encoder(self.encoder_shape, network)
+        self.decoder = build_decoder(self.decoder_dim, self.image_shape, network)
         self.mean_head = keras.layers.Dense(
             latent_dim, activation=code_activation, dtype="float32", name="mean"
         )
         self.term_trackers = [keras.metrics.Mean(name=term) for term in self.terms]
         self.add_code_layers()
+
+    @property
+    def encoder_shape(self):
+        """(H, W, C) of what the encoder takes."""
+        return self.image_shape
+
+    @property
+    def decoder_dim(self):
+        """Length of the vectors that the decoder takes."""
+        return self.latent_dim
 
     @property
     def terms(self):
@@ -78,8 +91,10 @@ class Autoencoder(keras.Model):
 
     def build_all(self):
         """Creates every variable, so that weights can be loaded before the first batch."""
-        images = np.zeros((1, *self.image_shape), np.float32)
-        self({"images": images}, training=True)
+        inputs = {"images": np.zeros((1, *self.image_shape), np.float32)}
+        if self.condition_dim:
+            inputs["condition"] = np.zeros((1, self.condition_dim), np.float32)
+        self(inputs, training=False)
         self.built = True
 
     def call(self, inputs, training=False):
@@ -95,6 +110,7 @@ class Autoencoder(keras.Model):
         return self.scaling(images)
 
     def decode_logits(self, codes):
+        """Decoder's output before the sigmoid, (B, H, W, C) float32."""
         return ops.cast(self.decoder(codes), "float32")
 
     def loss_terms(self, outputs):
@@ -175,7 +191,8 @@ class Autoencoder(keras.Model):
             pixels: (C,) intensities in [0, 1].
         """
         pixels = np.clip(pixels, 0.01, 0.99)
-        self.decoder.get_layer("decoder_image").bias.assign(np.log(pixels / (1 - pixels)))
+        bias = self.decoder.get_layer("decoder_image").bias
+        bias.assign(np.tile(np.log(pixels / (1 - pixels)), bias.shape[0] // len(pixels)))
 
     def get_config(self):
         return {
@@ -185,6 +202,7 @@ class Autoencoder(keras.Model):
             "reconstruction": self.reconstruction,
             "reconstruction_weight": self.reconstruction_weight,
             "pixel_range": self.pixel_range,
+            "stretch": self.stretch,
             "augment": self.augment,
             "code_activation": self.code_activation,
             "seed": self.seed,

@@ -4,22 +4,25 @@ import keras
 import numpy as np
 from keras import ops
 
+from galvae.stretch import to_unit
+
 
 class UnitScaling(keras.layers.Layer):
     """Maps stored pixel values to floats, so that images cross to the device as they lie on disk.
 
     Args:
-        low, high: the stored values that become 0 and 1.
+        pixel_range: (low, high), the stored values that become 0 and 1.
+        stretch: as in galvae.stretch.
     """
 
-    def __init__(self, low, high, name):
+    def __init__(self, pixel_range, stretch, name):
         # Kept in float32 under mixed precision: the result is also the target of the reconstruction.
         super().__init__(name=name, dtype="float32")
-        self.low = float(low)
-        self.high = float(high)
+        self.pixel_range = tuple(float(value) for value in pixel_range)
+        self.stretch = stretch
 
     def call(self, images):
-        return (ops.cast(images, "float32") - self.low) / (self.high - self.low)
+        return to_unit(ops.cast(images, "float32"), self.stretch, self.pixel_range, ops)
 
     def compute_output_spec(self, images):
         return keras.KerasTensor(images.shape, dtype="float32")
@@ -38,6 +41,7 @@ class RandomDihedral(keras.layers.Layer):
     def __init__(self, seed, name):
         super().__init__(name=name, dtype="float32", autocast=False)
         self.seed_generator = keras.random.SeedGenerator(seed, name=f"{name}_seed")
+        self.built = True  # there is nothing to build, and outside of training it is never called
 
     def call(self, images):
         coins = keras.random.uniform((3, ops.shape(images)[0], 1, 1, 1), seed=self.seed_generator) < 0.5
@@ -46,6 +50,36 @@ class RandomDihedral(keras.layers.Layer):
         if images.shape[1] == images.shape[2]:
             images = ops.where(coins[2], ops.transpose(images, (0, 2, 1, 3)), images)
         return images
+
+
+class SpaceToDepth(keras.layers.Layer):
+    """Folds each square of `factor` x `factor` pixels into channels, (B, H, W, C) -> (B, H/f, W/f, f*f*C)."""
+
+    def __init__(self, factor, name):
+        super().__init__(name=name)
+        self.factor = factor
+
+    def call(self, images):
+        f, (_, height, width, channels) = self.factor, images.shape
+        blocks = ops.reshape(images, (-1, height // f, f, width // f, f, channels))
+        return ops.reshape(
+            ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, height // f, width // f, f * f * channels)
+        )
+
+
+class DepthToSpace(keras.layers.Layer):
+    """Undoes `SpaceToDepth`, (B, H, W, f*f*C) -> (B, fH, fW, C)."""
+
+    def __init__(self, factor, name):
+        super().__init__(name=name)
+        self.factor = factor
+
+    def call(self, features):
+        f, (_, height, width, depth) = self.factor, features.shape
+        blocks = ops.reshape(features, (-1, height, width, f, f, depth // f**2))
+        return ops.reshape(
+            ops.transpose(blocks, (0, 1, 3, 2, 4, 5)), (-1, f * height, f * width, depth // f**2)
+        )
 
 
 class Sampling(keras.layers.Layer):

@@ -46,18 +46,16 @@ class VAE(Autoencoder):
 
     def call(self, inputs, training=False):
         target = self.unit_images(inputs["images"], training)
-        mean, log_variance = self.posterior(target)
-        codes = self.sampling(mean, log_variance)
+        mean, log_variance = self.posterior(self.encoder(target))
         return {
             "target": target,
             "mean": mean,
             "log_variance": log_variance,
-            "logits": self.decode_logits(codes),
+            "logits": self.decode_logits(self.sampling(mean, log_variance)),
         }
 
-    def posterior(self, target):
-        """Mean and bounded log-variance of q(code | image), each (B, latent_dim)."""
-        features = self.encoder(target)
+    def posterior(self, features):
+        """Mean and bounded log-variance of q(code | image), each (B, latent_dim), from the encoder's output."""
         log_variance = losses.soft_bound(self.log_variance_head(features), LOG_VARIANCE_BOUND)
         return self.mean_head(features), log_variance
 
@@ -70,7 +68,7 @@ class VAE(Autoencoder):
         return super().total_loss(terms, training) + beta * terms["kl"]
 
     def encode(self, images, condition=None):
-        return self.posterior(self.scaling(images))
+        return self.posterior(self.encoder(self.scaling(images)))
 
     def draw_codes(self, n, seed=None, temperature=1.0):
         noise = np.random.default_rng(seed).standard_normal((n, self.latent_dim))

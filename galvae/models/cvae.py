@@ -1,0 +1,124 @@
+"""Conditional VAEs: the model is told the redshift of a galaxy, and generates galaxies of a given one."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from galvae.errors import GalvaeError
+from galvae.models.vae import VAE
+
+
+class CVAE2(VAE):
+    """A VAE whose encoder's features and codes are each joined by the condition.
+
+    Conditions come in physical units; inside they are scaled by `condition_mean` and `condition_spread`,
+    variables that are saved with the weights.
+
+    Args:
+        condition_dim: number K of columns of the condition, redshift first.
+        **kwargs: as of `VAE`.
+
+    Reference:
+        Sohn, Lee & Yan 2015 (NeurIPS); "cvae2" of vae-project, the fastest of its three and recommended there.
+    """
+
+    def __init__(self, *args, condition_dim=1, name="cvae2", **kwargs):
+        self.condition_dim = condition_dim
+        super().__init__(*args, name=name, **kwargs)
+
+    @property
+    def decoder_dim(self):
+        return self.latent_dim + self.condition_dim
+
+    def add_code_layers(self):
+        super().add_code_layers()
+        options = {"trainable": False, "dtype": "float32", "aggregation": "none"}
+        self.condition_mean = keras.Variable(np.zeros(self.condition_dim), name="condition_mean", **options)
+        self.condition_spread = keras.Variable(
+            np.ones(self.condition_dim), name="condition_spread", **options
+        )
+
+    def set_condition_scale(self, conditions):
+        """Scales conditions to zero mean and unit variance.
+
+        Args:
+            conditions: (n, K) of the training images.
+        """
+        self.condition_mean.assign(conditions.mean(axis=0))
+        self.condition_spread.assign(np.maximum(conditions.std(axis=0), 1e-6))
+
+    def scaled_condition(self, condition):
+        """Conditions (B, K) as the network takes them.
+
+        Raises:
+            GalvaeError: if there is none, or it has another number of columns.
+        """
+        received = "none" if condition is None else f"shape {tuple(condition.shape)}"
+        if condition is None or len(condition.shape) != 2 or condition.shape[1] != self.condition_dim:
+            raise GalvaeError(
+                f"model {self.name}: expected a condition of shape (B, {self.condition_dim}), received {received}"
+            )
+        return (ops.cast(condition, "float32") - self.condition_mean) / self.condition_spread
+
+    def call(self, inputs, training=False):
+        target = self.unit_images(inputs["images"], training)
+        condition = self.scaled_condition(inputs.get("condition"))
+        mean, log_variance = self.posterior(self.features(target, condition))
+        vectors = self.joined(self.sampling(mean, log_variance), condition)
+        return {
+            "target": target,
+            "mean": mean,
+            "log_variance": log_variance,
+            "condition": condition,
+            "vectors": vectors,
+            "logits": self.decode_logits(vectors),
+        }
+
+    def features(self, target, condition):
+        """What the posterior is computed from: the encoder's output and the scaled condition."""
+        return ops.concatenate([ops.cast(self.encoder(target), "float32"), condition], axis=-1)
+
+    def joined(self, codes, condition):
+        """What the decoder takes: codes and scaled condition, (B, decoder_dim)."""
+        return ops.concatenate([codes, condition], axis=-1)
+
+    def encode(self, images, condition=None):
+        return self.posterior(self.features(self.scaling(images), self.scaled_condition(condition)))
+
+    def decode(self, codes, condition=None):
+        return ops.sigmoid(self.decode_logits(self.joined(codes, self.scaled_condition(condition))))
+
+    def get_config(self):
+        return {**super().get_config(), "condition_dim": self.condition_dim}
+
+
+class CVAE(CVAE2):
+    """A VAE whose images get the condition as further channels, and whose codes get it as further rows.
+
+    Each column of the condition is spread over a channel of the image's size, and over a row of the code's
+    length, so that the decoder takes (1 + K) x latent_dim numbers.
+
+    Reference:
+        "cvae" of vae-project.
+    """
+
+    def __init__(self, *args, name="cvae", **kwargs):
+        super().__init__(*args, name=name, **kwargs)
+
+    @property
+    def encoder_shape(self):
+        return (*self.image_shape[:2], self.image_shape[2] + self.condition_dim)
+
+    @property
+    def decoder_dim(self):
+        return self.latent_dim * (1 + self.condition_dim)
+
+    def features(self, target, condition):
+        shape = (-1, *self.image_shape[:2], self.condition_dim)
+        channels = ops.broadcast_to(
+            condition[:, None, None, :], (ops.shape(condition)[0], *self.image_shape[:2], self.condition_dim)
+        )
+        return self.encoder(ops.concatenate([target, ops.reshape(channels, shape)], axis=-1))
+
+    def joined(self, codes, condition):
+        return ops.concatenate([codes, ops.repeat(condition, self.latent_dim, axis=-1)], axis=-1)

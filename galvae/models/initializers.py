@@ -1,0 +1,26 @@
+"""Initial kernels of every network, by `network.initializer`."""
+
+import math
+
+import keras
+
+
+def initializer(network):
+    """Kernel initialiser of dense and plain convolution layers.
+
+    Reference:
+        He et al. 2015 (arXiv:1502.01852), equation 10, or Glorot & Bengio 2010, Keras' default.
+    """
+    return {"he": "he_normal", "glorot": "glorot_uniform"}[network.initializer]
+
+
+def transposed_initializer(network, inputs, kernel, stride=2):
+    """Kernel initialiser of a transposed convolution.
+
+    With stride 2 each output pixel collects only kernel^2 / 4 of the kernel's entries from each input
+    channel, so that He's rule, 2 / (number of terms summed), asks for four times the variance of a plain
+    convolution.
+    """
+    if network.initializer == "glorot":
+        return initializer(network)
+    return keras.initializers.TruncatedNormal(stddev=stride * math.sqrt(2.0 / (inputs * kernel**2)))
