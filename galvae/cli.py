@@ -3,6 +3,7 @@
 import errno
 import importlib
 import os
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +14,21 @@ from galvae.errors import CannotBeDone, GalvaeError
 from galvae.help import CONF, command_help, one_line, overview
 from galvae.validation import closest, typed
 
+CFG_CHOICES = ("job", "hydra", "all")
 HYDRA_OPTIONS = (
     *("-m", "--multirun", "-c", "--cfg", "-p", "--package", "--resolve"),
     *("-i", "--info", "-cd", "--config-dir", "-cn", "--config-name"),
 )
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+DISK_TROUBLE = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
+}
+# Keys whose value is a path, quoted for Hydra's grammar, in which many letters of ordinary paths have a meaning.
+PATH_KEYS = {
+    *("run", "hydra.run.dir", "hydra.sweep.dir"),
+    *("dataset.path", "dataset.table", "dataset.cache_dir", "dataset.archive"),
+}
+LOGS = {".log", ".out", ".err"}  # what a batch system may write into an output directory before we do
 
 
 def main(argv=None):
@@ -66,19 +77,27 @@ class Command:
 
     Args:
         name: of the command.
+        existing: directories that were there before the call, and are not removed when it fails.
     """
 
-    def __init__(self, name):
+    def __init__(self, name, existing):
         self.name = name
+        self.existing = existing
         self.exit_status = 0
 
     def __call__(self, composed):
         from hydra.core.hydra_config import HydraConfig
         from omegaconf import OmegaConf
+        from omegaconf.errors import OmegaConfBaseException
 
         output_dir = Path(HydraConfig.get().runtime.output_dir)
         try:
-            config = typed(self.name, OmegaConf.to_container(composed, resolve=True))
+            try:
+                values = OmegaConf.to_container(composed, resolve=True)
+            except OmegaConfBaseException as error:
+                raise GalvaeError(one_line(error)) from error
+            config = typed(self.name, values)
+            _check_unused(output_dir)
             result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
         except GalvaeError as error:
             # Reported here, because Hydra would add lines of its own; other jobs of a sweep go on.
@@ -104,7 +123,7 @@ class Command:
         log = output_dir / f"{self.name}.log"
         if output_dir.is_dir() and [path.name for path in output_dir.iterdir()] == [log.name]:
             log.unlink()
-        _remove_empty(output_dir)
+        _remove_empty(output_dir, self.existing)
 
 
 def launch(command, overrides):
@@ -123,13 +142,20 @@ def launch(command, overrides):
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the lines below have the last word
     sys.argv = ["galvae", *overrides]  # the name for which the completion installs itself
-    task = Command(command)
+    existing = _existing(overrides)
+    task = Command(command, existing)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise GalvaeError(one_line(error)) from error
+    except OSError as error:
+        if error.errno not in DISK_TROUBLE:
+            raise
+        raise CannotBeDone(
+            f"cannot make the output directory {error.filename}: {error.strerror}; expected a place to write"
+        ) from error
     finally:
-        _remove_empty_sweep(overrides)
+        _remove_empty_sweep(overrides, existing)
     return task.exit_status
 
 
@@ -143,21 +169,33 @@ def place(command, words):
     Raises:
         GalvaeError: if an option is unknown, or `run=latest` and there is no finished run.
     """
-    for word in words:
-        if word.startswith("-") and word.partition("=")[0] not in HYDRA_OPTIONS:
+    for index, word in enumerate(words):
+        option, _, value = word.partition("=")
+        if word.startswith("-") and option not in HYDRA_OPTIONS:
             raise GalvaeError(
                 f"unknown option {word}; expected key=value or one of {' '.join(HYDRA_OPTIONS)}"
             )
+        if option in ("-c", "--cfg") and (value or "".join(words[index + 1 : index + 2])) not in CFG_CHOICES:
+            raise GalvaeError(f"{option}: expected {' or '.join(CFG_CHOICES)} after it")
     # Options first: Hydra's parser does not take them between overrides.
     placed = sorted(words, key=lambda word: "=" in word and not word.startswith("-"))
-    given = [text.partition("=")[0] for text in placed]
     multirun = bool({"-m", "--multirun"} & set(placed))
+    given = {}
+    for index, word in enumerate(placed):
+        key, equals, value = word.partition("=")
+        key = key.lstrip("+")
+        if key in PATH_KEYS and equals:
+            if key in given:
+                raise GalvaeError(f"{key}: expected once, received twice")
+            if not value and not key.startswith("dataset."):
+                raise GalvaeError(f"{key}: expected a directory, received nothing")
+            given[key] = value
+            placed[index] = f"{key}={_path_value(value, multirun)}"
     if "run" not in given:
         if multirun and "hydra.sweep.dir" not in given:
             placed.append(f"hydra.sweep.dir=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}")
         return placed
-    index = given.index("run")
-    value = placed[index].partition("=")[2]
+    value = given["run"].strip("'\"")
     if value == "latest":
         if not LATEST.exists():
             raise GalvaeError(
@@ -165,7 +203,8 @@ def place(command, words):
             )
         value = LATEST
     path = Path(value).expanduser().resolve()
-    placed[index] = f"run={_quoted(path)}"
+    placed = [word for word in placed if not word.startswith("run=")]
+    placed.append(f"run={_quoted(path)}")
     if not (path / "config.yaml").is_file():
         return placed  # the command says what is wrong with it; no directory is needed
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
@@ -181,6 +220,8 @@ def complete(arguments):
     Args:
         arguments: `-sc` and what follows, as the shell's function passes them.
     """
+    if len(arguments) != 2 or arguments[1].partition("=")[0] not in ("install", "uninstall", "query"):
+        raise GalvaeError("-sc: expected install=SHELL, uninstall=SHELL or query=SHELL after it")
     words = os.environ.get("COMP_LINE", "").split(" ")
     if any(text.startswith("query=") for text in arguments) and len(words) <= 2:
         print("\n".join(name for name in COMMANDS if name.startswith(words[-1])))
@@ -196,9 +237,17 @@ def complete(arguments):
     return launch(command, arguments)
 
 
+def _path_value(value, multirun):
+    """The value of a path key as Hydra's grammar needs it; what is quoted already, or swept over, stays."""
+    if value in ("", "null") or value[0] in "'\"" or (multirun and "," in value):
+        return value
+    return _quoted(value)
+
+
 def _quoted(path):
-    """A path as the value of a Hydra override."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    """A path in Hydra's single quotes, where a backslash counts as one unless quotes follow it."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
+    return f"'{escaped}'"
 
 
 def _numbered(path):
@@ -210,10 +259,30 @@ def _numbered(path):
         number += 1
 
 
-def _remove_empty(folder):
-    """Removes a folder, and those above it, as far as they are empty."""
+def _check_unused(output_dir):
+    """Refuses a directory that holds anything but logs, before anything in it is written."""
+    held = sorted(path.name for path in output_dir.iterdir() if path.suffix not in LOGS)
+    if held:
+        what = "already holds a run" if "config.yaml" in held else f"already holds {held[0]}"
+        raise GalvaeError(f"{output_dir} {what}; expected a new or empty directory, as hydra.run.dir=...")
+
+
+def _existing(overrides):
+    """The directories, on the way to any output, that are there before the call."""
+    targets = [Path("outputs", place) for place in ("train", "prepare", "multirun")]
+    for text in overrides:
+        key, _, value = text.partition("=")
+        if key in ("hydra.run.dir", "hydra.sweep.dir"):
+            targets.append(Path(value.strip("'\"")).expanduser())
+    paths = {path for target in targets for path in (target.absolute(), *target.absolute().parents)}
+    return {path for path in paths if path.exists()}
+
+
+def _remove_empty(folder, existing):
+    """Removes a folder, and those above it, as far as they are empty and were not there before."""
+    folder = folder.absolute()
     for path in (folder, *folder.parents):
-        if path == Path.cwd():
+        if path in existing:
             return
         try:
             path.rmdir()
@@ -221,14 +290,14 @@ def _remove_empty(folder):
             return
 
 
-def _remove_empty_sweep(overrides):
+def _remove_empty_sweep(overrides, existing):
     """Removes a sweep's folder that holds nothing but Hydra's own note."""
     for text in overrides:
         key, _, value = text.partition("=")
         folder = Path(value.strip("'"))
         if key == "hydra.sweep.dir" and folder.is_dir() and os.listdir(folder) == ["multirun.yaml"]:
             (folder / "multirun.yaml").unlink()
-            _remove_empty(folder.resolve())
+            _remove_empty(folder, existing)
 
 
 def _report(message):

@@ -45,7 +45,9 @@ class DatasetConfig:
     augment: bool = key("flip and turn training images at random, on the device")
     split: list[float] = key("shares of train, val and test", above=0, at_most=1)
     split_seed: int = key(
-        "seed of the split (not `seed`: a sweep over seeds shares its test set)", at_least=0
+        "seed of the split (not `seed`: a sweep over seeds shares its test set)",
+        at_least=0,
+        at_most=2**32 - 1,
     )
     cache_dir: str | None = key("where prepared arrays are kept; null: $GALVAE_CACHE or ~/.cache/galvae")
     stretch: str = key(
@@ -71,8 +73,10 @@ class HdfConfig(DatasetConfig):
 
     def check(self):
         super().check()
-        if self.image_size is None:
-            raise GalvaeError("dataset.image_size: expected a number of pixels for hdf, received null")
+        if self.image_size is None or self.image_size > 512:
+            raise GalvaeError(
+                f"dataset.image_size: expected at most 512 pixels for hdf, received {self.image_size or 'null'}"
+            )
 
 
 @dataclass(kw_only=True)
@@ -347,7 +351,7 @@ class TrainConfig:
     schedule: ScheduleConfig = key("learning rate")
     checkpoint: CheckpointConfig = key("checkpoints")
     latent_dim: int = key("number of latent dimensions", at_least=1, at_most=65536)
-    epochs: int = key("passes over the training images", at_least=1)
+    epochs: int = key("passes over the training images", at_least=1, at_most=1_000_000)
     batch: int = key("images per step", at_least=1)
     learning_rate: float = key("of Adam, at its peak", above=0)
     clip_norm: float | None = key("largest global norm of the gradient; null: no limit", above=0)
@@ -369,6 +373,11 @@ class TrainConfig:
             raise GalvaeError(
                 f"beta: the model {self.model.name} has a KL term; expected constant, warmup, cyclical or "
                 "per_epoch, received none"
+            )
+        if self.beta.name == "cyclical" and 2 * self.beta.cycles > self.epochs:
+            raise GalvaeError(
+                f"beta.cycles: expected two epochs or more in a cycle, received {self.beta.cycles} cycles in "
+                f"{self.epochs} epochs"
             )
         if self.network.width is not None and self.latent_dim > self.network.width[0]:
             units, name = self.network.width

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from galvae.errors import GalvaeError
 
+# Of what TensorFlow would compute in bfloat16 on a CPU, the operations that make up losses and their means.
+FLOAT32_OPERATIONS = "Sum,Mean,Sub,Square,SquaredDifference,Mul,Sigmoid,Exp,Log1p,Softplus"
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of /proc/cpuinfo: the processor multiplies bfloat16 natively
 
 log = logging.getLogger(__name__)
@@ -60,7 +62,7 @@ def setup(backend, precision="float32", seed=0):
     if "keras" not in sys.modules:
         os.environ["KERAS_BACKEND"] = backend
         os.environ["KERAS_HOME"] = os.devnull  # so that no keras.json is read or, by parallel jobs, written
-        os.environ.setdefault("JAX_ENABLE_X64", "0")
+        os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_INFERLIST_REMOVE"] = FLOAT32_OPERATIONS
         with _quiet():
             _import(backend)
     import keras
@@ -180,6 +182,8 @@ def _import(backend):
     try:
         __import__(backend)
         __import__("keras")
+        with contextlib.suppress(ImportError):  # Keras would load it later, and louder, on JAX too
+            __import__("tensorflow")
     except ImportError as error:
         raise GalvaeError(
             f"backend: expected {backend} to be installed (pip install {backend}), received {error}"

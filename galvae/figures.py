@@ -5,6 +5,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
+from galvae.atomic import replacing
+
 DPI = 200
 WIDTH = 1400  # pixels that a picture of galaxies is brought close to
 GAP = 0.06  # of a galaxy's side, between two galaxies
@@ -29,8 +31,8 @@ TRAIN, VAL = "#332288", "#CC6677"
 
 def save(figure, path):
     """Writes a figure in the format of the path's ending, 200 dots per inch."""
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(path)
+    with matplotlib.rc_context(STYLE), replacing(path) as beside:
+        figure.savefig(beside)
 
 
 def loss_curves(history):
@@ -78,15 +80,14 @@ def reconstructions(originals, decoded, columns=12):
     return _picture(np.concatenate(rows), columns, row_labels=labels)
 
 
-def grid(images, columns=None, title=None):
+def grid(images, columns=None):
     """Images side by side, nearly square unless `columns` says otherwise.
 
     Args:
         images: (n, H, W, C) intensities in [0, 1].
         columns: galaxies in a row.
-        title: above the picture.
     """
-    return _picture(images, columns or int(np.ceil(np.sqrt(len(images)))), title=title)
+    return _picture(images, columns or int(np.ceil(np.sqrt(len(images)))))
 
 
 def latent_scatter(codes, information, labels=None, class_names=None, information_unit="nats"):
@@ -128,26 +129,21 @@ def class_colour(index):
     return CLASS_COLOURS[index % len(CLASS_COLOURS)]
 
 
-def _picture(images, columns, row_labels=None, title=None):
+def _picture(images, columns, row_labels=None):
     """A mosaic drawn so that every pixel of every galaxy covers the same whole number of dots."""
     mosaic, side = _mosaic(images, columns)
     height, width = mosaic.shape[:2]
     zoom = max(1, round(WIDTH / width))
     left = 130 if row_labels else 0
-    top = 60 if title else 0
-    size = (left + width * zoom, top + height * zoom)
+    size = (left + width * zoom, height * zoom)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(size[0] / DPI, size[1] / DPI))
-        axes = figure.add_axes((left / size[0], 0, width * zoom / size[0], height * zoom / size[1]))
+        axes = figure.add_axes((left / size[0], 0, width * zoom / size[0], 1))
         axes.imshow(mosaic, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
-        if title:
-            figure.text(0.5, 1 - 0.5 * top / size[1], title, ha="center", va="center")
         for row, label in enumerate(row_labels or []):
             y = 1 - (row + 0.5) * side / height
-            figure.text(
-                0.92 * left / size[0], y * height * zoom / size[1], label, ha="right", va="center", size=8
-            )
+            figure.text(0.92 * left / size[0], y, label, ha="right", va="center", size=8)
         return figure
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -14,11 +15,14 @@ from importlib import metadata
 from pathlib import Path
 
 from galvae import __version__, checkpoints
+from galvae.atomic import replacing
 from galvae.config import LATEST
 from galvae.data import load_dataset
 from galvae.data.dataset import read_splits, save_splits
 from galvae.errors import GalvaeError
 from galvae.validation import read_config, write_config
+
+log = logging.getLogger(__name__)
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
 
@@ -50,16 +54,18 @@ class Run:
         """
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
+        beside = path / f".{os.getpid()}-config.yaml"
         try:
-            # Exclusive creation: of two jobs that are given one directory, one gets it.
-            with open(path / "config.yaml", "x"):
-                pass
+            write_config(config, beside)
+            # A link fails where its name exists: of two jobs that are given one directory, one gets it.
+            os.link(beside, path / "config.yaml")
         except FileExistsError as error:
             raise GalvaeError(
                 f"{path} already holds a run; expected a new directory, as hydra.run.dir=..."
             ) from error
+        finally:
+            beside.unlink(missing_ok=True)
         run = cls(path, config)
-        write_config(config, path / "config.yaml")
         run.write_json("environment.json", environment(config, device))
         run.write_json("data_report.json", {"dataset": dataset.name, **dataset.report})
         save_splits(dataset.splits, path / "split.npz")
@@ -151,18 +157,17 @@ class Run:
         self._replace(name, json.dumps(values, indent=1) + "\n")
 
     def mark_latest(self):
-        """Points outputs/train/latest of the working directory to this run."""
-        LATEST.parent.mkdir(parents=True, exist_ok=True)
-        beside = LATEST.parent / f".latest-{os.getpid()}"
-        beside.unlink(missing_ok=True)
-        beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
-        os.replace(beside, LATEST)
+        """Points outputs/train/latest of the working directory to this run; a warning if that cannot be."""
+        try:
+            LATEST.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(LATEST) as beside:
+                beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
+        except OSError as error:
+            log.warning("%s does not point to this run: %s", LATEST, error.strerror)
 
     def _replace(self, name, text):
-        # Beside and renamed, so that a reader never meets half a file and a full disk costs no old one.
-        beside = self.path / f".{name}.tmp"
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, self.path / name)
+        with replacing(self.path / name) as beside:
+            beside.write_text(text, encoding="utf-8")
 
 
 def environment(config, device):

@@ -1,8 +1,24 @@
 """Weight of the KL term in every epoch."""
 
+import logging
+
 import numpy as np
 
 from galvae.errors import GalvaeError
+
+log = logging.getLogger(__name__)
+
+
+def final_beta(config, epochs):
+    """Beta that validation uses in every epoch, so that the losses of two epochs can be compared.
+
+    Args:
+        config, epochs: as of `beta_schedule`.
+
+    Returns:
+        The value that the schedule leads to; of one value per epoch, the last epoch's.
+    """
+    return float(beta_schedule(config, epochs)[-1]) if config.name == "per_epoch" else config.value
 
 
 def beta_schedule(config, epochs):
@@ -14,8 +30,7 @@ def beta_schedule(config, epochs):
         epochs: length of the run.
 
     Returns:
-        (epochs,) float array. The last entry is the beta that validation uses, so that the losses of two
-        epochs can be compared.
+        (epochs,) float array.
 
     Raises:
         GalvaeError: if a list is longer than the run.
@@ -25,10 +40,16 @@ def beta_schedule(config, epochs):
     """
     epoch = np.arange(epochs)
     if config.name == "warmup":
+        if epochs <= config.epochs:
+            log.warning(
+                "beta rises for %d epochs and the run ends after %d: beta.value=%g is not reached",
+                config.epochs,
+                epochs,
+                config.value,
+            )
         return config.start + (config.value - config.start) * np.minimum(1.0, epoch / config.epochs)
     if config.name == "cyclical":
-        length = epochs / config.cycles
-        phase = (epoch % length) / length
+        phase = (epoch * config.cycles % epochs) / epochs  # in integers: no cycle starts an epoch late
         return config.start + (config.value - config.start) * np.minimum(1.0, phase / config.rise)
     if config.name == "per_epoch":
         if len(config.values) > epochs:

@@ -161,12 +161,8 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.epoch_started
-        row = {"epoch": epoch + 1}
-        for prefix in ("", "val_"):
-            terms = {term: float(logs[prefix + term]) for term in self.model.terms}
-            # Keras' own mean of the loss counts a smaller last batch as a whole one; the terms' means do not.
-            logs[f"{prefix}loss"] = float(self.model.total_loss(terms, training=not prefix))
-            row |= {f"{prefix}loss": logs[f"{prefix}loss"]} | {prefix + term: terms[term] for term in terms}
+        names = [prefix + name for prefix in ("", "val_") for name in ("loss", *self.model.terms)]
+        row = {"epoch": epoch + 1, **{name: float(logs[name]) for name in names}}
         if hasattr(self.model, "beta"):
             row["beta"] = float(self.model.beta)
         row["learning_rate"] = float(self.model.optimizer.learning_rate)

@@ -160,7 +160,7 @@ def _within(value, limits):
     if limits["choices"] and value not in limits["choices"]:
         return False
     if isinstance(value, str):
-        return True
+        return value != ""
     return (
         (limits["above"] is None or value > limits["above"])
         and (limits["at_least"] is None or value >= limits["at_least"])

@@ -149,7 +149,88 @@ def prepare(quick):
     return [*rows, row("galvae prepare, peak memory", f"{max(peaks):.0f} MB")]
 
 
-CASES = {"startup": startup, "default_train": default_train, "feed": feed, "prepare": prepare}
+def stamps(quick):
+    """`galvae prepare` of 20,000 simulated stamps of 158 px in vae-project's COSMOS layout."""
+    count = 1000 if quick else 20_000
+    script = Path(__file__).with_name("write_simulated.py")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "cosmos.h5")
+        # Few galaxies are drawn and their stamps repeated: what is measured is the reading.
+        run([sys.executable, str(script), "cosmos", str(path), "--count", "500"], {})
+        repeat(path, count)
+        overrides = ["dataset=cosmos", f"dataset.path={path}"]
+        seconds, peak = watched([*GALVAE, "prepare", *overrides], {"GALVAE_CACHE": folder}, folder)
+    return [
+        row(f"galvae prepare, {count} stamps of 158 px", f"{count / seconds:.0f} images/s"),
+        row(f"galvae prepare, {count} stamps of 158 px, peak memory", f"{peak:.0f} MB"),
+    ]
+
+
+def memory(quick):
+    """Peak memory of `prepare` and of an epoch, at 5,000 and at 50,000 simulated galaxies of 32 px."""
+    counts = (500, 5000) if quick else (5000, 50_000)
+    peaks = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for count in counts:
+            overrides = ["dataset=simulated", f"dataset.count={count}", "dataset.image_size=32"]
+            for command, more in (("prepare", []), ("train", ["epochs=1"])):
+                environment = {"GALVAE_CACHE": folder}
+                _, peaks[command, count] = watched([*GALVAE, command, *overrides, *more], environment, folder)
+    return [
+        row(
+            f"galvae {command}, {count} galaxies, peak memory",
+            f"{peak:.0f} MB",
+            peak / peaks[command, counts[0]],
+            f"{counts[0]} galaxies",
+        )
+        for (command, count), peak in sorted(peaks.items())
+    ]
+
+
+def simulated(quick):
+    """Galaxies drawn by one process, 64 px, 3 bands."""
+    import yaml
+
+    from galvae.config import SimulatedConfig
+    from galvae.data import simulated as reader
+    from galvae.help import CONF
+
+    values = yaml.safe_load((CONF / "dataset" / "simulated.yaml").read_text())
+    count = 600 if quick else 3000
+    config = SimulatedConfig(**{**values, "count": count, "workers": 1})
+    list(reader.read(SimulatedConfig(**{**values, "count": 10, "workers": 1})).blocks)  # imports galsim
+    started = time.perf_counter()
+    drawn = sum(len(block) for block in reader.read(config).blocks)
+    return [
+        row("simulated, 64 px, 3 bands, one core", f"{drawn / (time.perf_counter() - started):.0f} images/s")
+    ]
+
+
+CASES = {
+    "startup": startup,
+    "default_train": default_train,
+    "feed": feed,
+    "prepare": prepare,
+    "stamps": stamps,
+    "memory": memory,
+    "simulated": simulated,
+}
+
+
+def repeat(path, count):
+    """Lengthens every data set of an HDF5 file to `count` rows by repeating it."""
+    import h5py
+    import numpy as np
+
+    with h5py.File(path, "r+") as file:
+        for name in list(file):
+            old = file[name][()]
+            del file[name]
+            new = file.create_dataset(name, (count, *old.shape[1:]), old.dtype)
+            for start in range(0, count, len(old)):
+                stop = min(count, start + len(old))
+                new[start:stop] = old[: stop - start]
+            assert np.array_equal(new[0], old[0])
 
 
 def network():

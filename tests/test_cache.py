@@ -164,3 +164,20 @@ def test_identity_changes_with_the_file(tmp_path):
     assert file_identity(path) != first
     with pytest.raises(GalvaeError, match="No such file"):
         file_identity(tmp_path / "b")
+
+
+def test_an_entry_has_the_rights_that_the_umask_leaves(tmp_path):
+    import os
+    import stat
+
+    old = os.umask(0o022)
+    try:
+        cached(tmp_path, "test", {}, source)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / entries(tmp_path)[0]).stat().st_mode) == 0o755
+
+
+def test_blocks_of_another_size_are_refused(tmp_path):
+    with pytest.raises(GalvaeError, match=r"expected images of \(8, 8, 3\), received \(4, 4, 3\) after 4"):
+        cached(tmp_path, "test", {}, lambda: source(blocks=[IMAGES[:4], blobs(6, 4)]))

@@ -19,7 +19,10 @@ MISTAKES = {
     "unparsable": (["train", "latent_dim=[1"], ["latent_dim=[1: not understood"]),
     "an option": (["train", "--epochs", "3"], ["unknown option --epochs", "expected key=value"]),
     "no equals sign": (["train", "fast"], ["fast: not understood"]),
-    "epochs 0": (["train", "epochs=0"], ["epochs: expected integer, at least 1, received 0"]),
+    "epochs 0": (
+        ["train", "epochs=0"],
+        ["epochs: expected integer, at least 1 and at most 1000000, received 0"],
+    ),
     "latent_dim 0": (["train", "latent_dim=0"], ["latent_dim: expected integer, at least 1"]),
     "latent_dim too large": (["train", "latent_dim=300"], ["at most 256 (network.dense), received 300"]),
     "wrong type": (["train", "latent_dim=two"], ["latent_dim: expected integer", "received 'two'"]),
@@ -182,3 +185,59 @@ def test_help_and_completion_import_nothing_heavy(tmp_path):
             check=True,
         )
         assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_directories_of_the_users_own_survive_a_mistake(galvae, tmp_path):
+    (tmp_path / "mine" / "sub").mkdir(parents=True)
+    (tmp_path / "outputs").mkdir()
+    assert galvae("train", "epochs=0", "hydra.run.dir=mine/sub")[0] == 2
+    assert galvae("train", "epochs=0", "hydra.run.dir=mine/new/newer")[0] == 2
+    assert galvae("train", "epochs=0")[0] == 2
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
+        "mine",
+        "mine/sub",
+        "outputs",
+    ]
+
+
+@pytest.mark.parametrize("where", ["/proc/none", "file", "file/below"])
+@pytest.mark.parametrize("key", ["hydra.run.dir", "hydra.sweep.dir"])
+def test_a_directory_that_cannot_be_made_is_one_line(where, key, galvae, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    sweep = ["-m"] if "sweep" in key else []
+    status, _, err = galvae("train", *sweep, f"{key}={where}", "epochs=1")
+    assert status == 1
+    assert len(err.splitlines()) == 1
+    assert "cannot make the output directory" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sample", "run=a", "run=b"], "run: expected once, received twice"),
+        (["sample", "run="], "run: expected a directory, received nothing"),
+        (["train", "hydra.run.dir="], "hydra.run.dir: expected a directory, received nothing"),
+        (["train", "dataset=galaxy10", "dataset.path="], "dataset.path: expected text or null, received ''"),
+        (["train", "dataset=galaxy10", "dataset.path=${x}"], "Interpolation key 'x' not found"),
+        (["train", "-c"], "-c: expected job or hydra or all after it"),
+        (["-sc", "bogus"], "-sc: expected install=SHELL"),
+    ],
+)
+def test_further_mistakes_are_one_line(arguments, message, galvae, tmp_path):
+    status, _, err = galvae(*arguments)
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert message in err
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a b", "a=b", "a,b", "d'é(1)[2]#!&", 'q"uo\\te', "back\\", "~x"])
+def test_paths_of_any_letters_reach_the_command(name, galvae, tmp_path):
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "config.yaml").write_text("nothing")
+    status, _, err = galvae("sample", f"run={folder}")
+    assert status == 2
+    assert f"{folder}/config.yaml: configuration: expected keys and values" in err
+    status, _, err = galvae("train", "dataset=galaxy10", f"dataset.path={folder}/no.h5")
+    assert f"{folder}/no.h5: No such file" in err

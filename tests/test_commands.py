@@ -349,3 +349,56 @@ def test_jax_trains_and_tensorflow_samples_from_it(small_files, tmp_path):
         with np.load(tmp_path / done.stdout.splitlines()[-1] / "samples.npz") as stored:
             images.append(stored["images"])
     np.testing.assert_allclose(images[0], images[1], atol=1e-4)
+
+
+def test_a_used_output_directory_is_refused_before_anything_is_written(galvae, small_files, tmp_path):
+    where = f"hydra.run.dir={tmp_path / 'run'}"
+    galvae("train", *small_files, where)
+    (tmp_path / "batch").mkdir()
+    (tmp_path / "batch" / "slurm.out").write_text("a batch system's log is no obstacle")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    for arguments in (["sample", f"run={tmp_path / 'run'}"], ["prepare", *small_files[:2]]):
+        status, _, err = galvae(*arguments, where)
+        assert status == 2
+        assert "already holds a run; expected a new or empty directory" in err
+        assert galvae(*arguments, f"hydra.run.dir={tmp_path / 'batch'}")[0] == 0
+        status, _, err = galvae(*arguments, f"hydra.run.dir={tmp_path / 'batch'}")
+        assert status == 2
+        assert "expected a new or empty directory" in err
+        for file in (tmp_path / "batch").iterdir():
+            file.unlink()
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+
+
+def test_a_latest_that_cannot_be_set_costs_no_run(galvae, small_files, tmp_path):
+    (tmp_path / "outputs" / "train" / "latest").mkdir(parents=True)
+    status, out, err = galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
+    assert status == 0
+    assert "latest does not point to this run" in err
+    assert out.splitlines()[-1] == str(tmp_path / "run")
+    check_run(tmp_path / "run")
+
+
+def test_losses_are_those_of_float32_under_bfloat16_on_a_cpu(galvae, small_files, tmp_path):
+    from galvae import devices
+
+    if not devices.BFLOAT16_FLAGS & devices.processor_flags():
+        pytest.skip("this processor does not multiply in bfloat16")
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        where = tmp_path / precision
+        overrides = [
+            "model=ae",
+            "epochs=1",
+            "learning_rate=1e-30",
+            "dataset.augment=false",
+            f"precision={precision}",
+        ]
+        assert galvae("train", *small_files, *overrides, f"hydra.run.dir={where}")[0] == 0
+        found[precision] = json.loads((where / "metrics.json").read_text())
+    exact, rounded = found["float32"]["val_loss"], found["bfloat16"]["val_loss"]
+    # Rounded products move the loss a little; sums in bfloat16 would put it on a grid of one part in 256.
+    assert rounded == pytest.approx(exact, rel=2e-3)
+    assert rounded != exact
+    grid = 2.0 ** (np.floor(np.log2(rounded)) - 7)
+    assert abs(rounded / grid - round(rounded / grid)) > 1e-6

@@ -28,10 +28,8 @@ def test_grid_places_every_galaxy_unstretched():
     assert figure.axes[0].images[0].get_interpolation() == "nearest"
 
 
-def test_grid_is_nearly_square_and_takes_a_title():
+def test_grid_is_nearly_square():
     assert drawn(figures.grid(blobs(10, 8) / 255)).shape[:2] == (3 * 9 - 1, 4 * 9 - 1)
-    figure = figures.grid(blobs(4, 8) / 255, title="samples")
-    assert [text.get_text() for text in figure.texts] == ["samples"]
 
 
 @pytest.mark.parametrize(("bands", "shape"), [(1, (8, 17)), (2, (8, 17)), (3, (8, 17, 3)), (5, (8, 17))])

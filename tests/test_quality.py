@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from galvae.latent import decode_codes, encode_dataset
 from galvae.run import Run
 
 pytestmark = pytest.mark.slow
@@ -43,6 +42,8 @@ def shapes(images):
 
 
 def test_reconstructions_beat_principal_components_of_as_many_dimensions(run):
+    from galvae.latent import decode_codes, encode_dataset
+
     # A linear code of eight dimensions, from turned and flipped training images, is what must be beaten.
     data = run.load_dataset()
     model, _ = run.load_model()
@@ -62,6 +63,8 @@ def test_reconstructions_beat_principal_components_of_as_many_dimensions(run):
 
 
 def test_samples_have_the_colours_sizes_and_angles_of_galaxies(run):
+    from galvae.latent import decode_codes
+
     data = run.load_dataset()
     model, _ = run.load_model()
     real = data.to_unit(data.images[:])
@@ -79,9 +82,72 @@ def test_samples_have_the_colours_sizes_and_angles_of_galaxies(run):
 
 
 def test_no_latent_dimension_of_eight_is_idle(run):
-    from galvae.latent import information
+    from galvae.latent import encode_dataset, information
 
     data = run.load_dataset()
     model, _ = run.load_model()
     told = information(*encode_dataset(model, data, data.split("train")))
     assert (told > 0.1).sum() >= 6
+
+
+@pytest.fixture(scope="module")
+def redshift_run(tmp_path_factory):
+    """cvae2 on 3,000 simulated galaxies whose size, flux and colour follow their redshift."""
+    from galvae.cli import main
+
+    folder = tmp_path_factory.mktemp("redshift") / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "experiment=simulated_recommended", f"hydra.run.dir={folder}"])
+    assert stop.value.code == 0
+    return Run.open(folder)
+
+
+def test_generated_galaxies_follow_the_redshift_that_was_asked_for(redshift_run):
+    from galvae.latent import decode_codes
+
+    data = redshift_run.load_dataset()
+    model, _ = redshift_run.load_model()
+    redshift = data.condition[:, 0]
+    measured = {}
+    for asked in (0.2, 0.6, 1.0):
+        near = np.flatnonzero(np.abs(redshift - asked) < 0.05)
+        real = data.to_unit(data.images[near])
+        condition = np.full((300, 1), asked, np.float32)
+        generated = decode_codes(model, model.draw_codes(300, seed=2), condition)
+        for name, images in (("real", real), ("generated", generated)):
+            measured[name, asked] = above_sky(images)
+    lines = []
+    for (name, asked), found in measured.items():
+        numbers = "  ".join(f"{key} {v.mean():.4f} +- {v.std():.4f}" for key, v in found.items())
+        lines.append(f"redshift {asked} {name:9} {numbers}")
+    print("\n".join(lines))
+    for asked in (0.2, 0.6, 1.0):
+        real, generated = measured["real", asked], measured["generated", asked]
+        for key in real:
+            # The means agree within half of the real galaxies' own scatter, and scatter there is.
+            assert abs(generated[key].mean() - real[key].mean()) < 0.5 * real[key].std(), (key, asked)
+            assert generated[key].std() > 0.4 * real[key].std(), (key, asked)
+    for key, sign in (("size", -1), ("colour", 1), ("light", -1)):
+        means = [measured["generated", asked][key].mean() for asked in (0.2, 0.6, 1.0)]
+        assert np.all(sign * np.diff(means) > 0), key
+
+
+def above_sky(images):
+    """Size (pixels), colour (log of red to blue) and light of each image, from its pixels above the noise."""
+    images = images - np.median(images, axis=(1, 2), keepdims=True)
+    brightness = images.mean(axis=-1)
+    seen = brightness > 0.05  # five times the noise of a band
+    images, seen = images[seen.sum(axis=(1, 2)) >= 12], seen[seen.sum(axis=(1, 2)) >= 12]
+    light = images.mean(axis=-1) * seen
+    total = light.sum(axis=(1, 2))
+    y, x = np.mgrid[: light.shape[1], : light.shape[2]].astype(float)
+    spread = 0
+    for axis in (x, y):
+        centre = (light * axis).sum((1, 2)) / total
+        spread = spread + (light * (axis - centre[:, None, None]) ** 2).sum((1, 2)) / total
+    red, blue = ((images[..., band] * seen).sum((1, 2)) for band in (0, 2))
+    return {
+        "size": np.sqrt(spread),
+        "colour": np.log(np.maximum(red, 1e-3) / np.maximum(blue, 1e-3)),
+        "light": total,
+    }

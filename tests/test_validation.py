@@ -94,8 +94,8 @@ def changed(key, value):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("epochs", 0, "epochs: expected integer, at least 1, received 0"),
-        ("epochs", 2.5, "epochs: expected integer, at least 1, received 2.5"),
+        ("epochs", 0, "epochs: expected integer, at least 1 and at most 1000000, received 0"),
+        ("epochs", 2.5, "epochs: expected integer, at least 1 and at most 1000000, received 2.5"),
         ("epochs", "3", "received '3'"),
         ("epochs", True, "received True"),
         ("epochs", None, "received None"),
@@ -111,7 +111,7 @@ def changed(key, value):
         ("dataset.split", [0.5, 0.3, 0.1], "sum to 1"),
         ("dataset.split", "abc", "received 'abc'"),
         ("dataset.image_size", 4, "dataset.image_size: expected integer, at least 8"),
-        ("dataset.image_size", None, "expected a number of pixels"),
+        ("dataset.image_size", None, "expected at most 512 pixels for hdf, received null"),
         ("dataset.name", "nix", "dataset.name: expected hdf or galaxy10 or hst or"),
         ("dataset", 3, "dataset: expected keys and values, received 3"),
         ("network.filters", [], "at least one entry"),

@@ -5,10 +5,12 @@ import logging
 import numpy as np
 
 from galvae import devices, figures
+from galvae.atomic import save_arrays
 from galvae.errors import GalvaeError
 from galvae.run import Run
 
 DRAWN = 400  # galaxies in the picture; the array holds them all
+WIDEST = 20  # galaxies in a row of one redshift
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +38,12 @@ def main(config, output_dir):
     arrays = {"images": images, "codes": codes}
     if condition is not None:
         arrays["condition"] = condition
-    np.savez(output_dir / "samples.npz", **arrays)
+    save_arrays(output_dir / "samples.npz", **arrays)
     if len(images) > DRAWN:
         log.info("the picture shows the first %d of %d galaxies", DRAWN, len(images))
-    figures.save(figures.grid(images[:DRAWN]), output_dir / "samples.png")
+    # Several redshifts: a row for each, so that one galaxy stands under itself.
+    columns = config.n if blocks > 1 and config.n <= WIDEST else None
+    figures.save(figures.grid(images[:DRAWN], columns), output_dir / "samples.png")
 
 
 def sampled_condition(run, model, state, config):

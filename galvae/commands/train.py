@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from galvae import devices, figures
+from galvae.atomic import save_arrays
 from galvae.data import load_dataset
 from galvae.errors import GalvaeError, TrainingDiverged
 from galvae.run import Run
@@ -100,13 +101,13 @@ def draw(run, model, dataset, history):
     arrays = {"indices": indices, "mean": mean, "information": told}
     if labels is not None:
         arrays["labels"] = labels
-    np.savez(folder / "latent.npz", **arrays)
+    save_arrays(folder / "latent.npz", **arrays)
 
     shown = indices[: min(SHOWN, len(dataset.split("val")))]
     originals = dataset.to_unit(dataset.images[shown])
     decoded = decode_codes(model, mean[: len(shown)], condition_of(shown))
     figures.save(figures.reconstructions(originals, decoded), folder / "reconstructions.png")
-    np.savez(folder / "reconstructions.npz", indices=shown, originals=originals, decoded=decoded)
+    save_arrays(folder / "reconstructions.npz", indices=shown, originals=originals, decoded=decoded)
 
     codes = model.draw_codes(SAMPLED, seed=run.config.seed)
     generator = np.random.default_rng(run.config.seed)
@@ -116,7 +117,7 @@ def draw(run, model, dataset, history):
     arrays = {"codes": codes, "images": images}
     if condition is not None:
         arrays["condition"] = condition
-    np.savez(folder / "samples.npz", **arrays)
+    save_arrays(folder / "samples.npz", **arrays)
 
 
 def ended(error):

@@ -1,23 +1,17 @@
 """The public COSMOS training sample: Hubble ACS galaxies of the F814W band, read through galsim."""
 
-import gzip
 import logging
 import math
-import shutil
-import tarfile
-import tempfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from galvae.data.archive_download import fetch_archive, line_of
 from galvae.data.cache import Source, cache_folder, file_identity
 from galvae.data.resampling import area_average
-from galvae.errors import CannotBeDone, GalvaeError
+from galvae.errors import GalvaeError
 
 URL = "https://zenodo.org/record/3242143/files"
-UNPACKED = 2.2  # room set aside for the unpacked files, in sizes of the packed one
-MOST_UNPACKED = 4  # what more than this comes out of is no archive of stamps, in the same unit
 BLOCK = 64  # stamps read at a time
 CATALOGUE = {"id": "IDENT", "ra": "RA", "dec": "DEC", "mag": "MAG", "noise_variance": "NOISE_VARIANCE"}
 FITS = {"zphot": "zphot", "flux_radius": "flux_radius"}
@@ -43,7 +37,8 @@ def locate(config, sample):
     folder = Path(config.archive) if config.archive else cache_folder(config.cache_dir) / name
     tables = _tables(folder, sample)
     if config.download and not tables[0].is_file():
-        _fetch(folder, tables[0].name, f"{URL}/{name}.tar.gz")
+        _galsim()  # without it, gigabytes would arrive for nothing
+        fetch_archive(folder, tables[0].name, f"{URL}/{name}.tar.gz")
     missing = [table.name for table in tables if not table.is_file()]
     if missing and config.archive is None and not folder.exists():
         raise GalvaeError(
@@ -97,9 +92,6 @@ def read(config, sample, side):
     )
 
 
-# --- catalogues -------------------------------------------------------------------------------------------
-
-
 def _tables(folder, sample):
     """Paths of the catalogue, the fits and the selection."""
     return [folder / f"real_galaxy_catalog_{sample}{part}.fits" for part in ("", "_fits", "_selection")]
@@ -130,7 +122,7 @@ def _matched(paths):
                 tables.append(units[1].data)
                 idents.append(_column(tables[-1], "IDENT"))
         except (OSError, LookupError, ValueError, TypeError, AttributeError, Warning) as error:
-            raise GalvaeError(f"dataset.archive: {path}: expected a FITS table ({_line(error)})") from error
+            raise GalvaeError(f"dataset.archive: {path}: expected a FITS table ({line_of(error)})") from error
     first = idents[0]
     for path, other in zip(paths[1:], idents[1:], strict=True):
         for lacking, have, want in ((path, other, first), (paths[0], first, other)):
@@ -163,7 +155,7 @@ def _exclude(galsim, folder, sample, count):
             kept = galsim.COSMOSCatalog(dir=str(folder), sample=sample, exclusion_level="marginal").orig_index
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise GalvaeError(
-            f"dataset.archive: {folder}: expected the COSMOS {sample} sample, and galsim received: {_line(error)}"
+            f"dataset.archive: {folder}: expected the COSMOS {sample} sample, and galsim received: {line_of(error)}"
         ) from error
     log.info("%s: %d of %d galaxies pass galsim's marginal exclusions", folder, len(kept), count)
     if not len(kept):
@@ -186,9 +178,6 @@ def _by_file(folder, catalogue, rows):
     return rows[np.lexsort((_column(catalogue, "GAL_HDU")[rows], first[which]))]
 
 
-# --- stamps -----------------------------------------------------------------------------------------------
-
-
 def _blocks(galsim, folder, sample, rows, idents, noise, side, size):
     from galvae.data.pictures import quiet_astropy
 
@@ -207,7 +196,7 @@ def _blocks(galsim, folder, sample, rows, idents, noise, side, size):
                 except (OSError, LookupError, ValueError, TypeError, AttributeError, Warning) as error:
                     raise GalvaeError(
                         f"dataset.archive: {name}: expected a stamp of IDENT {ident} in HDU {unit}, received "
-                        f"none that can be read ({_line(error)})"
+                        f"none that can be read ({line_of(error)})"
                     ) from error
                 del catalog.loaded_files[name][unit].data  # else astropy keeps every stamp of the file
             yield area_average(block, size)
@@ -227,90 +216,3 @@ def _fitted(stamp, side, mean, variance, ident):
         hole.append(slice((side - shared) // 2, (side - shared) // 2 + shared))
     canvas[tuple(hole)] = stamp[tuple(cut)]
     return canvas
-
-
-# --- download ---------------------------------------------------------------------------------------------
-
-
-def _fetch(folder, table, url):
-    """Downloads and unpacks the archive, so that the folder is whole or absent."""
-    from filelock import FileLock
-
-    from galvae.data.download import download
-
-    _galsim()  # without it, gigabytes would arrive for nothing
-    packed = folder.with_name(f"{folder.name}.tar.gz")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if (folder / table).is_file():  # another process was faster
-                return
-            if folder.exists() and any(folder.iterdir()):
-                raise GalvaeError(
-                    f"dataset.download: {folder}: expected no such folder, received one without {table}"
-                )
-            size = _announced(url)
-            present = sum(path.stat().st_size for path in (packed, Path(f"{packed}.part")) if path.exists())
-            needed, free = int(size * (1 + UNPACKED)) - present, shutil.disk_usage(folder.parent).free
-            if needed > free:
-                raise CannotBeDone(
-                    f"dataset.download: {folder.parent}: expected {needed / 1e9:.1f} GB of free space to fetch and "
-                    f"unpack it, received {free / 1e9:.1f} GB; choose another disk with dataset.archive="
-                )
-            log.info("%s: no checksum is known; its length is checked and the whole archive is read", url)
-            download(url, packed, size=size)
-            _unpack(packed, folder, table)
-            packed.unlink()
-    except OSError as error:
-        raise CannotBeDone(f"dataset.download: cannot write {folder}: {error.strerror or error}") from error
-
-
-def _announced(url):
-    """Length in bytes that the server announces."""
-    import requests
-
-    from galvae.data.download import TIMEOUT
-
-    try:
-        with requests.get(
-            url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}
-        ) as answer:
-            status, length = answer.status_code, answer.headers.get("Content-Length", "")
-    except requests.RequestException as error:
-        raise CannotBeDone(f"dataset.download: no answer from {url}: {_line(error)}") from error
-    if status != 200 or not length.isdecimal():
-        raise CannotBeDone(
-            f"dataset.download: {url}: expected status 200 and a length, received {status} and {length or 'none'}"
-        )
-    return int(length)
-
-
-def _unpack(packed, folder, table):
-    """Reads the archive to its end, trusting nothing in it, and puts the folder that holds `table` in place."""
-    left = MOST_UNPACKED * packed.stat().st_size
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as building:
-        try:
-            with gzip.open(packed) as stream, tarfile.open(fileobj=stream, mode="r|") as members:
-                for member in members:
-                    left -= tarfile.BLOCKSIZE + member.size
-                    if member.name.startswith("/") or not (member.isreg() or member.isdir()):
-                        raise tarfile.ReadError(f"{member.name!r} is no plain file of its folder")
-                    if left < 0:
-                        raise tarfile.ReadError(f"it unpacks to more than {MOST_UNPACKED} times its size")
-                    members.extract(member, building, filter="data")
-                while stream.read(1 << 20):  # to the end, where gzip keeps a checksum of all
-                    pass
-            found = next(Path(building).rglob(table), None)
-            if found is None:
-                raise tarfile.ReadError(f"it has no {table}")
-        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-            packed.unlink()  # the next call fetches it anew
-            raise CannotBeDone(
-                f"dataset.download: {packed.name}: expected the COSMOS sample, received a damaged or foreign archive "
-                f"({_line(error)}); removed"
-            ) from error
-        found.parent.rename(folder)
-
-
-def _line(error):
-    return " ".join(str(error).split())

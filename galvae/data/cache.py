@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,7 @@ class Source:
 def cache_folder(cache_dir=None):
     """The folder of all entries: `cache_dir`, else $GALVAE_CACHE, else the user's cache folder."""
     if cache_dir or os.environ.get("GALVAE_CACHE"):
-        return Path(cache_dir or os.environ["GALVAE_CACHE"])
+        return Path(cache_dir or os.environ["GALVAE_CACHE"]).expanduser()
     import pooch
 
     return Path(pooch.os_cache("galvae"))
@@ -119,9 +120,9 @@ def _open(entry):
         with np.load(entry / "columns.npz", allow_pickle=False) as stored:
             columns = dict(stored)
         return np.load(entry / "images.npy", mmap_mode="r", allow_pickle=False), columns, about
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         log.warning("%s is damaged and is prepared again", entry)
         return None
 
@@ -156,18 +157,30 @@ def _write(entry, reader, source):
         (building / "about.json").write_text(json.dumps(about, indent=1))
         if entry.exists():  # damaged, or _open would have returned it
             shutil.rmtree(entry)
+        os.chmod(building, 0o777 & ~_umask())  # mkdtemp made it private; a cache may be shared
         os.rename(building, entry)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _umask():
+    """The process' umask, which can only be read by setting it."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _write_images(path, reader, source):
     """Streams the blocks to disk; returns what a look at every pixel told."""
     from tqdm import tqdm
 
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=source.dtype, shape=tuple(source.shape))
+    shape, dtype = tuple(int(length) for length in source.shape), np.dtype(source.dtype)
     written, blank, low, high = 0, 0, np.inf, -np.inf
-    with tqdm(total=len(images), desc=f"preparing {reader}", unit="img", delay=0.5) as bar:
+    bar = tqdm(total=shape[0], desc=f"preparing {reader}", unit="img", delay=0.5)
+    # Plain writes, not a memory map: on a disk that fills up, a map ends the process instead of raising.
+    with bar, open(path, "wb") as file:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
         for block in source.blocks:
             finite = np.isfinite(block).all(axis=(1, 2, 3)) if block.dtype.kind == "f" else None
             if finite is not None and not finite.all():
@@ -178,16 +191,19 @@ def _write_images(path, reader, source):
             darkest, brightest = block.min(axis=(1, 2, 3)), block.max(axis=(1, 2, 3))
             low, high = min(low, float(darkest.min())), max(high, float(brightest.max()))
             blank += int((darkest == brightest).sum())
-            images[written : written + len(block)] = block
+            if block.shape[1:] != shape[1:]:
+                raise GalvaeError(
+                    f"dataset {reader}: expected images of {shape[1:]}, received {block.shape[1:]} after {written}"
+                )
+            file.write(np.ascontiguousarray(block, dtype).data)
             written += len(block)
             bar.update(len(block))
-    images.flush()
-    if written != len(images):
-        raise GalvaeError(f"dataset {reader}: expected {len(images)} images, received {written}")
+    if written != shape[0]:
+        raise GalvaeError(f"dataset {reader}: expected {shape[0]} images, received {written}")
     return {
-        "count": len(images),
-        "image_shape": list(images.shape[1:]),
-        "dtype": str(images.dtype),
+        "count": written,
+        "image_shape": list(shape[1:]),
+        "dtype": str(dtype),
         "low": low,
         "high": high,
         "blank": blank,

@@ -11,6 +11,7 @@ from galvae.errors import GalvaeError
 from galvae.stretch import from_unit, to_unit
 
 SPLITS = ("train", "val", "test")
+SAMPLED_VALUES = 10_000_000  # of which medians and percentiles are taken
 PERCENTILES = (0.1, 99.9)  # of training pixels, that a stretch maps to 0 and 1
 
 log = logging.getLogger(__name__)
@@ -79,9 +80,10 @@ class GalaxyDataset:
         """The images of a split, `batch` at a time; shuffled anew each epoch if a seed is given."""
         return Batches(self, self.split(split), batch, seed)
 
-    def training_pixels(self, most=1000):
-        """Stored pixels of at most `most` training images, evenly taken, (n, H, W, C)."""
+    def training_pixels(self):
+        """Stored pixels of training images, evenly taken, (n, H, W, C); at most SAMPLED_VALUES, or one image."""
         indices = self.split("train")
+        most = max(1, SAMPLED_VALUES // int(np.prod(self.image_shape)))
         return self.images[
             np.sort(indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int)])
         ]

@@ -24,6 +24,8 @@ CLASS_NAMES = [
 ]
 SHA256 = "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571"
 FILE_NAME = "Galaxy10_DECals.h5"
+# From astroNN, whose import would take seconds, print, and write into the user's home; a test compares.
+ASTRONN_ORIGIN = "https://www.astro.utoronto.ca/~hleung/shared/Galaxy10/"
 ASTRONN_FOLDER = "~/.astroNN/datasets"  # where astroNN's users have the file already
 BLOCK = 128  # images read at a time: 25 MB of 256 x 256 x 3
 
@@ -45,12 +47,9 @@ def locate(config):
     for folder in (ours.parent, Path(ASTRONN_FOLDER).expanduser()):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
-    # Late, and only for its URL: importing astroNN is slow and pulls in TensorFlow.
-    from astroNN.datasets.galaxy10 import _G10_ORIGIN
-
     from galvae.data.download import download
 
-    return download(_G10_ORIGIN + FILE_NAME, ours, sha256=SHA256)
+    return download(ASTRONN_ORIGIN + FILE_NAME, ours, sha256=SHA256)
 
 
 def read(config):

@@ -4,7 +4,7 @@ from galvae.models.autoencoder import Autoencoder
 from galvae.models.cvae import CVAE, CVAE2
 from galvae.models.fancy_cvae import FancyCVAE
 from galvae.models.vae import VAE
-from galvae.schedules import beta_schedule
+from galvae.schedules import final_beta
 
 MODELS = {
     "ae": Autoencoder,
@@ -49,7 +49,7 @@ def build_model(config, image_shape, pixel_range, stretch, condition_dim):
     if name == "ae":
         arguments["code_activation"] = config.model.code_activation
     else:
-        arguments["final_beta"] = float(beta_schedule(config.beta, config.epochs)[-1])
+        arguments["final_beta"] = final_beta(config.beta, config.epochs)
     if name in CONDITIONAL:
         arguments["condition_dim"] = condition_dim
     if name == "fancy_cvae":

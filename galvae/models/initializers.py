@@ -4,6 +4,8 @@ import math
 
 import keras
 
+TRUNCATION = 0.87962566103423978  # standard deviation of a unit normal cut off at two
+
 
 def initializer(network):
     """Kernel initialiser of dense and plain convolution layers.
@@ -23,4 +25,6 @@ def transposed_initializer(network, inputs, kernel, stride=2):
     """
     if network.initializer == "glorot":
         return initializer(network)
-    return keras.initializers.TruncatedNormal(stddev=stride * math.sqrt(2.0 / (inputs * kernel**2)))
+    return keras.initializers.TruncatedNormal(
+        stddev=stride * math.sqrt(2.0 / (inputs * kernel**2)) / TRUNCATION
+    )

@@ -15,7 +15,7 @@ class VAE(Autoencoder):
     """An autoencoder whose code is a distribution, held close to the standard normal.
 
     The objective per image is weight x reconstruction + beta x KL. `beta` is a variable that training sets
-    each epoch; validation uses `final_beta`, the schedule's last value, so that epochs can be compared.
+    each epoch; validation uses `final_beta`, to which the schedule leads, so that epochs can be compared.
 
     Args:
         final_beta: weight of the KL term in validation.
