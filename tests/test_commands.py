@@ -9,10 +9,11 @@ import h5py
 import numpy as np
 import pytest
 from conftest import SMALL, blobs
-from test_sources import REAL, write_galaxy10
+from test_sources import REAL, write_galaxy10, write_mnist, write_stamps
 
 from galvae import checkpoints
 from galvae.config import GROUPS
+from galvae.help import CONF
 from galvae.run import Run
 
 RUN_FILES = {
@@ -402,3 +403,27 @@ def test_losses_are_those_of_float32_under_bfloat16_on_a_cpu(galvae, small_files
     assert rounded != exact
     grid = 2.0 ** (np.floor(np.log2(rounded)) - 7)
     assert abs(rounded / grid - round(rounded / grid)) > 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
+def test_every_experiment_runs_on_a_small_dataset(experiment, galvae, tmp_path):
+    name = experiment.partition("_")[0]
+    writers = {"galaxy10": write_galaxy10, "mnist": write_mnist, "hst": write_stamps, "cosmos": write_stamps}
+    overrides = ["epochs=1", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    if name == "simulated":
+        overrides += ["dataset.count=60", "dataset.image_size=32", "dataset.workers=1"]
+    else:
+        path = tmp_path / ("mnist.npz" if name == "mnist" else "data.h5")
+        writers[name](path, **({} if name == "mnist" else {"side": 32, "count": 60}))
+        overrides += [f"dataset.path={path}", "dataset.image_size=null"]
+    if not experiment.endswith("_sweep"):
+        overrides[1] = f"hydra.run.dir={tmp_path / 'run'}"
+    status, _, err = galvae("train", f"experiment={experiment}", *overrides)
+    assert status == 0, err
+    folders = [tmp_path / "run"]
+    if experiment.endswith("_sweep"):
+        folders = sorted(path for path in (tmp_path / "sweep").iterdir() if path.is_dir())
+        assert [Run.open(folder).config.latent_dim for folder in folders] == [2, 4, 8, 16]
+    for folder in folders:
+        check_run(folder, epochs=1)
