@@ -133,7 +133,10 @@ def test_generated_galaxies_follow_the_redshift_that_was_asked_for(redshift_run)
 
 
 def above_sky(images):
-    """Size (pixels), colour (log of red to blue) and light of each image, from its pixels above the noise."""
+    """Logarithms of size (pixels), red to blue, and light of each image, from its pixels above the noise.
+
+    Logarithms, because sizes and brightnesses are spread over factors.
+    """
     images = images - np.median(images, axis=(1, 2), keepdims=True)
     brightness = images.mean(axis=-1)
     seen = brightness > 0.05  # five times the noise of a band
@@ -147,7 +150,7 @@ def above_sky(images):
         spread = spread + (light * (axis - centre[:, None, None]) ** 2).sum((1, 2)) / total
     red, blue = ((images[..., band] * seen).sum((1, 2)) for band in (0, 2))
     return {
-        "size": np.sqrt(spread),
+        "size": 0.5 * np.log(spread),
         "colour": np.log(np.maximum(red, 1e-3) / np.maximum(blue, 1e-3)),
-        "light": total,
+        "light": np.log(total),
     }
