@@ -240,5 +240,5 @@ def _reason(error: object) -> str:
 
 
 def _failure(url: str, part: Path, reason: str) -> str:
-    by_hand = f"fetch {url} by hand and give the file with dataset.path="
+    by_hand = f"fetch {url} by hand and give it with dataset.path= (what an archive holds: dataset.archive=)"
     return f"download of {part.stem} from {parse_url(url).host} failed: {reason}; {by_hand}"
