@@ -12,6 +12,13 @@ from galvae import __version__
 from galvae.config import COMMANDS, LATEST
 from galvae.errors import CannotBeDone, GalvaeError
 from galvae.help import CONF, command_help, one_line, overview
+from galvae.outputs import (
+    check_unused,
+    existing_directories,
+    numbered,
+    remove_empty,
+    remove_empty_sweep,
+)
 from galvae.validation import closest, typed
 
 CFG_CHOICES = ("job", "hydra", "all")
@@ -28,7 +35,6 @@ PATH_KEYS = {
     *("run", "hydra.run.dir", "hydra.sweep.dir"),
     *("dataset.path", "dataset.table", "dataset.cache_dir", "dataset.archive"),
 }
-LOGS = {".log", ".out", ".err"}  # what a batch system may write into an output directory before we do
 
 
 def main(argv=None):
@@ -97,7 +103,7 @@ class Command:
             except OmegaConfBaseException as error:
                 raise GalvaeError(one_line(error)) from error
             config = typed(self.name, values)
-            _check_unused(output_dir)
+            check_unused(output_dir)
             result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
         except GalvaeError as error:
             # Reported here, because Hydra would add lines of its own; other jobs of a sweep go on.
@@ -123,7 +129,7 @@ class Command:
         log = output_dir / f"{self.name}.log"
         if output_dir.is_dir() and [path.name for path in output_dir.iterdir()] == [log.name]:
             log.unlink()
-        _remove_empty(output_dir, self.existing)
+        remove_empty(output_dir, self.existing)
 
 
 def launch(command, overrides):
@@ -142,7 +148,7 @@ def launch(command, overrides):
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the lines below have the last word
     sys.argv = ["galvae", *overrides]  # the name for which the completion installs itself
-    existing = _existing(overrides)
+    existing = existing_directories(overrides)
     task = Command(command, existing)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
@@ -155,7 +161,7 @@ def launch(command, overrides):
             f"cannot make the output directory {error.filename}: {error.strerror}; expected a place to write"
         ) from error
     finally:
-        _remove_empty_sweep(overrides, existing)
+        remove_empty_sweep(overrides, existing)
     return task.exit_status
 
 
@@ -209,7 +215,7 @@ def place(command, words):
         return placed  # the command says what is wrong with it; no directory is needed
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     if key not in given:
-        target = next(folder for folder in _numbered(path / command) if not folder.exists())
+        target = next(folder for folder in numbered(path / command) if not folder.exists())
         placed.append(f"{key}={_quoted(target)}")
     return placed
 
@@ -248,56 +254,6 @@ def _quoted(path):
     """A path in Hydra's single quotes, where a backslash counts as one unless quotes follow it."""
     escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
     return f"'{escaped}'"
-
-
-def _numbered(path):
-    """path, path-2, path-3, ..."""
-    yield path
-    number = 2
-    while True:
-        yield path.with_name(f"{path.name}-{number}")
-        number += 1
-
-
-def _check_unused(output_dir):
-    """Refuses a directory that holds anything but logs, before anything in it is written."""
-    held = sorted(path.name for path in output_dir.iterdir() if path.suffix not in LOGS)
-    if held:
-        what = "already holds a run" if "config.yaml" in held else f"already holds {held[0]}"
-        raise GalvaeError(f"{output_dir} {what}; expected a new or empty directory, as hydra.run.dir=...")
-
-
-def _existing(overrides):
-    """The directories, on the way to any output, that are there before the call."""
-    targets = [Path("outputs", place) for place in ("train", "prepare", "multirun")]
-    for text in overrides:
-        key, _, value = text.partition("=")
-        if key in ("hydra.run.dir", "hydra.sweep.dir"):
-            targets.append(Path(value.strip("'\"")).expanduser())
-    paths = {path for target in targets for path in (target.absolute(), *target.absolute().parents)}
-    return {path for path in paths if path.exists()}
-
-
-def _remove_empty(folder, existing):
-    """Removes a folder, and those above it, as far as they are empty and were not there before."""
-    folder = folder.absolute()
-    for path in (folder, *folder.parents):
-        if path in existing:
-            return
-        try:
-            path.rmdir()
-        except OSError:
-            return
-
-
-def _remove_empty_sweep(overrides, existing):
-    """Removes a sweep's folder that holds nothing but Hydra's own note."""
-    for text in overrides:
-        key, _, value = text.partition("=")
-        folder = Path(value.strip("'"))
-        if key == "hydra.sweep.dir" and folder.is_dir() and os.listdir(folder) == ["multirun.yaml"]:
-            (folder / "multirun.yaml").unlink()
-            _remove_empty(folder, existing)
 
 
 def _report(message):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from galvae.errors import GalvaeError
 
+PATHS = ("cache_dir", "path", "table", "archive")  # keys of a dataset that are stored absolute
 LATEST = Path("outputs/train/latest")  # where train points to the newest finished run
 
 
@@ -64,7 +65,9 @@ class DatasetConfig:
             raise GalvaeError(
                 f"dataset.split: expected three shares that sum to 1, as [0.8,0.1,0.1], received {self.split}"
             )
-        self.cache_dir = absolute(self.cache_dir)
+        for name in PATHS:
+            if hasattr(self, name):
+                setattr(self, name, absolute(getattr(self, name)))
 
 
 @dataclass(kw_only=True)
@@ -85,10 +88,6 @@ class Galaxy10Config(DatasetConfig):
 
     path: str | None = key("the HDF5 file; null: astroNN's cache folder, else a download (2.7 GB)")
 
-    def check(self):
-        super().check()
-        self.path = absolute(self.path)
-
 
 @dataclass(kw_only=True)
 class FilesConfig(DatasetConfig):
@@ -107,7 +106,6 @@ class FilesConfig(DatasetConfig):
 
     def check(self):
         super().check()
-        self.path, self.table = absolute(self.path), absolute(self.table)
         if self.pixel_range is not None and not (
             len(self.pixel_range) == 2 and self.pixel_range[0] < self.pixel_range[1]
         ):
@@ -125,10 +123,6 @@ class StampsConfig(DatasetConfig):
     redshift: str | None = key("its data set of redshifts; null: the second in key order, if there is one")
     archive: str | None = key("folder of the COSMOS training sample (needs galsim); null: in the cache")
     download: bool = key("fetch the archive first if it is not there (4 GB)")
-
-    def check(self):
-        super().check()
-        self.path, self.archive = absolute(self.path), absolute(self.archive)
 
 
 @dataclass(kw_only=True)
@@ -155,10 +149,6 @@ class MnistConfig(DatasetConfig):
     """Handwritten digits."""
 
     path: str | None = key("mnist.npz; null: downloaded (11 MB)")
-
-    def check(self):
-        super().check()
-        self.path = absolute(self.path)
 
 
 # --- model, network, beta --------------------------------------------------------------------------------

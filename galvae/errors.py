@@ -18,3 +18,8 @@ class CannotBeDone(GalvaeError):
 
 class TrainingDiverged(CannotBeDone):
     """Training whose loss is no longer finite; exit status 1."""
+
+
+def line_of(error):
+    """An exception's message in one line."""
+    return " ".join(str(error).split())

@@ -116,11 +116,7 @@ class Run:
 
     def load_dataset(self):
         """The dataset that the run was trained on, with the run's own split; conditions as its model takes them."""
-        from galvae.models import CONDITIONAL
-
-        dataset = load_dataset(self.config.dataset)
-        if self.config.model.name in CONDITIONAL:
-            dataset = dataset.with_known_condition(self.config.dataset.missing_condition)
+        dataset = dataset_of(self.config)
         return dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
 
     def save_checkpoint(self, epoch, best, last, state):
@@ -168,6 +164,23 @@ class Run:
     def _replace(self, name, text):
         with replacing(self.path / name) as beside:
             beside.write_text(text, encoding="utf-8")
+
+
+def dataset_of(config):
+    """The dataset of a configuration, its conditions as its model takes them.
+
+    Args:
+        config: TrainConfig.
+
+    Raises:
+        GalvaeError: if the dataset cannot be had, or the model needs a condition that it lacks.
+    """
+    from galvae.models import CONDITIONAL  # late, because Keras takes its backend when it is imported
+
+    dataset = load_dataset(config.dataset)
+    if config.model.name in CONDITIONAL:
+        dataset = dataset.with_known_condition(config.dataset.missing_condition)
+    return dataset
 
 
 def environment(config, device):

@@ -82,6 +82,16 @@ def blobs(count, side, bands=3, seed=0):
     return np.round(profile * colour).astype(np.uint8)
 
 
+# Values of the keys that all datasets share.
+COMMON = {
+    "augment": True,
+    "split": [0.8, 0.1, 0.1],
+    "split_seed": 0,
+    "cache_dir": None,
+    "stretch": "none",
+    "missing_condition": "drop",
+}
+
 # Overrides that make a run take seconds.
 SMALL = ("network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "epochs=2", "batch=32")
 

@@ -8,20 +8,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from conftest import COMMON
 
 from galvae.config import Galaxy10Config, SimulatedConfig
 from galvae.data import load_dataset, simulated
 from galvae.errors import GalvaeError
 
 SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "write_simulated.py"
-COMMON = {
-    "augment": True,
-    "split": [0.8, 0.1, 0.1],
-    "split_seed": 0,
-    "cache_dir": None,
-    "stretch": "none",
-    "missing_condition": "drop",
-}
 
 
 def configuration(**changes):

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import blobs
+from conftest import COMMON, blobs
 from sklearn.datasets import load_digits
 
 from galvae.config import (
@@ -27,14 +27,6 @@ from galvae.data.galaxy10 import CLASS_NAMES
 from galvae.errors import GalvaeError
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
-COMMON = {
-    "augment": True,
-    "split": [0.8, 0.1, 0.1],
-    "split_seed": 0,
-    "cache_dir": None,
-    "stretch": "none",
-    "missing_condition": "drop",
-}
 
 
 def write_galaxy10(path, count=30, side=256, **changes):

@@ -6,9 +6,8 @@ import numpy as np
 
 from galvae import devices, figures
 from galvae.atomic import save_arrays
-from galvae.data import load_dataset
 from galvae.errors import GalvaeError, TrainingDiverged
-from galvae.run import Run
+from galvae.run import Run, dataset_of
 
 SHOWN = 24  # galaxies in the reconstructions
 SAMPLED = 64
@@ -28,15 +27,10 @@ def main(config, output_dir):
         The best validation loss, so that a sweeper can minimise it.
     """
     device = devices.setup(config.backend, config.precision, config.seed)
-    from galvae.models import (
-        CONDITIONAL,
-        build_model,
-    )  # after setup: Keras takes its backend when it is imported
+    from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
     from galvae.training import fit
 
-    dataset = load_dataset(config.dataset)
-    if config.model.name in CONDITIONAL:
-        dataset = dataset.with_known_condition(config.dataset.missing_condition)
+    dataset = dataset_of(config)
     check_range(dataset, config.reconstruction.loss)
     model = build_model(
         config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)

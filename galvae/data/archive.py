@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from galvae.data.archive_download import fetch_archive, line_of
+from galvae.data.archive_download import fetch_archive
 from galvae.data.cache import Source, cache_folder, file_identity
 from galvae.data.resampling import area_average
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
 
 URL = "https://zenodo.org/record/3242143/files"
 BLOCK = 64  # stamps read at a time

@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from galvae.errors import CannotBeDone, GalvaeError
+from galvae.errors import CannotBeDone, GalvaeError, line_of
 
 UNPACKED = 2.2  # room set aside for the unpacked files, in sizes of the packed one
 MOST_UNPACKED = 4  # what more than this comes out of is no archive of stamps, in the same unit
@@ -103,8 +103,3 @@ def _unpack(packed, folder, table):
                 f"({line_of(error)}); removed"
             ) from error
         found.parent.rename(folder)
-
-
-def line_of(error):
-    """An exception's message in one line."""
-    return " ".join(str(error).split())

@@ -5,7 +5,7 @@ import numpy as np
 
 from galvae.data.hdf5 import array
 from galvae.data.pictures import Pictures, quiet_astropy
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
 
 TABLES = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits"}
 MOST_CLASSES = 1000
@@ -48,8 +48,9 @@ def _table(path, text):
             plain = [column for column in table.itercols() if isinstance(column, Column) and column.ndim == 1]
             columns = _values({column.name: column for column in plain})
     except Exception as error:  # astropy's readers raise whatever they stumble on
-        reason = " ".join(str(error).split())
-        raise GalvaeError(f"dataset.table: {path}: expected a CSV, ECSV or FITS table ({reason})") from error
+        raise GalvaeError(
+            f"dataset.table: {path}: expected a CSV, ECSV or FITS table ({line_of(error)})"
+        ) from error
     units = {column.name: str(column.unit) for column in plain if column.unit and column.name in columns}
     return columns, units, len(table)
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
-from galvae.errors import CannotBeDone, GalvaeError
+from galvae.errors import CannotBeDone, GalvaeError, line_of
 
 log = logging.getLogger(__name__)
 pooch.get_logger().setLevel(logging.WARNING)  # its notes would repeat ours
@@ -236,7 +236,7 @@ def _reason(error: object) -> str:
     """The innermost words of a nested requests or urllib3 error, in one line."""
     while isinstance(error, Exception) and error.args:
         error = getattr(error, "reason", error.args[0])
-    return " ".join(str(error).split())
+    return line_of(error)
 
 
 def _failure(url: str, part: Path, reason: str) -> str:

@@ -16,7 +16,7 @@ from galvae.data.columns import all_columns, classes, find_column, numbers, whol
 from galvae.data.hdf5 import array, blocks, open_hdf5
 from galvae.data.pictures import MOST_CHANNELS, Pictures, folder_identity
 from galvae.data.resampling import area_average
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
 
 SETTINGS = ("images", "labels", "class_names", "condition", "ids", "image_size", "pixel_range")
 HDF5 = (".h5", ".hdf5", ".hdf")
@@ -114,9 +114,8 @@ def _opened(config):
                 f"dataset.path: expected {' '.join(HDF5)} .npz .npy or a folder of pictures, received {path}"
             )
     except DAMAGE as error:
-        reason = " ".join(str(error).split())
         raise GalvaeError(
-            f"dataset.path: {path}: expected whole arrays of numbers, received a damaged file ({reason})"
+            f"dataset.path: {path}: expected whole arrays of numbers, received a damaged file ({line_of(error)})"
         ) from error
 
 

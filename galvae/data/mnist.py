@@ -8,7 +8,7 @@ import numpy as np
 from galvae.data.cache import Source, cache_folder, file_identity
 from galvae.data.download import download
 from galvae.data.resampling import area_average
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # as Keras has it
@@ -43,9 +43,8 @@ def read(config):
         with open(path, "rb") as stored, np.load(stored, allow_pickle=False) as file:
             images, labels = ([file[f"{name}_{part}"] for part in PARTS] for name in "xy")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
         raise GalvaeError(
-            f"{path}: expected the arrays x_train, y_train, x_test and y_test ({reason})"
+            f"{path}: expected the arrays x_train, y_train, x_test and y_test ({line_of(error)})"
         ) from error
     for x, y in zip(images, labels, strict=True):
         if x.ndim != 3 or x.dtype != np.uint8 or y.shape != (len(x),) or y.dtype.kind not in "iu":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
 
 FITS = (".fits.gz", ".fits", ".fit")
 ENDINGS = (".png", ".jpg", ".jpeg", *FITS)
@@ -171,9 +171,8 @@ def read_picture(path):
     except GalvaeError as error:
         raise GalvaeError(f"dataset.path: {path}: {error}") from error
     except Exception as error:  # decoders raise whatever they stumble on
-        reason = " ".join(str(error).split())
         raise GalvaeError(
-            f"dataset.path: {path}: expected a whole PNG, JPEG or FITS file, received damage ({reason})"
+            f"dataset.path: {path}: expected a whole PNG, JPEG or FITS file, received damage ({line_of(error)})"
         ) from error
     return pixels if pixels.ndim == 3 else pixels[..., None]
 

@@ -114,11 +114,8 @@ class CVAE(CVAE2):
         return self.latent_dim * (1 + self.condition_dim)
 
     def features(self, target, condition):
-        shape = (-1, *self.image_shape[:2], self.condition_dim)
-        channels = ops.broadcast_to(
-            condition[:, None, None, :], (ops.shape(condition)[0], *self.image_shape[:2], self.condition_dim)
-        )
-        return self.encoder(ops.concatenate([target, ops.reshape(channels, shape)], axis=-1))
+        channels = condition[:, None, None, :] * ops.ones((1, *self.image_shape[:2], 1))
+        return self.encoder(ops.concatenate([target, channels], axis=-1))
 
     def joined(self, codes, condition):
         return ops.concatenate([codes, ops.repeat(condition, self.latent_dim, axis=-1)], axis=-1)

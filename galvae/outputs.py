@@ -1,0 +1,59 @@
+"""Output directories: a free name for each call, and nothing left of a call that failed."""
+
+import os
+from pathlib import Path
+
+from galvae.errors import GalvaeError
+
+LOGS = {".log", ".out", ".err"}  # what a batch system may write into an output directory before we do
+
+
+def numbered(path):
+    """path, path-2, path-3, ..."""
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.name}-{number}")
+        number += 1
+
+
+def check_unused(output_dir):
+    """Refuses a directory that holds anything but logs, before anything in it is written."""
+    held = sorted(path.name for path in output_dir.iterdir() if path.suffix not in LOGS)
+    if held:
+        what = "already holds a run" if "config.yaml" in held else f"already holds {held[0]}"
+        raise GalvaeError(f"{output_dir} {what}; expected a new or empty directory, as hydra.run.dir=...")
+
+
+def existing_directories(overrides):
+    """The directories, on the way to any output, that are there before the call."""
+    targets = [Path("outputs", place) for place in ("train", "prepare", "multirun")]
+    targets += [*_given(overrides, "hydra.run.dir"), *_given(overrides, "hydra.sweep.dir")]
+    paths = {path for target in targets for path in (target.absolute(), *target.absolute().parents)}
+    return {path for path in paths if path.exists()}
+
+
+def remove_empty(folder, existing):
+    """Removes a folder, and those above it, as far as they are empty and were not there before."""
+    folder = folder.absolute()
+    for path in (folder, *folder.parents):
+        if path in existing:
+            return
+        try:
+            path.rmdir()
+        except OSError:
+            return
+
+
+def remove_empty_sweep(overrides, existing):
+    """Removes a sweep's folder that holds nothing but Hydra's own note."""
+    for folder in _given(overrides, "hydra.sweep.dir"):
+        if folder.is_dir() and os.listdir(folder) == ["multirun.yaml"]:
+            (folder / "multirun.yaml").unlink()
+            remove_empty(folder, existing)
+
+
+def _given(overrides, key):
+    """The directories that overrides name with a key."""
+    pairs = (text.partition("=") for text in overrides)
+    return [Path(value.strip("'\"")).expanduser() for name, _, value in pairs if name == key]
