@@ -9,7 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from galvae import __version__
-from galvae.config import COMMANDS, LATEST
+from galvae.config import COMMANDS
+from galvae.config.keys import LATEST
 from galvae.errors import CannotBeDone, GalvaeError
 from galvae.help import CONF, command_help, one_line, overview
 from galvae.outputs import (
@@ -32,7 +33,7 @@ DISK_TROUBLE = {
 }
 # Keys whose value is a path, quoted for Hydra's grammar, in which many letters of ordinary paths have a meaning.
 PATH_KEYS = {
-    *("run", "hydra.run.dir", "hydra.sweep.dir"),
+    *("run", "runs", "hydra.run.dir", "hydra.sweep.dir"),
     *("dataset.path", "dataset.table", "dataset.cache_dir", "dataset.archive"),
 }
 
@@ -166,7 +167,7 @@ def launch(command, overrides):
 
 
 def place(command, words):
-    """Hydra's arguments, with `run=` resolved to a directory and the output directory chosen beside it.
+    """Hydra's arguments, with `run=` or `runs=` resolved to a directory and the output directory put in it.
 
     Args:
         command: name of the command.
@@ -197,23 +198,24 @@ def place(command, words):
                 raise GalvaeError(f"{key}: expected a directory, received nothing")
             given[key] = value
             placed[index] = f"{key}={_path_value(value, multirun)}"
-    if "run" not in given:
-        if multirun and "hydra.sweep.dir" not in given:
-            placed.append(f"hydra.sweep.dir=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}")
+    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    read = next((name for name in ("run", "runs") if name in given and given[name][0] != "["), None)
+    if read is None:
+        if multirun and key not in given:
+            placed.append(f"{key}=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}")
         return placed
-    value = given["run"].strip("'\"")
+    value = given[read].strip("'\"")
     if value == "latest":
         if not LATEST.exists():
             raise GalvaeError(
-                f"run=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
+                f"{read}=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
             )
         value = LATEST
     path = Path(value).expanduser().resolve()
-    placed = [word for word in placed if not word.startswith("run=")]
-    placed.append(f"run={_quoted(path)}")
-    if not (path / "config.yaml").is_file():
+    placed = [word for word in placed if not word.startswith(f"{read}=")]
+    placed.append(f"{read}={_quoted(path)}")
+    if not (path.is_dir() if read == "runs" else (path / "config.yaml").is_file()):
         return placed  # the command says what is wrong with it; no directory is needed
-    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     if key not in given:
         target = next(folder for folder in numbered(path / command) if not folder.exists())
         placed.append(f"{key}={_quoted(target)}")
@@ -245,7 +247,7 @@ def complete(arguments):
 
 def _path_value(value, multirun):
     """The value of a path key as Hydra's grammar needs it; what is quoted already, or swept over, stays."""
-    if value in ("", "null") or value[0] in "'\"" or (multirun and "," in value):
+    if value in ("", "null") or value[0] in "'\"[" or (multirun and "," in value):
         return value
     return _quoted(value)
 

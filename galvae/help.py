@@ -4,7 +4,8 @@ import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
-from galvae.config import COMMANDS, GROUPS
+from galvae.config import COMMANDS, choices
+from galvae.config.keys import key_name
 from galvae.errors import GalvaeError
 from galvae.validation import closest, expected
 
@@ -53,9 +54,8 @@ def command_help(command, overrides):
     except (HydraException, OmegaConfBaseException) as error:
         raise GalvaeError(one_line(error)) from error
     lines = [f"galvae {command}: {COMMANDS[command].__doc__}", "", "groups (group=choice):"]
-    for group in [name for name in (*GROUPS, "experiment") if name in values or name == "experiment"]:
-        if group == "experiment" and command != "train":
-            continue
+    groups = [f.name for f in fields(COMMANDS[command]) if choices(f.name, f.type)]
+    for group in [*groups, "experiment"] if command == "train" else groups:
         lines.append(f"  {group}")
         for file in sorted((CONF / group).glob("*.yaml")):
             lines.append(f"    {file.stem:12} {_first_comment(file)}")
@@ -97,10 +97,9 @@ def one_line(error):
 
 
 def _key_lines(schema, values, prefix):
-    if prefix.rstrip(".") in GROUPS:
-        schema = GROUPS[prefix.rstrip(".")].get(values.get("name"), schema)
+    schema = choices(prefix.rstrip("."), schema).get(values.get("name"), schema)
     for schema_field in fields(schema):
-        name, value = f"{prefix}{schema_field.name}", values.get(schema_field.name, "???")
+        name, value = f"{prefix}{key_name(schema_field)}", values.get(key_name(schema_field), "???")
         if is_dataclass(schema_field.type):
             yield from _key_lines(schema_field.type, value, f"{name}.")
         elif schema_field.name != "name" or prefix == "schedule.":
@@ -112,10 +111,10 @@ def _key_lines(schema, values, prefix):
 def paths(schema, prefix=""):
     """Every key of a schema, with those of all choices of its groups."""
     for schema_field in fields(schema):
-        name = f"{prefix}{schema_field.name}"
+        name = f"{prefix}{key_name(schema_field)}"
         yield name
         if is_dataclass(schema_field.type):
-            for choice in GROUPS.get(name, {"": schema_field.type}).values():
+            for choice in (choices(name, schema_field.type) or {"": schema_field.type}).values():
                 yield from paths(choice, f"{name}.")
 
 

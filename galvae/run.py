@@ -16,7 +16,7 @@ from pathlib import Path
 
 from galvae import __version__, checkpoints
 from galvae.atomic import replacing
-from galvae.config import LATEST
+from galvae.config.keys import LATEST
 from galvae.data import load_dataset
 from galvae.data.dataset import read_splits, save_splits
 from galvae.errors import GalvaeError
@@ -114,10 +114,53 @@ class Run:
         checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
         return model, state
 
-    def load_dataset(self):
-        """The dataset that the run was trained on, with the run's own split; conditions as its model takes them."""
-        dataset = dataset_of(self.config)
-        return dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
+    def load_dataset(self, moved=None):
+        """The dataset that the run was trained on, with the run's own split; conditions as its model takes them.
+
+        Args:
+            moved: MovedConfig, whose values that are not None win over the run's; or None.
+
+        Raises:
+            GalvaeError: if the dataset is no longer where it was, or is another one.
+        """
+        given = {name: value for name, value in vars(moved).items() if value is not None} if moved else {}
+        for name in given:
+            if not hasattr(self.config.dataset, name):
+                raise GalvaeError(
+                    f"dataset.{name}: expected none, because the dataset {self.config.dataset.name} has no such key"
+                )
+        config = dataclasses.replace(self.config.dataset, **given)
+        for name in ("path", "table", "archive"):
+            path = getattr(config, name, None)
+            if path is not None and not os.path.exists(path):
+                raise GalvaeError(
+                    f"dataset.{name}: {path}: not there; expected the dataset that {self.path} was trained on; "
+                    f"if it has moved, say where to with dataset.{name}="
+                )
+        dataset = dataset_of(dataclasses.replace(self.config, dataset=config))
+        dataset = dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
+        self._check_same(dataset)
+        return dataset
+
+    def _check_same(self, dataset):
+        """Refuses a dataset of other images than the run's."""
+        report = self.data_report()
+        expected = (report.get("count"), report.get("image_shape"))
+        received = (len(dataset), list(dataset.image_shape))
+        largest = max(int(indices.max(initial=-1)) for indices in dataset.splits.values())
+        if expected != received or largest >= len(dataset):
+            raise GalvaeError(
+                f"dataset: expected the {expected[0]} images of shape {expected[1]} that {self.path} was "
+                f"trained on, received {received[0]} of shape {received[1]}"
+            )
+
+    def data_report(self):
+        """What the check of the dataset found when the run began; empty if the file cannot be read."""
+        try:
+            report = json.loads((self.path / "data_report.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return report if isinstance(report, dict) else {}
 
     def save_checkpoint(self, epoch, best, last, state):
         """Writes a checkpoint bound to this run, and history.csv from the state's rows."""

@@ -13,7 +13,8 @@ from types import NoneType, UnionType
 
 import yaml
 
-from galvae.config import COMMANDS, GROUPS
+from galvae.config import COMMANDS, choices
+from galvae.config.keys import key_name
 from galvae.errors import GalvaeError
 
 LARGEST_CONFIG = 1_000_000  # bytes
@@ -73,7 +74,7 @@ def read_config(path):
 def plain(config):
     """A configuration as nested dicts, lists and plain values, ready for YAML."""
     if is_dataclass(config):
-        return {f.name: plain(getattr(config, f.name)) for f in fields(config)}
+        return {key_name(f): plain(getattr(config, f.name)) for f in fields(config)}
     return list(config) if isinstance(config, list) else config
 
 
@@ -105,13 +106,13 @@ def _section(schema, values, prefix):
     where = prefix.rstrip(".") or "configuration"
     if not isinstance(values, Mapping):
         raise GalvaeError(f"{where}: expected keys and values, received {values!r}")
-    group = GROUPS.get(where)
-    if group is not None:
+    group = choices(where, schema)
+    if group:
         name = values.get("name")
         if not isinstance(name, str) or name not in group:
             raise GalvaeError(f"{where}.name: expected {' or '.join(group)}, received {name!r}")
         schema = group[name]
-    known = {f.name: f for f in fields(schema)}
+    known = {key_name(f): f for f in fields(schema)}
     for name in values:
         if name not in known:
             raise GalvaeError(f"{prefix}{name}: unknown key{closest(name, known)}")
@@ -120,9 +121,10 @@ def _section(schema, values, prefix):
         if name not in values or values[name] == "???":
             raise GalvaeError(f"{prefix}{name}: missing; expected {schema_field.metadata['meaning']}")
         if is_dataclass(schema_field.type):
-            arguments[name] = _section(schema_field.type, values[name], f"{prefix}{name}.")
+            value = _section(schema_field.type, values[name], f"{prefix}{name}.")
         else:
-            arguments[name] = _value(schema_field, values[name], f"{prefix}{name}")
+            value = _value(schema_field, values[name], f"{prefix}{name}")
+        arguments[schema_field.name] = value
     section = schema(**arguments)
     if hasattr(section, "check"):
         section.check()

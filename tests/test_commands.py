@@ -208,7 +208,7 @@ def test_an_unfinished_run_is_sampled_and_says_its_epoch(galvae, small_files, tm
     (tmp_path / "run" / "metrics.json").write_text('{"status": "running"}')
     status, _, err = galvae("sample", f"run={tmp_path / 'run'}", "n=2")
     assert status == 0
-    assert err == "this run is running: sampling from its best epoch of 2 so far\n"
+    assert err == "this run is running: reading its best epoch of 2 so far\n"
 
 
 @pytest.mark.parametrize("damage", ["no checkpoint", "broken checkpoints"])

@@ -5,7 +5,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from galvae.config import COMMANDS, GROUPS, absolute
+from galvae.config import COMMANDS, GROUPS
+from galvae.config.keys import absolute
 from galvae.errors import GalvaeError
 from galvae.help import CONF
 from galvae.validation import plain, read_config, typed, write_config

@@ -26,7 +26,7 @@ def main(config, output_dir):
     }
     (output_dir / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     shown = np.linspace(0, len(dataset) - 1, min(SHOWN, len(dataset))).astype(int)
-    figures.save(figures.grid(dataset.to_unit(dataset.images[shown])), output_dir / "contact_sheet.png")
+    figures.save(figures.grid(dataset.to_unit(dataset.images[shown])), output_dir / "contact_sheet")
     print("\n".join(summary(report)))
 
 

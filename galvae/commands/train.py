@@ -8,6 +8,7 @@ from galvae import devices, figures
 from galvae.atomic import save_arrays
 from galvae.errors import GalvaeError, TrainingDiverged
 from galvae.run import Run, dataset_of
+from galvae.trained import condition_of
 
 SHOWN = 24  # galaxies in the reconstructions
 SAMPLED = 64
@@ -75,39 +76,35 @@ def check_range(dataset, loss):
 
 def draw(run, model, dataset, history):
     """Draws the run's figures, each with its numbers beside it."""
-    from galvae.latent import decode_codes, encode_dataset, information
-
-    def condition_of(indices):
-        return dataset.condition[indices] if model.condition_dim else None
+    from galvae.latent import decode_codes, encode_dataset, information, information_unit
 
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    figures.save(figures.loss_curves(history), folder / "loss.png")
+    figures.save(figures.loss_curves(history), folder / "loss")
 
     # Validation first: the reconstructions below show galaxies that training has not seen.
     indices = np.concatenate([dataset.split("val"), dataset.split("train")])[:SCATTERED]
     mean, log_variance = encode_dataset(model, dataset, indices)
     told = information(mean, log_variance)
-    labels = None if dataset.labels is None else dataset.labels[indices]
-    unit = "nats" if log_variance is not None else "variance"
-    scatter = figures.latent_scatter(mean, told, labels, dataset.class_names, unit)
-    figures.save(scatter, folder / "latent.png")
+    column = dataset.column(None, indices)
+    scatter = figures.latent_scatter(mean, told, column, information_unit(model))
+    figures.save(scatter, folder / "latent")
     arrays = {"indices": indices, "mean": mean, "information": told}
-    if labels is not None:
-        arrays["labels"] = labels
+    if column is not None:
+        arrays[column.name] = column.values
     save_arrays(folder / "latent.npz", **arrays)
 
     shown = indices[: min(SHOWN, len(dataset.split("val")))]
     originals = dataset.to_unit(dataset.images[shown])
-    decoded = decode_codes(model, mean[: len(shown)], condition_of(shown))
-    figures.save(figures.reconstructions(originals, decoded), folder / "reconstructions.png")
+    decoded = decode_codes(model, mean[: len(shown)], condition_of(model, dataset, shown))
+    figures.save(figures.reconstructions(originals, decoded), folder / "reconstructions")
     save_arrays(folder / "reconstructions.npz", indices=shown, originals=originals, decoded=decoded)
 
     codes = model.draw_codes(SAMPLED, seed=run.config.seed)
     generator = np.random.default_rng(run.config.seed)
-    condition = condition_of(generator.choice(dataset.split("train"), SAMPLED))
+    condition = condition_of(model, dataset, generator.choice(dataset.split("train"), SAMPLED))
     images = decode_codes(model, codes, condition)
-    figures.save(figures.grid(images), folder / "samples.png")
+    figures.save(figures.grid(images), folder / "samples")
     arrays = {"codes": codes, "images": images}
     if condition is not None:
         arrays["condition"] = condition

@@ -12,9 +12,27 @@ from galvae.stretch import from_unit, to_unit
 
 SPLITS = ("train", "val", "test")
 SAMPLED_VALUES = 10_000_000  # of which medians and percentiles are taken
+MOST_KINDS = 30  # different texts in a column that may colour a figure
 PERCENTILES = (0.1, 99.9)  # of training pixels, that a stretch maps to 0 and 1
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number or class per galaxy, as figures are coloured by.
+
+    Attributes:
+        name: of the column.
+        unit: as text, "" without one.
+        values: (n,) numbers, NaN where unknown; for classes, integers.
+        class_names: name of class 0, 1, ...; None for numbers.
+    """
+
+    name: str
+    unit: str
+    values: np.ndarray
+    class_names: list[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,14 +85,76 @@ class GalaxyDataset:
         return from_unit(np.asarray(images, np.float32), self.stretch, self.pixel_range)
 
     def split(self, name):
-        """Indices of the images of "train", "val" or "test".
+        """Indices of the images of "train", "val" or "test", or, for "all", of the three in stored order.
 
         Raises:
             GalvaeError: for another name.
         """
+        if name == "all":
+            return np.sort(np.concatenate(list(self.splits.values())))
         if name not in self.splits:
             raise GalvaeError(f"split: expected {' or '.join(self.splits)}, received {name!r}")
         return self.splits[name]
+
+    @property
+    def ids(self):
+        """(N,) the catalogue's ids; without them, the images' numbers from 0."""
+        return self.catalogue.get("id", np.arange(len(self)))
+
+    def find(self, identifier):
+        """Index of the galaxy with an id.
+
+        Args:
+            identifier: integer or text.
+
+        Raises:
+            GalvaeError: if no galaxy has it, or several do.
+        """
+        found = np.flatnonzero(np.char.strip(self.ids.astype(str)) == str(identifier))
+        if len(found) != 1:
+            received = f"{len(found)} of them" if len(found) else "none"
+            raise GalvaeError(
+                f"id {identifier}: expected one galaxy of dataset {self.name} with it, received {received}; "
+                f"its ids are like {', '.join(str(name) for name in self.ids[:3])}"
+            )
+        return int(found[0])
+
+    def column(self, name, indices):
+        """What is known of galaxies under one name, to colour a figure by.
+
+        Args:
+            name: "class", a condition, or a column of the catalogue; None: the class, else the first condition.
+            indices: (n,) galaxies.
+
+        Returns:
+            Column, or None if no name is given and there is neither.
+
+        Raises:
+            GalvaeError: if there is no such column, or it is text of more than 30 kinds.
+        """
+        if name is None:
+            known = ["class"] if self.labels is not None else self.condition_names
+            if not known:
+                return None
+            name = known[0]
+        if name == "class" and self.labels is not None:
+            return Column("class", "", self.labels[indices], list(self.class_names))
+        if name in self.condition_names:
+            index = self.condition_names.index(name)
+            return Column(name, self.condition_units[index], self.condition[indices, index])
+        if name not in self.catalogue:
+            known = [*(["class"] if self.labels is not None else []), *self.condition_names, *self.catalogue]
+            raise GalvaeError(f"colour: expected {' or '.join(dict.fromkeys(known))}, received {name!r}")
+        values = self.catalogue[name][indices]
+        if values.dtype.kind in "iufb":
+            return Column(name, self.catalogue_units.get(name, ""), values.astype(float))
+        kinds, labels = np.unique(values, return_inverse=True)
+        if len(kinds) > MOST_KINDS:
+            raise GalvaeError(
+                f"colour: expected numbers or at most {MOST_KINDS} different texts, received {len(kinds)} "
+                f"different ones in {name}"
+            )
+        return Column(name, "", labels, [str(kind) for kind in kinds])
 
     def batches(self, split, batch, seed=None):
         """The images of a split, `batch` at a time; shuffled anew each epoch if a seed is given."""

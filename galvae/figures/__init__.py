@@ -1,0 +1,41 @@
+"""Figures: arrays in, a matplotlib Figure out; nothing of Keras."""
+
+from galvae.figures.pictures import (
+    animate,
+    grid,
+    panels,
+    reconstructions,
+    rows,
+)
+from galvae.figures.planes import montage, plane, plane_and_scatter
+from galvae.figures.plots import (
+    information_bars,
+    loss_against_latent_dim,
+    loss_curves,
+    pairs,
+    predictions,
+    rate_distortion,
+)
+from galvae.figures.scatter import latent_scatter, scatter
+from galvae.figures.style import Style, save
+
+__all__ = [
+    "Style",
+    "animate",
+    "grid",
+    "information_bars",
+    "latent_scatter",
+    "loss_against_latent_dim",
+    "loss_curves",
+    "montage",
+    "pairs",
+    "panels",
+    "plane",
+    "plane_and_scatter",
+    "predictions",
+    "rate_distortion",
+    "reconstructions",
+    "rows",
+    "save",
+    "scatter",
+]

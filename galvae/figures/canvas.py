@@ -1,0 +1,131 @@
+"""Galaxies on a canvas: every pixel of every galaxy covers the same whole number of dots."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from galvae.figures.style import DPI, RC
+
+WIDTH = 1400  # dots that a picture of galaxies is brought close to
+GAP = 0.06  # of a galaxy's side, between two galaxies
+TEXT = 8  # points
+LINE = 26  # dots of a line of text
+LETTER = 0.58 * TEXT * DPI / 72  # dots of a letter, on average
+FADED = 0.85  # grey towards which images are faded that nothing real stands behind
+
+
+def rgb(images, style):
+    """Colours of images, (n, H, W, 3) float32 in [0, 1]; bands other than one or three are averaged.
+
+    Args:
+        images: (n, H, W, C) intensities, clipped to [0, 1].
+        style: Style.
+    """
+    images = np.clip(np.asarray(images, np.float32), 0, 1)
+    if images.shape[-1] == 3:
+        return images
+    return matplotlib.colormaps[style.image_map](images.mean(axis=-1))[..., :3].astype(np.float32)
+
+
+def residual_rgb(residuals, limit):
+    """Colours of residuals between -limit and limit, (n, H, W, 3): blue to red, or grey with each band's excess."""
+    unit = 0.5 + 0.5 * np.clip(residuals / limit, -1, 1)
+    if residuals.shape[-1] == 3:
+        return unit.astype(np.float32)
+    return matplotlib.colormaps["RdBu_r"](unit.mean(axis=-1))[..., :3].astype(np.float32)
+
+
+class Canvas:
+    """Images laid out in rows on white, in dots of the finished picture, with places for texts.
+
+    Args:
+        images: (n, H, W, 3) colours.
+        columns: images in a row.
+        row_labels: text on the left of each row, or None.
+        column_labels: text over each column, or None.
+        captions: text under each image, or None.
+        zoom: dots of a pixel; by default the whole number that brings the width close to WIDTH.
+        width: to take instead of WIDTH.
+
+    Attributes:
+        dots: (height, width, 3) colours.
+        texts: (x, y, text, horizontal, vertical alignment) in dots from the upper left.
+        cells: (n, 2) dots (x, y) of the images' centres.
+    """
+
+    def __init__(
+        self, images, columns, row_labels=None, column_labels=None, captions=None, zoom=None, width=WIDTH
+    ):
+        count, high, wide, _ = images.shape
+        zoom = zoom or whole_zoom(wide * columns, width)
+        gap = max(1, round(GAP * high)) * zoom
+        left = round(0.6 * LINE + LETTER * max(_longest(text) for text in row_labels)) if row_labels else 0
+        top = LINE + LINE // 4 if column_labels is not None else 0
+        lines = (
+            max((text.count("\n") + 1 for text in captions if text), default=0) if captions is not None else 0
+        )
+        under = lines * LINE + (LINE // 4 if lines else 0)
+        step_x, step_y = wide * zoom + gap, high * zoom + gap
+        rows_of = -(-count // columns)
+        # Captions stand under the rows that have any, as the last of each group of originals and residuals.
+        extra = np.zeros(rows_of, int)
+        if lines:
+            for row in range(rows_of):
+                extra[row] = under if any(captions[row * columns : (row + 1) * columns]) else 0
+        starts = top + np.concatenate([[0], np.cumsum(step_y + extra)])
+        self.dots = np.ones((starts[-1] - gap, left + columns * step_x - gap, 3), np.float32)
+        self.texts, self.cells = [], np.zeros((count, 2))
+        for index, image in enumerate(images):
+            row, column = divmod(index, columns)
+            y, x = starts[row], left + column * step_x
+            self.dots[y : y + high * zoom, x : x + wide * zoom] = image.repeat(zoom, 0).repeat(zoom, 1)
+            self.cells[index] = x + wide * zoom / 2, y + high * zoom / 2
+            if lines and captions[index]:
+                below = y + high * zoom + LINE // 8
+                self.texts.append((self.cells[index, 0], below, captions[index], "center", "top"))
+        for row, label in enumerate(row_labels or []):
+            y = starts[row] + high * zoom / 2
+            self.texts.append((left - 0.3 * LINE, y, label, "right", "center"))
+        if column_labels is not None:
+            # As many as stand clear of each other.
+            every = int(np.ceil((max(map(_longest, column_labels)) + 1) * LETTER / step_x))
+            for column in range(0, columns, every):
+                x = left + column * step_x + wide * zoom / 2
+                self.texts.append((x, top - LINE // 4, column_labels[column], "center", "bottom"))
+
+
+def whole_zoom(width, wanted=WIDTH):
+    """Dots of a pixel that bring pictures of so many pixels close to a width."""
+    return max(1, round(wanted / (width * (1 + GAP))))
+
+
+def _longest(text):
+    return max(map(len, text.split("\n")))
+
+
+def picture(canvas):
+    """A figure of a canvas and its texts."""
+    height, width = canvas.dots.shape[:2]
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(width / DPI, height / DPI))
+        axes = axes_of_dots(figure, canvas.dots, (0, 0, 1, 1))
+        for x, y, text, horizontal, vertical in canvas.texts:
+            axes.text(x, y, text, ha=horizontal, va=vertical, size=TEXT, linespacing=1.1)
+        return figure
+
+
+def axes_of_dots(figure, dots, rectangle):
+    """Axes that show an array dot by dot, with coordinates in dots from the upper left."""
+    axes = figure.add_axes(rectangle)
+    height, width = dots.shape[:2]
+    axes.imshow(dots, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
+    axes.set_axis_off()
+    return axes
+
+
+def fade(coloured, faded):
+    """A copy of coloured images, (n, H, W, 3), in which those that a mask (n,) names are faded to grey."""
+    coloured = np.array(coloured)
+    if faded is not None:
+        coloured[faded] = FADED + 0.2 * (coloured[faded].mean(axis=-1, keepdims=True) - FADED)
+    return coloured

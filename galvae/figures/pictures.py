@@ -1,0 +1,141 @@
+"""Pictures of galaxies in rows: samples, reconstructions, traversals, several runs."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from galvae.atomic import replacing
+from galvae.figures.canvas import (
+    LINE,
+    TEXT,
+    WIDTH,
+    Canvas,
+    axes_of_dots,
+    picture,
+    residual_rgb,
+    rgb,
+    whole_zoom,
+)
+from galvae.figures.style import DPI, PLAIN, RC
+
+
+def grid(images, columns=None, captions=None, style=PLAIN):
+    """Images side by side, nearly square unless `columns` says otherwise.
+
+    Args:
+        images: (n, H, W, C) intensities in [0, 1].
+        columns: galaxies in a row.
+        captions: n short texts under the images, or None.
+        style: Style.
+    """
+    columns = columns or int(np.ceil(np.sqrt(len(images))))
+    return picture(Canvas(rgb(images, style), columns, captions=captions))
+
+
+def rows(images, row_labels, column_labels=None, captions=None, style=PLAIN):
+    """A row of images for each label, as a traversal of every axis.
+
+    Args:
+        images: (rows, columns, H, W, C) intensities in [0, 1].
+        row_labels: a text for each row; it may have several lines.
+        column_labels: a text over each column, or None.
+        captions: (rows, columns) texts under the images, or None.
+        style: Style.
+    """
+    flat = rgb(np.concatenate(list(images)), style)
+    if captions is not None:
+        captions = np.ravel(captions)
+    return picture(Canvas(flat, images.shape[1], row_labels, column_labels, captions))
+
+
+def reconstructions(originals, decoded, columns=12, captions=None, style=PLAIN):
+    """Originals above their reconstructions above what is left, in groups of three rows.
+
+    Residuals, original minus decoded, are drawn on one symmetric scale, which is written beside them: zero is
+    white for one band and grey for three.
+
+    Args:
+        originals, decoded: (n, H, W, C) intensities in [0, 1].
+        columns: galaxies in a row.
+        captions: n short texts, drawn under each group, or None.
+        style: Style.
+    """
+    columns = min(columns, len(originals))
+    residuals = np.asarray(originals, np.float32) - decoded
+    limit = max(float(np.quantile(np.abs(residuals), 0.998)), 1e-3)
+    kinds = (rgb(originals, style), rgb(decoded, style), residual_rgb(residuals, limit))
+    images, texts = [], []
+    for start in range(0, len(originals), columns):
+        for kind in kinds:
+            row = kind[start : start + columns]
+            images.append(np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]))
+            under = captions[start : start + columns] if captions is not None and kind is kinds[-1] else []
+            texts.append([*under, *[""] * (columns - len(under))])
+    labels = ["original", "decoded", f"residual\n±{limit:.2g}"] * (len(images) // 3)
+    captions = None if captions is None else np.ravel(texts)
+    return picture(Canvas(np.concatenate(images), columns, labels, captions=captions))
+
+
+def panels(blocks, titles, columns=None, style=PLAIN):
+    """Grids of images side by side, each under its title, as samples of several runs.
+
+    Args:
+        blocks: arrays (n, H, W, C) of intensities in [0, 1], each with the same n.
+        titles: one for each block.
+        columns: blocks in a row.
+        style: Style.
+    """
+    columns = columns or min(len(blocks), 4)
+    inner = int(np.ceil(np.sqrt(len(blocks[0]))))
+    zoom = whole_zoom(inner * max(block.shape[2] for block in blocks) * columns)
+    pictures = [Canvas(rgb(block, style), inner, zoom=zoom).dots for block in blocks]
+    height = max(picture.shape[0] for picture in pictures)
+    width = max(picture.shape[1] for picture in pictures)
+    space = 2 * LINE
+    lines = -(-len(blocks) // columns)
+    dots = np.ones((lines * (height + space), columns * (width + space) - space, 3), np.float32)
+    texts = []
+    for index, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        row, column = divmod(index, columns)
+        y, x = row * (height + space) + space, column * (width + space)
+        dots[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
+        texts.append((x + picture.shape[1] / 2, y - 0.3 * LINE, title))
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(dots.shape[1] / DPI, dots.shape[0] / DPI))
+        axes = axes_of_dots(figure, dots, (0, 0, 1, 1))
+        for x, y, title in texts:
+            axes.text(x, y, title, ha="center", va="bottom", size=TEXT)
+        return figure
+
+
+def animate(frames, path, columns=None, captions=None, style=PLAIN, seconds=0.1):
+    """Writes frames as an animated GIF that runs forth and back for ever.
+
+    Args:
+        frames: (frames, n, H, W, C) intensities in [0, 1]; the n images of a frame stand side by side.
+        path: the file, with its ending.
+        columns: images in a row.
+        captions: n texts under the images, or None.
+        style: Style.
+        seconds: that a frame is shown.
+    """
+    from PIL import Image
+
+    columns = columns or int(np.ceil(np.sqrt(frames.shape[1])))
+    pictures = []
+    for frame in frames:
+        figure = picture(Canvas(rgb(frame, style), columns, captions=captions, width=WIDTH // 2))
+        pictures.append(Image.fromarray(_rendered(figure)))
+    order = [*pictures, *pictures[-2:0:-1]]
+    with replacing(path) as beside:
+        order[0].save(beside, save_all=True, append_images=order[1:], duration=round(1000 * seconds), loop=0)
+
+
+def _rendered(figure):
+    """A figure's dots as (height, width, 3) uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    with matplotlib.rc_context(RC):
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,140 @@
+"""Galaxies laid out over a plane of codes or of an embedding."""
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from galvae.figures.canvas import GAP, LETTER, WIDTH, Canvas, axes_of_dots, fade, rgb
+from galvae.figures.scatter import draw_scatter
+from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN
+
+LARGEST = 6000  # dots that a montage may measure
+
+
+def plane(images, x, y, names, faded=None, style=PLAIN):
+    """Images over a plane, each centred at its place, with the coordinates as ticks.
+
+    Args:
+        images: (len(y), len(x), H, W, C) intensities in [0, 1]; NaN where there is none.
+        x, y: evenly spaced coordinates of columns and rows, increasing to the right and upwards.
+        names: of the two axes.
+        faded: (len(y), len(x)) booleans, which images to fade; or None.
+        style: Style.
+    """
+    with matplotlib.rc_context(RC):
+        canvas = _plane_canvas(images, faded, style)
+        height, width = canvas.dots.shape[:2]
+        left, below, rest = 130, 110, 20
+        figure = Figure(figsize=((left + width + rest) / DPI, (below + height + rest) / DPI))
+        _plane_axes(figure, canvas, x, y, names, (left, below))
+        return figure
+
+
+def plane_and_scatter(images, x, y, names, codes, column=None, style=PLAIN):
+    """Codes in a plane with the places of a grid marked, and beside them the images decoded there.
+
+    Args:
+        images, x, y, names: as of `plane`.
+        codes: (n, 2) codes in the plane.
+        column: as of `plots.scatter`.
+        style: Style.
+    """
+    with matplotlib.rc_context(RC):
+        canvas = _plane_canvas(images, None, style)
+        height, width = canvas.dots.shape[:2]
+        # Room on the left for the scatter, and for the colour bar with the names of classes.
+        names_of = getattr(column, "class_names", None)
+        bar = 60 if column is None else 190 + (max(map(len, names_of)) * LETTER if names_of else 0)
+        left, below, rest = 130, 110, 40
+        total = left + height + bar + left + width + rest
+        figure = Figure(figsize=(total / DPI, (below + height + rest) / DPI))
+        size = figure.get_size_inches() * DPI
+        axes = figure.add_axes((left / size[0], below / size[1], height / size[0], height / size[1]))
+        bar_axes = None
+        if column is not None:
+            bar_axes = figure.add_axes(
+                ((left + height + 30) / size[0], below / size[1], 30 / size[0], height / size[1])
+            )
+        draw_scatter(axes, codes[:, 0], codes[:, 1], column, style, bar_axes)
+        axes.plot(*(part.ravel() for part in np.meshgrid(x, y)), "kx", ms=4, mew=0.8, ls="none")
+        axes.set(xlabel=names[0], ylabel=names[1])
+        _plane_axes(figure, canvas, x, y, names, (left + height + bar + left, below))
+        return figure
+
+
+def montage(images, places, names, faded=None, background=None, style=PLAIN):
+    """Images centred at any places of a plane, over the points of a scatter.
+
+    The plane is drawn so large that the two closest places leave room for their images, as far as LARGEST
+    goes; beyond that, later images cover earlier ones.
+
+    Args:
+        images: (n, H, W, C) intensities in [0, 1].
+        places: (n, 2) coordinates.
+        names: of the two axes.
+        faded: (n,) booleans, which images to fade; or None.
+        background: (m, 2) points drawn in grey behind the images, or None.
+        style: Style.
+
+    Returns:
+        (figure, covered): the Figure, and whether images cover each other.
+    """
+    places = np.asarray(places, float)
+    coloured = fade(rgb(images, style), faded)
+    height, width = coloured.shape[1:3]
+    span = np.ptp(places, axis=0)
+    apart = np.inf
+    for index in range(len(places) - 1):
+        apart = min(apart, np.abs(places[index + 1 :] - places[index]).max(axis=1).min())
+    zoom = max(1, round(WIDTH / 8 / width))
+    side = zoom * max(height, width) * (1 + GAP)
+    scale = side / apart if np.isfinite(apart) and apart > 0 else 1.0  # dots per unit of the plane
+    largest = (LARGEST - side) / max(span.max(), 1e-12)
+    covered = bool(scale > largest)
+    scale = min(scale, largest)
+    margin = 0.75 * side / scale
+    low, high = places.min(axis=0) - margin, places.max(axis=0) + margin
+    size = np.ceil((high - low) * scale).astype(int)
+    left, below, rest = 130, 110, 20
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=((left + size[0] + rest) / DPI, (below + size[1] + rest) / DPI))
+        total = figure.get_size_inches() * DPI
+        axes = figure.add_axes((left / total[0], below / total[1], size[0] / total[0], size[1] / total[1]))
+        if background is not None:
+            inside = ((background >= low) & (background <= high)).all(axis=1)
+            axes.scatter(*background[inside].T, s=2, lw=0, color=UNKNOWN, rasterized=True)
+        half = np.array([width, height]) * zoom / 2 / scale
+        for image, place in zip(coloured, places, strict=True):
+            # Snapped to whole dots, so that no pixel is stretched.
+            corner = np.round((place - half - low) * scale) / scale + low
+            extent = (corner[0], corner[0] + 2 * half[0], corner[1], corner[1] + 2 * half[1])
+            axes.imshow(image, extent=extent, interpolation="nearest", aspect="auto", zorder=2)
+        axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel=names[0], ylabel=names[1])
+        return figure, covered
+
+
+def _plane_canvas(images, faded, style):
+    images = np.asarray(images, np.float32)[::-1]  # the first row is the lowest
+    flat = np.concatenate(list(images))
+    missing = np.isnan(flat).any(axis=(1, 2, 3))
+    coloured = fade(rgb(np.nan_to_num(flat), style), None if faded is None else np.ravel(faded[::-1]))
+    coloured[missing] = 1.0
+    return Canvas(coloured, images.shape[1])
+
+
+def _plane_axes(figure, canvas, x, y, names, corner):
+    """Axes with a canvas whose columns and rows are labelled by coordinates; the corner is in dots."""
+    size = figure.get_size_inches() * DPI
+    height, width = canvas.dots.shape[:2]
+    rectangle = (corner[0] / size[0], corner[1] / size[1], width / size[0], height / size[1])
+    axes = axes_of_dots(figure, canvas.dots, rectangle)
+    axes.set_axis_on()
+    axes.spines[:].set_visible(False)
+    for axis, values, places in (
+        (axes.xaxis, x, canvas.cells[: len(x), 0]),
+        (axes.yaxis, y, canvas.cells[:: len(x), 1][::-1]),
+    ):
+        every = max(1, -(-len(values) // 9))
+        axis.set_ticks(places[::every], [f"{value:.2f}".rstrip("0").rstrip(".") for value in values[::every]])
+    axes.set(xlabel=names[0], ylabel=names[1])
+    return axes

@@ -1,0 +1,207 @@
+"""Plots of numbers: losses, histograms, comparisons of runs."""
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
+
+from galvae.figures.scatter import BINNED, HEXAGONS
+from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN, VAL
+
+MARKERS = "osD^vPX*<>"
+
+
+def loss_curves(history):
+    """Every term of the objective by epoch, training and validation, on a logarithmic scale.
+
+    Where the history has a `kl` and a `beta`, the panel of `kl` also shows beta times it.
+
+    Args:
+        history: list of dicts with `epoch`, terms such as `loss` and `kl`, and the same with `val_`.
+    """
+    terms = [name for name in history[0] if f"val_{name}" in history[0]]
+    epochs = [row["epoch"] for row in history]
+    marker = "." if len(history) < 10 else None
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(2.6 * len(terms) + 0.4, 2.6), layout="constrained")
+        for axes, term in zip(figure.subplots(1, len(terms), squeeze=False)[0], terms, strict=True):
+            lines = [("training", TRAIN, "-", 1, term), ("validation", VAL, "-", 1, f"val_{term}")]
+            curves = [
+                (label, colour, dash, [row[name] for row in history])
+                for label, colour, dash, _, name in lines
+            ]
+            if term == "kl" and any(row.get("beta", 1.0) != 1.0 for row in history):
+                weighted = [row["beta"] * row["kl"] for row in history]
+                curves.append((r"$\beta$ x training", TRAIN, ":", weighted))
+            for label, colour, dash, values in curves:
+                axes.plot(epochs, values, label=label, color=colour, ls=dash, lw=1, marker=marker)
+            if all(value > 0 for *_, values in curves for value in values):
+                axes.set_yscale("log")
+                axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+                axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.set(title=term.replace("_", " "), xlabel="epoch")
+            if len(curves) > 2:
+                axes.legend()
+        figure.axes[0].set_ylabel("per image")
+        figure.axes[0].legend()
+        return figure
+
+
+def information_bars(information, unit="nats", active=None):
+    """How much each latent dimension tells, in descending order.
+
+    Args:
+        information: (latent_dim,).
+        unit: of it.
+        active: (latent_dim,) booleans; idle dimensions are drawn in grey. Or None.
+    """
+    order = np.argsort(-information, kind="stable")
+    colours = [TRAIN if active is None or active[axis] else UNKNOWN for axis in order]
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(float(np.clip(0.22 * len(order) + 1.2, 3.2, 9)), 2.6), layout="constrained")
+        axes = figure.subplots()
+        axes.bar(np.arange(len(order)), information[order], color=colours)
+        every = max(1, -(-len(order) // 36))
+        axes.set_xticks(np.arange(len(order))[::every], [str(axis) for axis in order[::every]])
+        axes.set(
+            xlabel="latent dimension", ylabel="variance" if unit == "variance" else f"KL divergence ({unit})"
+        )
+        return figure
+
+
+def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
+    """Histograms of the most informative codes, and of each pair of them.
+
+    Args:
+        codes: (n, latent_dim) posterior means.
+        information: (latent_dim,).
+        unit: of it.
+        most: dimensions shown, at most.
+        style: Style.
+        prior: whether to draw the standard normal over the single histograms.
+    """
+    order = np.argsort(-information, kind="stable")[: min(most, codes.shape[1])]
+    shown = codes[:, order]
+    low, high = np.quantile(shown, [0.0005, 0.9995], axis=0)
+    margin = 0.08 * np.maximum(high - low, 1e-6)
+    low, high = low - margin, high + margin
+    bins = int(np.clip(np.sqrt(len(codes)) / 1.5, 10, 60))
+    count = len(order)
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(1.35 * count + 0.8,) * 2, layout="constrained")
+        grid = figure.subplots(count, count, squeeze=False)
+        for row in range(count):
+            for column in range(count):
+                axes = grid[row, column]
+                if column > row:
+                    axes.set_visible(False)
+                    continue
+                axes.set_xlim(low[column], high[column])
+                if column == row:
+                    axes.hist(
+                        shown[:, row], bins=bins, range=(low[row], high[row]), color=TRAIN, density=True
+                    )
+                    if prior:
+                        values = np.linspace(low[row], high[row], 200)
+                        density = np.exp(-(values**2) / 2) / np.sqrt(2 * np.pi)
+                        axes.plot(values, density, color="black", lw=0.8)
+                    axes.set_yticks([])
+                    axes.spines["left"].set_visible(False)
+                    axes.set_title(f"{information[order[row]]:.2f} {unit}", size=7)
+                else:
+                    ranges = [(low[column], high[column]), (low[row], high[row])]
+                    counts, xs, ys = np.histogram2d(shown[:, column], shown[:, row], bins, ranges)
+                    counts = np.ma.masked_equal(counts.T, 0)
+                    top = max(2, counts.max() if counts.count() else 2)
+                    axes.pcolormesh(
+                        xs, ys, counts, cmap=style.value_map, norm=LogNorm(1, top), rasterized=True
+                    )
+                    axes.set_ylim(low[row], high[row])
+                axes.xaxis.set_major_locator(MaxNLocator(3))
+                if column != row:
+                    axes.yaxis.set_major_locator(MaxNLocator(3))
+                axes.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0, labelsize=7)
+                if row == count - 1:
+                    axes.set_xlabel(f"code {order[column]}")
+                if column == 0 and row > 0:
+                    axes.set_ylabel(f"code {order[row]}")
+        return figure
+
+
+def predictions(true, predicted, name, summary):
+    """Predicted against true condition, with the line where they agree.
+
+    Args:
+        true, predicted: (n,).
+        name: of the condition, with its unit.
+        summary: short text drawn in the corner.
+    """
+    low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(4.2, 4.0), layout="constrained")
+        axes = figure.subplots()
+        if len(true) > BINNED:
+            axes.hexbin(true, predicted, gridsize=HEXAGONS, bins="log", mincnt=1, cmap="Purples", lw=0.1)
+        else:
+            size = float(np.clip(4000 / len(true), 1, 12))
+            axes.scatter(true, predicted, s=size, lw=0, color=TRAIN, alpha=0.6, rasterized=True)
+        axes.plot([low, high], [low, high], color="black", lw=0.8)
+        axes.text(0.03, 0.97, summary, transform=axes.transAxes, va="top", size=8)
+        axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", aspect="equal")
+        return figure
+
+
+def loss_against_latent_dim(latent_dim, losses, groups, term="validation loss"):
+    """Loss of several runs against their number of latent dimensions.
+
+    Args:
+        latent_dim: (n,) integers.
+        losses: (n,).
+        groups: n names; runs of one name are joined by a line.
+        term: what the loss is.
+    """
+    return _runs(latent_dim, losses, groups, "latent dimensions", f"{term} per image", dimensions=True)
+
+
+def rate_distortion(rate, distortion, groups, labels):
+    """Reconstruction against KL divergence of several runs.
+
+    Args:
+        rate: (n,) KL divergence in nats per image.
+        distortion: (n,) reconstruction term per image.
+        groups: n names; runs of one name are joined by a line.
+        labels: n short texts beside the points.
+
+    Reference:
+        Alemi et al. 2018 (arXiv:1711.00464), "Fixing a broken ELBO".
+    """
+    names = ("rate: KL divergence (nats per image)", "distortion: reconstruction per image")
+    return _runs(rate, distortion, groups, *names, labels=labels)
+
+
+def _runs(x, y, groups, x_name, y_name, labels=None, dimensions=False):
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    names = list(dict.fromkeys(groups))
+    colours = PLAIN.class_colours(len(names))
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        axes = figure.subplots()
+        for index, name in enumerate(names):
+            chosen = np.flatnonzero([group == name for group in groups])
+            chosen = chosen[np.argsort(x[chosen], kind="stable")]
+            marker = MARKERS[index % len(MARKERS)]
+            axes.plot(x[chosen], y[chosen], color=colours[index], lw=1, marker=marker, ms=4, label=name)
+        for place, label in enumerate(labels or []):
+            axes.annotate(label, (x[place], y[place]), (4, 4), textcoords="offset points", size=7)
+        if dimensions:
+            if x.max() > x.min():
+                axes.set_xscale("log", base=2)
+            axes.set_xticks(np.unique(x), [f"{value:g}" for value in np.unique(x)])
+            axes.minorticks_off()
+        axes.margins(0.08)
+        axes.set(xlabel=x_name, ylabel=y_name)
+        if len(names) > 1:
+            axes.legend()
+        return figure
