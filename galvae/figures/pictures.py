@@ -95,11 +95,11 @@ def panels(blocks, titles, columns=None, style=PLAIN):
     lines = -(-len(blocks) // columns)
     dots = np.ones((lines * (height + space), columns * (width + space) - space, 3), np.float32)
     texts = []
-    for index, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+    for index, (block, title) in enumerate(zip(pictures, titles, strict=True)):
         row, column = divmod(index, columns)
         y, x = row * (height + space) + space, column * (width + space)
-        dots[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
-        texts.append((x + picture.shape[1] / 2, y - 0.3 * LINE, title))
+        dots[y : y + block.shape[0], x : x + block.shape[1]] = block
+        texts.append((x + block.shape[1] / 2, y - 0.3 * LINE, title))
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(dots.shape[1] / DPI, dots.shape[0] / DPI))
         axes = axes_of_dots(figure, dots, (0, 0, 1, 1))
