@@ -3,10 +3,11 @@
 import numpy as np
 from tqdm import tqdm
 
-from galvae import losses
+from galvae import devices, losses
 from galvae.data.dataset import Batches
 
 BATCH = 256
+COMPILED = 10 * BATCH  # images from which on it pays to compile a function for them
 BAR = {"unit": "img", "unit_scale": True, "delay": 1, "disable": None, "dynamic_ncols": True}
 ACTIVE = 0.01  # least variance of an active unit's posterior means
 
@@ -22,14 +23,13 @@ def encode_dataset(model, dataset, indices):
     Returns:
         mean (n, latent_dim) and log-variance (n, latent_dim), which is None for a plain autoencoder.
     """
+    encode = for_many(model.encode, len(indices))
     means, log_variances = [], []
-    with tqdm(total=len(indices), desc="encoding", **BAR) as bar:
-        for part, inputs in Batches(dataset, indices, BATCH):
-            mean, log_variance = model.encode(**inputs)
-            means.append(np.asarray(mean))
-            if log_variance is not None:
-                log_variances.append(np.asarray(log_variance))
-            bar.update(len(part))
+    for inputs in batches(dataset, indices, "encoding"):
+        mean, log_variance = encode(**inputs)
+        means.append(np.asarray(mean))
+        if log_variance is not None:
+            log_variances.append(np.asarray(log_variance))
     return np.concatenate(means), np.concatenate(log_variances) if log_variances else None
 
 
@@ -41,13 +41,36 @@ def decode_codes(model, codes, condition=None):
         codes: (n, latent_dim).
         condition: (n, K) in physical units, for conditional models.
     """
+    decode = for_many(model.decode, len(codes))
     images = np.empty((len(codes), *model.image_shape), np.float32)
     with tqdm(total=len(codes), desc="decoding", **BAR) as bar:
         for start in range(0, len(codes), BATCH):
             part = slice(start, start + BATCH)
-            images[part] = model.decode(codes[part], None if condition is None else condition[part])
+            images[part] = decode(codes[part], None if condition is None else condition[part])
             bar.update(len(images[part]))
     return images
+
+
+def for_many(function, count):
+    """A model's function, compiled if it is to see many images."""
+    return devices.compiled(function) if count >= COMPILED else function
+
+
+def batches(dataset, indices, doing):
+    """What a model takes of images, a batch at a time, with a progress bar.
+
+    Args:
+        dataset: GalaxyDataset.
+        indices: (n,) images.
+        doing: word that the bar shows.
+
+    Yields:
+        dict of images (B, H, W, C) as stored and, if the dataset has one, condition (B, K).
+    """
+    with tqdm(total=len(indices), desc=doing, **BAR) as bar:
+        for part, inputs in Batches(dataset, indices, BATCH):
+            yield inputs
+            bar.update(len(part))
 
 
 def information(mean, log_variance):
@@ -70,6 +93,17 @@ def information_unit(model):
     return "nats" if "kl" in model.terms else "variance"
 
 
+def prior(model):
+    """Mean and standard deviation of each latent dimension, (latent_dim,) each, before an image is seen.
+
+    A plain autoencoder has no prior: the moments of its training codes stand in for it.
+    """
+    if "kl" in model.terms:
+        return np.zeros(model.latent_dim), np.ones(model.latent_dim)
+    mean, covariance = model.code_moments.moments()
+    return mean, np.sqrt(np.maximum(np.diag(covariance), 0))
+
+
 def active_units(mean):
     """Which latent dimensions the encoder uses, (latent_dim,) booleans.
 
@@ -80,6 +114,33 @@ def active_units(mean):
         Burda, Grosse & Salakhutdinov 2016 (arXiv:1509.00519): the means' variance exceeds 0.01.
     """
     return mean.var(axis=0) > ACTIVE
+
+
+def axis_codes(origin, axes, values):
+    """Codes along axes, (len(axes), steps, latent_dim), the other dimensions at the origin.
+
+    Args:
+        origin: (latent_dim,).
+        axes: latent dimensions to walk along, one for each row.
+        values: (len(axes), steps), where the walks step.
+    """
+    codes = np.tile(origin, (len(axes), values.shape[1], 1))
+    for row, axis in enumerate(axes):
+        codes[row, :, axis] = values[row]
+    return codes
+
+
+def plane_codes(origin, axes, x, y):
+    """Codes over the plane of two axes, (len(y), len(x), latent_dim), the other dimensions at the origin.
+
+    Args:
+        origin: (latent_dim,).
+        axes: the two latent dimensions.
+        x, y: coordinates along the first and the second.
+    """
+    codes = np.tile(origin, (len(y), len(x), 1))
+    codes[:, :, axes[0]], codes[:, :, axes[1]] = np.meshgrid(x, y)
+    return codes
 
 
 def slerp(start, end, steps):

@@ -61,8 +61,8 @@ def structural_similarity(images, targets):
     rows, columns = _smoothing(height, radius), _smoothing(width, radius)
 
     def smooth(values):
-        # Two small matrix products are faster than a convolution of one channel.
-        return ops.einsum("ih,bhwc,jw->bijc", rows, values, columns)
+        # Two small matrix products are faster than a convolution of few channels.
+        return ops.einsum("jw,bhwc->bhjc", columns, ops.einsum("ih,bhwc->biwc", rows, values))
 
     mean_x, mean_y = smooth(images), smooth(targets)
     xx = smooth(images * images) - mean_x * mean_x

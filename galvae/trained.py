@@ -1,8 +1,11 @@
-"""A run made ready for the commands that read it: backend, model, weights."""
+"""A run made ready for the commands that read it: backend, model, weights, conditions."""
 
 import logging
 
+import numpy as np
+
 from galvae import devices
+from galvae.errors import GalvaeError
 from galvae.run import Run
 
 log = logging.getLogger(__name__)
@@ -34,3 +37,40 @@ def load(path, backend=None):
 def condition_of(model, dataset, indices):
     """Conditions of galaxies as a model takes them, (n, K); None for a model that takes none."""
     return dataset.condition[indices] if model.condition_dim else None
+
+
+def redshift_conditions(run, model, state, values, others=None):
+    """Conditions whose redshift, the first column, is asked for, (n, K) in physical units.
+
+    Values outside of the dataset's range are taken, with a warning: the model has seen none like them.
+
+    Args:
+        run: Run.
+        model: its model.
+        state: of its checkpoint.
+        values: (n,) redshifts.
+        others: (n, K) conditions that give the other columns; needed if there are any.
+
+    Raises:
+        GalvaeError: if the model takes no condition.
+    """
+    if not model.condition_dim:
+        raise GalvaeError(
+            f"redshift: expected none, because {run.config.model.name} takes no condition, received "
+            f"{', '.join(f'{value:g}' for value in np.unique(values))}"
+        )
+    name = state["condition_names"][0]
+    known = run.data_report().get(f"condition {name}", {})
+    low, high = known.get("low"), known.get("high")
+    if low is not None and (np.min(values) < low or np.max(values) > high):
+        log.warning(
+            "%s from %g to %g: the training data reach from %.4g to %.4g; the model has seen none beyond",
+            name,
+            np.min(values),
+            np.max(values),
+            low,
+            high,
+        )
+    condition = np.zeros((len(values), model.condition_dim), np.float32) if others is None else others.copy()
+    condition[:, 0] = values
+    return condition

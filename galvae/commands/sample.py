@@ -4,69 +4,88 @@ import logging
 
 import numpy as np
 
-from galvae import devices, figures
+from galvae import figures, trained
 from galvae.atomic import save_arrays
-from galvae.errors import GalvaeError
-from galvae.run import Run
+from galvae.table import galaxy_table, write_table
 
 DRAWN = 400  # galaxies in the picture; the array holds them all
 WIDEST = 20  # galaxies in a row of one redshift
+COMPARED = 100  # galaxies whose nearest real one is looked for
 
 log = logging.getLogger(__name__)
 
 
 def main(config, output_dir):
-    """Decodes random codes into samples.png and samples.npz (images in [0, 1], codes, conditions).
+    """Decodes random codes into a picture and samples.npz (images in [0, 1], codes, conditions).
 
     Args:
         config: SampleConfig.
         output_dir: where the files go.
     """
-    run = Run.open(config.run)
-    devices.setup(config.backend or run.config.backend)
-    from galvae.latent import decode_codes  # after setup: Keras takes its backend when it is imported
+    run, model, state = trained.load(config.run, config.backend)
+    from galvae.latent import decode_codes  # after load: Keras takes its backend on import
 
-    model, state = run.load_model()
-    if run.status != "finished":
-        log.warning("this run is %s: sampling from its best epoch of %d so far", run.status, state["epoch"])
-    blocks = len(config.redshift or [None])
+    style = figures.Style.of(config)
+    redshifts = config.redshift or [None]
     # The same codes in every block: one galaxy at several redshifts.
     codes = model.draw_codes(config.n, seed=config.seed, temperature=config.temperature)
-    codes = np.tile(codes, (blocks, 1))
+    codes = np.tile(codes, (len(redshifts), 1))
     condition = sampled_condition(run, model, state, config)
     images = decode_codes(model, codes, condition)
     arrays = {"images": images, "codes": codes}
     if condition is not None:
         arrays["condition"] = condition
     save_arrays(output_dir / "samples.npz", **arrays)
-    if len(images) > DRAWN:
-        log.info("the picture shows the first %d of %d galaxies", DRAWN, len(images))
-    # Several redshifts: a row for each, so that one galaxy stands under itself.
-    columns = config.n if blocks > 1 and config.n <= WIDEST else None
-    figures.save(figures.grid(images[:DRAWN], columns), output_dir / "samples.png")
+    figures.save(drawn(images, redshifts, config.n, style), output_dir / "samples", style)
+    if config.nearest:
+        draw_nearest(run.load_dataset(config.dataset), images[:COMPARED], run, output_dir, style)
+
+
+def drawn(images, redshifts, n, style):
+    """The picture: a block of n galaxies for each redshift, or one grid."""
+    if len(redshifts) == 1:
+        if n > DRAWN:
+            log.info("the picture shows the first %d of %d galaxies", DRAWN, n)
+        return figures.grid(images[:DRAWN], style=style)
+    blocks = images.reshape(len(redshifts), n, *images.shape[1:])
+    titles = [f"z = {redshift:g}" for redshift in redshifts]
+    if n <= WIDEST:  # a row for each redshift, so that one galaxy stands under itself
+        return figures.rows(blocks, titles, style=style)
+    shown = max(1, min(n, DRAWN // len(redshifts)))
+    if shown < n:
+        log.info("the picture shows the first %d of %d galaxies at each redshift", shown, n)
+    return figures.panels(blocks[:, :shown], titles, style=style)
 
 
 def sampled_condition(run, model, state, config):
     """Condition of every generated galaxy, (blocks x n, K) in physical units, or None.
 
-    Args:
-        run: Run.
-        model: its model.
-        state: of its checkpoint.
-        config: SampleConfig.
-
     Raises:
-        GalvaeError: if a redshift is asked of a model that takes none, or whose condition has more columns.
+        GalvaeError: if a redshift is asked of a model that takes none.
     """
-    if config.redshift is None:
-        if not model.condition_dim:
-            return None
-        dataset = run.load_dataset()
+    if config.redshift is None and not model.condition_dim:
+        return None
+    others = None
+    if config.redshift is None or model.condition_dim > 1:
+        dataset = run.load_dataset(config.dataset)
         chosen = np.random.default_rng(config.seed).choice(dataset.split("train"), config.n)
-        return dataset.condition[chosen]
-    if model.condition_dim != 1:
-        taken = ", ".join(state["condition_names"]) if model.condition_dim else "no condition"
-        raise GalvaeError(
-            f"redshift: expected none, because {run.config.model.name} takes {taken}, received {config.redshift}"
-        )
-    return np.repeat(np.array(config.redshift, np.float32), config.n)[:, None]
+        others = dataset.condition[chosen]
+        if config.redshift is None:
+            return others
+        others = np.tile(others, (len(config.redshift), 1))
+    return trained.redshift_conditions(run, model, state, np.repeat(config.redshift, config.n), others)
+
+
+def draw_nearest(dataset, images, run, output_dir, style):
+    """Draws and lists the training galaxy that is nearest to each image."""
+    from galvae.nearest import nearest_real
+
+    found, difference, real = nearest_real(
+        images, dataset, dataset.split("train"), turned=run.config.dataset.augment
+    )
+    labels = ("generated", "nearest\nreal")
+    captions = [f"{value:.3f}" for value in difference]
+    figure = figures.compared(images, real, labels, 10, captions, style)
+    figures.save(figure, output_dir / "nearest", style)
+    columns = {"sample": np.arange(len(images)), "rms_difference": difference}
+    write_table(galaxy_table(dataset, found, columns), output_dir / "nearest")

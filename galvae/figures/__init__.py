@@ -2,6 +2,7 @@
 
 from galvae.figures.pictures import (
     animate,
+    compared,
     grid,
     panels,
     reconstructions,
@@ -22,6 +23,7 @@ from galvae.figures.style import Style, save
 __all__ = [
     "Style",
     "animate",
+    "compared",
     "grid",
     "information_bars",
     "latent_scatter",

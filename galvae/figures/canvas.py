@@ -18,13 +18,15 @@ def rgb(images, style):
     """Colours of images, (n, H, W, 3) float32 in [0, 1]; bands other than one or three are averaged.
 
     Args:
-        images: (n, H, W, C) intensities, clipped to [0, 1].
+        images: (n, H, W, C) intensities, clipped to [0, 1]; an image with NaN becomes white.
         style: Style.
     """
     images = np.clip(np.asarray(images, np.float32), 0, 1)
-    if images.shape[-1] == 3:
-        return images
-    return matplotlib.colormaps[style.image_map](images.mean(axis=-1))[..., :3].astype(np.float32)
+    missing = np.isnan(images).any(axis=(1, 2, 3))
+    if images.shape[-1] != 3:
+        images = matplotlib.colormaps[style.image_map](images.mean(axis=-1))[..., :3].astype(np.float32)
+    images[missing] = 1.0
+    return images
 
 
 def residual_rgb(residuals, limit):

@@ -48,7 +48,7 @@ def rows(images, row_labels, column_labels=None, captions=None, style=PLAIN):
     return picture(Canvas(flat, images.shape[1], row_labels, column_labels, captions))
 
 
-def reconstructions(originals, decoded, columns=12, captions=None, style=PLAIN):
+def reconstructions(originals, decoded, columns=12, captions=None, groups=None, style=PLAIN):
     """Originals above their reconstructions above what is left, in groups of three rows.
 
     Residuals, original minus decoded, are drawn on one symmetric scale, which is written beside them: zero is
@@ -58,22 +58,31 @@ def reconstructions(originals, decoded, columns=12, captions=None, style=PLAIN):
         originals, decoded: (n, H, W, C) intensities in [0, 1].
         columns: galaxies in a row.
         captions: n short texts, drawn under each group, or None.
+        groups: a name for each group of `columns` galaxies, or None.
         style: Style.
     """
-    columns = min(columns, len(originals))
     residuals = np.asarray(originals, np.float32) - decoded
     limit = max(float(np.quantile(np.abs(residuals), 0.998)), 1e-3)
-    kinds = (rgb(originals, style), rgb(decoded, style), residual_rgb(residuals, limit))
-    images, texts = [], []
-    for start in range(0, len(originals), columns):
-        for kind in kinds:
-            row = kind[start : start + columns]
-            images.append(np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]))
-            under = captions[start : start + columns] if captions is not None and kind is kinds[-1] else []
-            texts.append([*under, *[""] * (columns - len(under))])
-    labels = ["original", "decoded", f"residual\n±{limit:.2g}"] * (len(images) // 3)
-    captions = None if captions is None else np.ravel(texts)
-    return picture(Canvas(np.concatenate(images), columns, labels, captions=captions))
+    kinds = {
+        "original": rgb(originals, style),
+        "decoded": rgb(decoded, style),
+        f"residual\n±{limit:.2g}": residual_rgb(residuals, limit),
+    }
+    return _stacked(kinds, columns, captions, groups)
+
+
+def compared(images, others, labels, columns=12, captions=None, style=PLAIN):
+    """Each image above another one, as generated galaxies above their nearest real ones.
+
+    Args:
+        images, others: (n, H, W, C) intensities in [0, 1].
+        labels: of the two kinds.
+        columns: galaxies in a row.
+        captions: n short texts under the pairs, or None.
+        style: Style.
+    """
+    kinds = dict(zip(labels, (rgb(images, style), rgb(others, style)), strict=True))
+    return _stacked(kinds, columns, captions)
 
 
 def panels(blocks, titles, columns=None, style=PLAIN):
@@ -139,3 +148,20 @@ def _rendered(figure):
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _stacked(kinds, columns, captions=None, groups=None):
+    """Several pictures of each galaxy under each other, in groups of as many rows as there are kinds."""
+    count = len(next(iter(kinds.values())))
+    columns = min(columns, count)
+    images, labels, texts = [], [], []
+    for group, start in enumerate(range(0, count, columns)):
+        for index, (label, pictures) in enumerate(kinds.items()):
+            row = pictures[start : start + columns]
+            images.append(np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]))
+            labels.append(f"{groups[group]}:\n{label}" if groups and index == 0 else label)
+            last = captions is not None and index == len(kinds) - 1
+            under = captions[start : start + columns] if last else []
+            texts += [*under, *[""] * (columns - len(under))]
+    texts = texts if captions is not None else None
+    return picture(Canvas(np.concatenate(images), columns, labels, captions=texts))

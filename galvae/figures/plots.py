@@ -40,7 +40,7 @@ def loss_curves(history):
                 axes.set_yscale("log")
                 axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
                 axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
             axes.set(title=term.replace("_", " "), xlabel="epoch")
             if len(curves) > 2:
                 axes.legend()

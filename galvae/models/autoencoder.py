@@ -97,7 +97,18 @@ class Autoencoder(keras.Model):
         self(inputs, training=False)
         self.built = True
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, sample=True):
+        """What the objective is computed from, as a dict of tensors.
+
+        Args:
+            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K).
+            training: whether images are augmented and statistics kept.
+            sample: whether codes are drawn from the posterior; False: its mean is decoded.
+
+        Returns:
+            target (B, H, W, C) in network units, mean (B, latent_dim), logits (B, H, W, C), and what a subclass
+            adds.
+        """
         target = self.unit_images(inputs["images"], training)
         codes = self.mean_head(self.encoder(target))
         codes = self.code_moments(codes, training=training)

@@ -60,11 +60,16 @@ class CVAE2(VAE):
             )
         return (ops.cast(condition, "float32") - self.condition_mean) / self.condition_spread
 
-    def call(self, inputs, training=False):
+    def physical_condition(self, scaled):
+        """Conditions (B, K) in physical units, from those that the network takes or gives."""
+        return scaled * self.condition_spread + self.condition_mean
+
+    def call(self, inputs, training=False, sample=True):
         target = self.unit_images(inputs["images"], training)
         condition = self.scaled_condition(inputs.get("condition"))
         mean, log_variance = self.posterior(self.features(target, condition))
-        vectors = self.joined(self.sampling(mean, log_variance), condition)
+        codes = self.sampling(mean, log_variance) if sample else mean
+        vectors = self.joined(codes, condition)
         return {
             "target": target,
             "mean": mean,

@@ -43,8 +43,8 @@ class FancyCVAE(CVAE):
             self.predictor = build_encoder(self.image_shape, self.network, name="predictor")
         self.prediction_head = keras.layers.Dense(self.condition_dim, dtype="float32", name="prediction")
 
-    def call(self, inputs, training=False):
-        outputs = super().call(inputs, training=training)
+    def call(self, inputs, training=False, sample=True):
+        outputs = super().call(inputs, training=training, sample=sample)
         if self.prediction == "image":
             predicted = self.scaled_prediction(ops.sigmoid(outputs["logits"]))
         else:
@@ -62,8 +62,7 @@ class FancyCVAE(CVAE):
         """
         if self.prediction == "published":
             return None
-        predicted = self.scaled_prediction(self.scaling(images))
-        return predicted * self.condition_spread + self.condition_mean
+        return self.physical_condition(self.scaled_prediction(self.scaling(images)))
 
     def loss_terms(self, outputs):
         error = ops.sum(ops.square(outputs["predicted"] - outputs["condition"]), axis=-1)

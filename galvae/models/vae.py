@@ -44,14 +44,14 @@ class VAE(Autoencoder):
             self.final_beta, trainable=False, dtype="float32", name="beta", aggregation="none"
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs, training=False, sample=True):
         target = self.unit_images(inputs["images"], training)
         mean, log_variance = self.posterior(self.encoder(target))
         return {
             "target": target,
             "mean": mean,
             "log_variance": log_variance,
-            "logits": self.decode_logits(self.sampling(mean, log_variance)),
+            "logits": self.decode_logits(self.sampling(mean, log_variance) if sample else mean),
         }
 
     def posterior(self, features):
