@@ -69,8 +69,15 @@ def write_table(table, path):
         with replacing(path) as beside:
             table.write(beside, format="ascii.ecsv")
         return path
+    from astropy.units import Unit
+
     path = path.with_name(f"{path.name}.fits")
     for name in table.colnames:
+        if table[name].unit is not None:
+            try:
+                Unit(table[name].unit.to_string("fits"), format="fits")
+            except ValueError:  # nor any units but its own
+                table[name].unit = None
         if table[name].dtype.kind == "U":  # FITS has ASCII only
             table[name] = np.char.encode(table[name], "ascii", "replace")
     with replacing(path) as beside:

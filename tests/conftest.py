@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -102,3 +103,42 @@ def small_files(tmp_path):
     path = tmp_path / "blobs.npy"
     np.save(path, blobs(60, 16))
     return ("dataset=files", f"dataset.path={path}", *SMALL)
+
+
+def write_survey(path, count=60, side=16):
+    """Blobs with everything a survey knows: ids, positions, classes, redshifts of which the first two lack."""
+    redshift = np.linspace(0.1, 2, count)
+    redshift[:2] = np.nan
+    with h5py.File(path, "w") as file:
+        file["images"] = blobs(count, side)
+        file["name"] = np.array([f"G{number:03d}" for number in range(count)], "S4")
+        file["ra"] = np.linspace(150, 151, count)
+        file["dec"] = np.linspace(2, 3, count)
+        file["kind"] = np.arange(count) % 3
+        file["redshift"] = redshift
+    return (
+        "dataset=files",
+        f"dataset.path={path}",
+        "dataset.images=images",
+        "dataset.ids=name",
+        "dataset.labels=kind",
+        "dataset.class_names=[spiral,merger,elliptical]",
+        "dataset.condition=[redshift]",
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """Trains a model of a given name on the survey, two epochs, once in all tests; returns the run's directory."""
+    folder = tmp_path_factory.mktemp("trained")
+    survey = write_survey(folder / "survey.h5")
+
+    def train(model):
+        path = folder / model
+        if not path.exists():
+            with pytest.raises(SystemExit) as stop:
+                main(["train", *survey, *SMALL, f"model={model}", "latent_dim=3", f"hydra.run.dir={path}"])
+            assert stop.value.code == 0
+        return path
+
+    return train

@@ -68,14 +68,15 @@ def test_help_lists_commands_and_three_examples(galvae):
 def test_help_of_a_command_names_every_key_with_its_default(command, galvae):
     from galvae.help import paths
 
-    extra = ["dataset=files"] if command != "sample" else []
+    extra = ["dataset=files"] if command in ("train", "prepare") else []
     status, out, _ = galvae(command, *extra, "--help")
     assert status == 0
     assert COMMANDS[command].__doc__ in out
     keys = [line.split("=")[0].strip() for line in out.partition("keys (key=value):")[2].splitlines()]
-    for name in COMMANDS[command].__dataclass_fields__:
+    for name in (field.rstrip("_") for field in COMMANDS[command].__dataclass_fields__):
         assert any(key == name or key.startswith(f"{name}.") for key in keys) or name == "model"
     assert set(filter(None, keys)) <= set(paths(COMMANDS[command]))
+    assert ("groups" in out) == (command in ("train", "prepare"))
 
 
 def test_help_shows_the_choice_that_was_made(galvae):

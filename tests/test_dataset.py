@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import blobs
@@ -51,8 +53,67 @@ def test_units_there_and_back():
 
 
 def test_an_unknown_split_is_named():
-    with pytest.raises(GalvaeError, match="expected train or val or test, received 'all'"):
-        dataset().split("all")
+    with pytest.raises(GalvaeError, match="expected train or val or test, received 'both'"):
+        dataset().split("both")
+
+
+def test_all_is_every_split_in_stored_order():
+    data = dataset()
+    np.testing.assert_array_equal(data.split("all"), np.arange(len(data)))
+    fewer = dataclasses.replace(data, splits={**data.splits, "val": data.splits["val"][:0]})
+    assert len(fewer.split("all")) == len(data) - len(data.splits["val"])
+
+
+def test_galaxies_are_found_by_id():
+    data = dataset()
+    assert data.find(3) == data.find("3") == 3  # without ids, images are counted from 0
+    named = dataclasses.replace(
+        data, catalogue={"id": np.array(["a", "b ", "a", *"defghijklmnopqrstuvwxyz"])[: len(data)]}
+    )
+    assert named.find("b") == 1
+    with pytest.raises(
+        GalvaeError, match="id nix: expected one galaxy .* received none; its ids are like a, b"
+    ):
+        named.find("nix")
+    with pytest.raises(GalvaeError, match="received 2 of them"):
+        named.find("a")
+
+
+def test_columns_are_classes_conditions_and_the_catalogues():
+    count = 20
+    data = dataclasses.replace(
+        dataset(count),
+        labels=np.arange(count) % 2,
+        class_names=["spiral", "elliptical"],
+        condition=np.linspace(0, 1, count, dtype=np.float32)[:, None],
+        condition_names=["redshift"],
+        condition_units=[""],
+        catalogue={
+            "radius": np.arange(count, dtype=np.float32),
+            "survey": np.array(["HDF", "COSMOS"])[np.arange(count) // 15],
+            "name": np.arange(count).astype(str),
+        },
+        catalogue_units={"radius": "arcsec"},
+    )
+    some = np.array([19, 0])
+    assert data.column(None, some).class_names == ["spiral", "elliptical"]
+    np.testing.assert_array_equal(data.column("class", some).values, [1, 0])
+    redshift = data.column("redshift", some)
+    assert redshift.class_names is None
+    np.testing.assert_array_equal(redshift.values, [1, 0])
+    assert data.column("radius", some).unit == "arcsec"
+    survey = data.column("survey", np.arange(count))
+    np.testing.assert_array_equal(np.array(survey.class_names)[survey.values], data.catalogue["survey"])
+    with pytest.raises(
+        GalvaeError, match="expected class or redshift or radius or survey or name, received 'nix'"
+    ):
+        data.column("nix", some)
+    many = dataclasses.replace(data, catalogue={"name": np.arange(40).astype(str)})
+    with pytest.raises(GalvaeError, match="at most 30 different texts, received 40 different ones in name"):
+        many.column("name", np.arange(40))
+    unlabelled = dataclasses.replace(data, labels=None)
+    assert unlabelled.column(None, some).name == "redshift"
+    assert dataset().column(None, some) is None
 
 
 def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():

@@ -1,0 +1,107 @@
+"""Scores of a dataset against the model's own functions, galaxy by galaxy."""
+
+import numpy as np
+import pytest
+from conftest import blobs, conv
+
+from galvae.data.dataset import GalaxyDataset, make_splits
+
+
+def galaxies(count=40):
+    return GalaxyDataset(
+        name="test",
+        images=blobs(count, 16),
+        pixel_range=(0, 255),
+        condition=np.linspace(0.1, 2, count, dtype=np.float32)[:, None],
+        condition_names=["redshift"],
+        condition_units=[""],
+        splits=make_splits(count, [0.8, 0.1, 0.1], 0),
+    )
+
+
+def build(name, **changes):
+    from galvae.models import MODELS
+
+    model = MODELS[name]((16, 16, 3), latent_dim=2, network=conv(), name=name, **changes)
+    model.build_all()
+    return model
+
+
+@pytest.mark.parametrize("name", ["ae", "vae", "cvae", "cvae2", "fancy_cvae"])
+def test_scores_are_those_of_each_image_alone(name, monkeypatch):
+    from galvae import latent, losses, metrics
+    from galvae.evaluation import score_dataset
+
+    monkeypatch.setattr(latent, "BATCH", 7)
+    model, data = build(name), galaxies()
+    indices = np.array([39, 0, 3, 3, 17, 21, 22, 25, 30])
+    found = score_dataset(model, data, indices)
+    condition = data.condition[indices] if model.condition_dim else None
+    mean, log_variance = model.encode(data.images[indices], condition)
+    decoded = np.asarray(model.decode(mean, condition))
+    target = data.to_unit(data.images[indices])
+    np.testing.assert_allclose(found["mean"], mean, atol=1e-5)
+    np.testing.assert_allclose(found["mse"], ((decoded - target) ** 2).mean(axis=(1, 2, 3)), rtol=1e-4)
+    np.testing.assert_allclose(found["psnr"], -10 * np.log10(found["mse"]), rtol=1e-4)
+    bce = -(target * np.log(decoded) + (1 - target) * np.log(1 - decoded)).mean(axis=-1).sum(axis=(1, 2))
+    np.testing.assert_allclose(found["bce"], bce, rtol=1e-4)
+    np.testing.assert_allclose(found["ssim"], metrics.structural_similarity(decoded, target), rtol=1e-4)
+    if log_variance is not None:
+        kl = np.asarray(losses.kl_divergence(mean, log_variance)).sum(axis=1)
+        np.testing.assert_allclose(found["kl"], kl, rtol=1e-3, atol=1e-6)
+    # The objective is the sum of its terms, with the code drawn as in validation.
+    terms = {term: found[term] for term in model.terms}
+    np.testing.assert_allclose(found["loss"], model.total_loss(terms, training=False), rtol=1e-5)
+    assert ("predicted" in found) == (name == "fancy_cvae")
+
+
+def test_the_published_prediction_is_read_from_the_decoders_input():
+    from galvae.evaluation import score_dataset
+
+    model, data = build("fancy_cvae", prediction="published"), galaxies()
+    model.set_condition_scale(data.condition)
+    model.prediction_head.kernel.assign(np.array([[0.0], [0.0], [0.5], [0.5]], np.float32))
+    found = score_dataset(model, data, np.arange(40))
+    np.testing.assert_allclose(found["predicted"], data.condition, rtol=1e-4)
+
+
+def test_many_images_give_the_same_scores(monkeypatch):
+    from galvae import latent
+    from galvae.evaluation import score_dataset
+
+    model, data = build("vae"), galaxies()
+    few = score_dataset(model, data, np.arange(40))
+    monkeypatch.setattr(latent, "COMPILED", 1)
+    monkeypatch.setattr(latent, "BATCH", 16)
+    many = score_dataset(model, data, np.arange(40))
+    for name in ("kl", "mse", "ssim", "mean"):
+        np.testing.assert_allclose(few[name], many[name], rtol=1e-4, atol=1e-6)
+
+
+def test_the_most_likely_condition_is_where_the_objective_is_least(monkeypatch):
+    from galvae.evaluation import most_likely_condition
+
+    model, data = build("cvae2"), galaxies()
+    grid = np.linspace(-0.2, 2.2, 13)
+
+    # An objective that is least at the galaxy's own redshift, known from its mean brightness.
+    brightness = data.images.mean(axis=(1, 2, 3))
+
+    def objective(inputs, sample):
+        assert not sample
+        own = [data.condition[np.isclose(brightness, image.mean()), 0][0] for image in inputs["images"]]
+        return {"value": (inputs["condition"][:, 0] - np.array(own)) ** 2}
+
+    monkeypatch.setattr(type(model), "__call__", lambda self, inputs, sample: objective(inputs, sample))
+    monkeypatch.setattr(type(model), "loss_terms", lambda self, outputs: outputs)
+    monkeypatch.setattr(type(model), "total_loss", lambda self, terms, training: terms["value"])
+    found = most_likely_condition(model, data, np.arange(40), grid)
+    np.testing.assert_allclose(found, data.condition[:, 0], atol=1e-4)
+
+
+def test_a_minimum_at_the_end_of_the_grid_stays_there():
+    from galvae.evaluation import _minimum
+
+    grid = np.array([0.0, 1, 2, 3])
+    values = np.array([[0.0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 1, 4], [4, 1, 0, 1]])
+    np.testing.assert_allclose(_minimum(grid, values), [0, 3, 1, 2])

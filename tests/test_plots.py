@@ -1,0 +1,109 @@
+"""Plots of numbers: the axes, the labels and the data in them."""
+
+import numpy as np
+import pytest
+
+from galvae import figures
+from galvae.data.dataset import Column
+
+
+def history(epochs=5, kl=True, beta=1.0):
+    row = {"loss": 10.0, "reconstruction": 9.0, **({"kl": 1.0} if kl else {})}
+    return [
+        {
+            "epoch": epoch,
+            **{name: value / epoch for name, value in row.items()},
+            **{f"val_{name}": 2 * value / epoch for name, value in row.items()},
+            "beta": beta,
+            "seconds": 0.1,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+@pytest.mark.parametrize("kl", [True, False])
+def test_loss_curves_show_every_term_on_a_logarithmic_scale(kl):
+    figure = figures.loss_curves(history(kl=kl))
+    assert [axes.get_title() for axes in figure.axes] == ["loss", "reconstruction", "kl"][: 2 + kl]
+    for axes in figure.axes:
+        training, validation = axes.lines
+        np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3, 4, 5])
+        np.testing.assert_allclose(validation.get_ydata(), 2 * np.asarray(training.get_ydata()))
+        assert axes.get_yscale() == "log"
+        assert axes.get_xlabel() == "epoch"
+    legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert legend == ["training", "validation"]
+
+
+def test_beta_times_kl_is_drawn_where_beta_is_not_one():
+    kl = figures.loss_curves(history(beta=0.1)).axes[2]
+    training, _, weighted = kl.lines
+    np.testing.assert_allclose(weighted.get_ydata(), 0.1 * np.asarray(training.get_ydata()))
+    assert kl.get_legend().get_texts()[2].get_text() == r"$\beta$ x training"
+
+
+def test_a_term_that_touches_zero_is_drawn_on_a_linear_scale():
+    rows = history()
+    rows[0]["kl"] = 0.0
+    assert [axes.get_yscale() for axes in figures.loss_curves(rows).axes] == ["log", "log", "linear"]
+
+
+def test_latent_scatter_takes_the_two_most_informative_axes():
+    codes = np.random.default_rng(0).normal(size=(50, 4))
+    axes = figures.latent_scatter(codes, np.array([0.1, 2.0, 0.0, 3.5])).axes[0]
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), codes[:, [3, 1]])
+    assert axes.get_xlabel() == "code 3 (3.50 nats)"
+    assert axes.get_ylabel() == "code 1 (2.00 nats)"
+
+
+def test_one_latent_dimension_is_a_histogram():
+    axes = figures.latent_scatter(np.linspace(-1, 1, 40)[:, None], np.array([1.5])).axes[0]
+    assert sum(patch.get_height() for patch in axes.patches) == 40
+    assert axes.get_xlabel() == "code 0 (1.50 nats)"
+
+
+def test_one_latent_dimension_has_a_histogram_for_each_class_present():
+    column = Column("class", "", np.arange(40) % 2 * 2, ["spiral", "merger", "elliptical"])
+    axes = figures.latent_scatter(np.linspace(-1, 1, 40)[:, None], np.array([1.5]), column).axes[0]
+    assert sorted(text.get_text() for text in axes.get_legend().get_texts()) == ["elliptical", "spiral"]
+
+
+def test_information_falls_from_bar_to_bar_and_idle_dimensions_are_grey():
+    active = np.array([True, True, False, True])
+    axes = figures.information_bars(np.array([0.5, 2.0, 0.0, 1.0]), active=active).axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [2.0, 1.0, 0.5, 0.0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "0", "2"]
+    colours = [bar.get_facecolor() for bar in axes.patches]
+    assert colours[0] == colours[1] == colours[2] != colours[3]
+    assert axes.get_ylabel() == "KL divergence (nats)"
+
+
+def test_pairs_count_every_galaxy_in_each_panel():
+    codes = np.random.default_rng(0).normal(size=(4000, 3))
+    figure = figures.pairs(codes, np.array([1.0, 3.0, 2.0]), most=2)
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(shown) == 3
+    top, pair, side = shown
+    assert top.get_title() == "3.00 nats" and side.get_title() == "2.00 nats"
+    assert (pair.get_xlabel(), pair.get_ylabel()) == ("code 1", "code 2")
+    counts = pair.collections[0].get_array()
+    assert counts.sum() == pytest.approx(4000, rel=0.01)
+    # Columns of the counts follow the first axis, rows the second.
+    low, high = pair.get_xlim()
+    edges = np.linspace(low, high, counts.shape[1] + 1)
+    inside = codes[(np.abs(codes[:, 2]) < max(pair.get_ylim())) & (codes[:, 2] > min(pair.get_ylim())), 1]
+    np.testing.assert_array_equal(np.histogram(inside, edges)[0], counts.filled(0).sum(axis=0))
+    normal = top.lines[0]
+    np.testing.assert_allclose(
+        normal.get_ydata(), np.exp(-(normal.get_xdata() ** 2) / 2) / np.sqrt(2 * np.pi)
+    )
+    assert not figures.pairs(codes, np.ones(3), prior=False).axes[0].lines
+
+
+def test_predictions_lie_on_the_line_where_they_agree():
+    true = np.linspace(0, 2, 30)
+    axes = figures.predictions(true, true + 0.1, "redshift", "bias = +0.100").axes[0]
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), np.stack([true, true + 0.1], axis=1))
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), axes.lines[0].get_ydata())
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("true redshift", "predicted redshift")
+    assert axes.texts[0].get_text() == "bias = +0.100"
