@@ -206,6 +206,69 @@ def simulated(quick):
     ]
 
 
+def encode(quick):
+    """Posterior means of a memory-mapped dataset, against the compiled encoder on one fixed batch."""
+    import numpy as np
+
+    from galvae import devices
+
+    devices.setup("tensorflow", "float32", 0)
+    from galvae import latent
+    from galvae.data.dataset import GalaxyDataset
+    from galvae.models import VAE
+
+    count = latent.COMPILED if quick else 2 * latent.COMPILED
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "images.npy")
+        images = np.lib.format.open_memmap(path, "w+", np.uint8, (count, 128, 128, 3))
+        images[:] = np.random.default_rng(0).integers(0, 256, (1, 128, 128, 3))
+        data = GalaxyDataset(name="benchmark", images=np.load(path, mmap_mode="r"), pixel_range=(0, 255))
+        model = VAE((128, 128, 3), 8, network())
+        model.build_all()
+        forward = devices.compiled(model.encode)
+        batch = np.array(data.images[: latent.BATCH])
+        forward(batch)  # traces it
+        indices = np.random.default_rng(0).permutation(count)
+
+        def fixed():
+            started = time.perf_counter()
+            for _ in range(count // latent.BATCH):
+                np.asarray(forward(batch)[0])
+            return time.perf_counter() - started
+
+        def encoded():
+            started = time.perf_counter()
+            latent.encode_dataset(model, data, indices)
+            return time.perf_counter() - started
+
+        seconds = in_turns({"forward pass alone": fixed, "encode_dataset": encoded}, 1 if quick else 5)
+    reference = seconds["forward pass alone"]
+    return [
+        row(f"conv 128 px, {name}", f"{count / s:.0f} images/s", reference / s, "forward pass alone")
+        for name, s in seconds.items()
+    ]
+
+
+def figures(quick):
+    """A figure of 400 galaxies of 128 px, drawn and written."""
+    import numpy as np
+
+    from galvae import figures as drawing
+
+    images = np.random.default_rng(0).random((100 if quick else 400, 128, 128, 3), np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+
+        def drawn(ending):
+            started = time.perf_counter()
+            style = drawing.Style(ending)
+            drawing.save(drawing.grid(images, style=style), Path(folder, "grid"), style)
+            return time.perf_counter() - started
+
+        measures = {ending: lambda e=ending: drawn(e) for ending in ("png", "pdf", "svg")}
+        seconds = in_turns(measures, 1 if quick else 3)
+    return [row(f"figure of {len(images)} galaxies, {name}", f"{s:.2f} s") for name, s in seconds.items()]
+
+
 CASES = {
     "startup": startup,
     "default_train": default_train,
@@ -214,6 +277,8 @@ CASES = {
     "stamps": stamps,
     "memory": memory,
     "simulated": simulated,
+    "encode": encode,
+    "figures": figures,
 }
 
 
