@@ -199,11 +199,12 @@ def place(command, words):
             given[key] = value
             placed[index] = f"{key}={_path_value(value, multirun)}"
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    read = next((name for name in ("run", "runs") if name in given and given[name][0] != "["), None)
-    if read is None:
-        if multirun and key not in given:
-            placed.append(f"{key}=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}")
-        return placed
+    elsewhere = [f"{key}=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}"] * (
+        multirun and key not in given
+    )
+    read = next((name for name in ("run", "runs") if name in given), None)
+    if read is None or given[read][0] == "[" or (multirun and "," in given[read]):
+        return placed + elsewhere
     value = given[read].strip("'\"")
     if value == "latest":
         if not LATEST.exists():
@@ -215,7 +216,7 @@ def place(command, words):
     placed = [word for word in placed if not word.startswith(f"{read}=")]
     placed.append(f"{read}={_quoted(path)}")
     if not (path.is_dir() if read == "runs" else (path / "config.yaml").is_file()):
-        return placed  # the command says what is wrong with it; no directory is needed
+        return placed + elsewhere  # the command says what is wrong with it; no directory is needed
     if key not in given:
         target = next(folder for folder in numbered(path / command) if not folder.exists())
         placed.append(f"{key}={_quoted(target)}")

@@ -1,6 +1,7 @@
 """Output directories: a free name for each call, and nothing left of a call that failed."""
 
 import os
+import re
 from pathlib import Path
 
 from galvae.errors import GalvaeError
@@ -27,7 +28,7 @@ def check_unused(output_dir):
 
 def existing_directories(overrides):
     """The directories, on the way to any output, that are there before the call."""
-    targets = [Path("outputs", place) for place in ("train", "prepare", "multirun")]
+    targets = [Path("outputs", place) for place in ("train", "compare", "prepare", "multirun")]
     targets += [*_given(overrides, "hydra.run.dir"), *_given(overrides, "hydra.sweep.dir")]
     paths = {path for target in targets for path in (target.absolute(), *target.absolute().parents)}
     return {path for path in paths if path.exists()}
@@ -54,6 +55,12 @@ def remove_empty_sweep(overrides, existing):
 
 
 def _given(overrides, key):
-    """The directories that overrides name with a key."""
+    """The directories that overrides name with a key, without the quotes and backslashes of Hydra's grammar."""
     pairs = (text.partition("=") for text in overrides)
-    return [Path(value.strip("'\"")).expanduser() for name, _, value in pairs if name == key]
+    values = [value for name, _, value in pairs if name == key]
+    plain = [re.sub(r"(\\+)(?='|$)", _half, value[1:-1]) if value[:1] == "'" else value for value in values]
+    return [Path(value.strip('"')).expanduser() for value in plain]
+
+
+def _half(found):
+    return found[0][: len(found[0]) // 2]

@@ -82,6 +82,15 @@ def test_temperature_scales_the_codes(name):
     np.testing.assert_allclose(centre, np.broadcast_to(centre[0], centre.shape))
 
 
+def test_codes_are_drawn_from_noise(name):
+    model = build(name)
+    model(inputs(model, blobs(20, 16)), training=True)
+    noise = np.random.default_rng(3).standard_normal((50, LATENT_DIM))
+    np.testing.assert_array_equal(model.draw_codes(50, seed=3, temperature=2.0), model.from_noise(2 * noise))
+    if name != "ae":
+        np.testing.assert_array_equal(model.from_noise(noise), noise.astype(np.float32))
+
+
 def test_stored_integers_and_their_floats_encode_alike(name):
     integers = build(name)
     floats = build(name, pixel_range=(0, 1))

@@ -1,11 +1,15 @@
 """Pictures of galaxies in rows: samples, reconstructions, traversals, several runs."""
 
+import textwrap
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from galvae.atomic import replacing
 from galvae.figures.canvas import (
+    GAP,
+    LETTER,
     LINE,
     TEXT,
     WIDTH,
@@ -88,32 +92,44 @@ def compared(images, others, labels, columns=12, captions=None, style=PLAIN):
 def panels(blocks, titles, columns=None, style=PLAIN):
     """Grids of images side by side, each under its title, as samples of several runs.
 
+    Images of different sizes are enlarged by different whole numbers, to panels of nearly one size.
+
     Args:
         blocks: arrays (n, H, W, C) of intensities in [0, 1], each with the same n.
-        titles: one for each block.
+        titles: one for each block; wrapped to the panel's width.
         columns: blocks in a row.
         style: Style.
     """
-    columns = columns or min(len(blocks), 4)
+    columns = columns or -(-len(blocks) // -(-len(blocks) // 4))
     inner = int(np.ceil(np.sqrt(len(blocks[0]))))
-    zoom = whole_zoom(inner * max(block.shape[2] for block in blocks) * columns)
-    pictures = [Canvas(rgb(block, style), inner, zoom=zoom).dots for block in blocks]
-    height = max(picture.shape[0] for picture in pictures)
-    width = max(picture.shape[1] for picture in pictures)
-    space = 2 * LINE
+    sides = [inner * block.shape[2] for block in blocks]
+    wanted = max(1.5 * WIDTH / columns, (1 + GAP) * max(sides))
+    pictures = [
+        Canvas(rgb(block, style), inner, zoom=whole_zoom(side, wanted)).dots
+        for block, side in zip(blocks, sides, strict=True)
+    ]
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+    # Wide pictures are printed smaller, and their titles should be read all the same.
+    scale = max(1.0, columns * width / WIDTH)
+    letters = max(1, int(width / (LETTER * scale)))
+    titles = [textwrap.fill(title, letters, break_on_hyphens=False) for title in titles]
+    above = round((max(title.count("\n") for title in titles) + 1.5) * LINE * scale)
+    between = round(LINE * scale)
     lines = -(-len(blocks) // columns)
-    dots = np.ones((lines * (height + space), columns * (width + space) - space, 3), np.float32)
+    # As bytes, because there may be very many.
+    dots = np.full((lines * (height + above), columns * (width + between) - between, 3), 255, np.uint8)
     texts = []
     for index, (block, title) in enumerate(zip(pictures, titles, strict=True)):
         row, column = divmod(index, columns)
-        y, x = row * (height + space) + space, column * (width + space)
-        dots[y : y + block.shape[0], x : x + block.shape[1]] = block
-        texts.append((x + block.shape[1] / 2, y - 0.3 * LINE, title))
+        y, x = row * (height + above) + above, column * (width + between)
+        x += (width - block.shape[1]) // 2
+        dots[y : y + block.shape[0], x : x + block.shape[1]] = np.round(255 * block)
+        texts.append((x + block.shape[1] / 2, y - 0.2 * LINE * scale, title))
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(dots.shape[1] / DPI, dots.shape[0] / DPI))
         axes = axes_of_dots(figure, dots, (0, 0, 1, 1))
         for x, y, title in texts:
-            axes.text(x, y, title, ha="center", va="bottom", size=TEXT)
+            axes.text(x, y, title, ha="center", va="bottom", size=TEXT * scale, linespacing=1.1)
         return figure
 
 

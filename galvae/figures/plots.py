@@ -1,5 +1,8 @@
 """Plots of numbers: losses, histograms, comparisons of runs."""
 
+import itertools
+import textwrap
+
 import matplotlib
 import numpy as np
 from matplotlib.colors import LogNorm
@@ -10,6 +13,8 @@ from galvae.figures.scatter import BINNED, HEXAGONS
 from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN, VAL
 
 MARKERS = "osD^vPX*<>"
+DASHES = ("-", "--", ":")
+LEGEND_LETTERS = 30  # in a line of a legend of runs
 
 
 def loss_curves(history):
@@ -153,55 +158,124 @@ def predictions(true, predicted, name, summary):
         return figure
 
 
-def loss_against_latent_dim(latent_dim, losses, groups, term="validation loss"):
-    """Loss of several runs against their number of latent dimensions.
+def loss_against_latent_dim(latent_dim, losses, groups, style=PLAIN):
+    """Losses of several runs against their number of latent dimensions, a panel for each loss.
 
     Args:
         latent_dim: (n,) integers.
-        losses: (n,).
+        losses: name -> (n,) values per image; NaN is left out.
         groups: n names; runs of one name are joined by a line.
-        term: what the loss is.
+        style: Style.
     """
-    return _runs(latent_dim, losses, groups, "latent dimensions", f"{term} per image", dimensions=True)
+    with matplotlib.rc_context(RC):
+        figure = _figure_of_runs(groups, len(losses))
+        for axes, (name, values) in zip(
+            figure.subplots(1, len(losses), squeeze=False)[0], losses.items(), strict=True
+        ):
+            _draw_runs(axes, latent_dim, values, groups, style)
+            ticks = _clear_ticks(np.unique(latent_dim))
+            if len(ticks) > 1:
+                axes.set_xscale("log", base=2)
+            axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
+            axes.minorticks_off()
+            axes.set(xlabel="latent dimensions", ylabel=f"{name} per image")
+        _legend_of_runs(figure, groups)
+        return figure
 
 
-def rate_distortion(rate, distortion, groups, labels):
+def rate_distortion(rate, distortion, groups, labels, labelled="latent dimensions", style=PLAIN):
     """Reconstruction against KL divergence of several runs.
 
     Args:
         rate: (n,) KL divergence in nats per image.
         distortion: (n,) reconstruction term per image.
-        groups: n names; runs of one name are joined by a line.
+        groups: n names; runs of one name are joined by a line in the order of their rates.
         labels: n short texts beside the points.
+        labelled: what the texts are.
+        style: Style.
 
     Reference:
         Alemi et al. 2018 (arXiv:1711.00464), "Fixing a broken ELBO".
     """
-    names = ("rate: KL divergence (nats per image)", "distortion: reconstruction per image")
-    return _runs(rate, distortion, groups, *names, labels=labels)
+    with matplotlib.rc_context(RC):
+        figure = _figure_of_runs(groups, 1)
+        axes = figure.subplots()
+        _draw_runs(axes, rate, distortion, groups, style)
+        axes.set(xlabel="rate: KL divergence (nats per image)", ylabel="distortion: reconstruction per image")
+        axes.set_title(f"beside the points: {labelled}", loc="right", size=8)
+        _legend_of_runs(figure, groups)
+        figure.draw_without_rendering()  # the layout is made now: the labels go where there is room
+        _label_points(axes, np.stack([rate, distortion], axis=1), labels)
+        return figure
 
 
-def _runs(x, y, groups, x_name, y_name, labels=None, dimensions=False):
+def _figure_of_runs(groups, panels):
+    """A figure with room for panels side by side and, right of them, a legend of the groups."""
+    names = [_wrapped(name) for name in dict.fromkeys(groups)]
+    letters = max(len(line) for name in names for line in name.split("\n")) if len(names) > 1 else -8
+    lines = sum(name.count("\n") + 1 for name in names)
+    return Figure(
+        figsize=(3.1 * panels + 1.0 + 0.065 * (letters + 8), max(3.0, 0.17 * lines + 0.4)),
+        layout="constrained",
+    )
+
+
+def _draw_runs(axes, x, y, groups, style):
+    """A line with markers for each group; runs whose x or y is not finite are left out."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     names = list(dict.fromkeys(groups))
-    colours = PLAIN.class_colours(len(names))
-    with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
-        axes = figure.subplots()
-        for index, name in enumerate(names):
-            chosen = np.flatnonzero([group == name for group in groups])
-            chosen = chosen[np.argsort(x[chosen], kind="stable")]
-            marker = MARKERS[index % len(MARKERS)]
-            axes.plot(x[chosen], y[chosen], color=colours[index], lw=1, marker=marker, ms=4, label=name)
-        for place, label in enumerate(labels or []):
-            axes.annotate(label, (x[place], y[place]), (4, 4), textcoords="offset points", size=7)
-        if dimensions:
-            if x.max() > x.min():
-                axes.set_xscale("log", base=2)
-            axes.set_xticks(np.unique(x), [f"{value:g}" for value in np.unique(x)])
-            axes.minorticks_off()
-        axes.margins(0.08)
-        axes.set(xlabel=x_name, ylabel=y_name)
-        if len(names) > 1:
-            axes.legend()
-        return figure
+    colours = style.class_colours(len(names))
+    for index, name in enumerate(names):
+        chosen = np.flatnonzero([group == name for group in groups] & np.isfinite(x) & np.isfinite(y))
+        chosen = chosen[np.argsort(x[chosen], kind="stable")]
+        looks = {
+            "color": colours[index],
+            "marker": MARKERS[index % len(MARKERS)],
+            "ls": DASHES[index // len(MARKERS) % len(DASHES)],
+        }
+        axes.plot(x[chosen], y[chosen], lw=1, ms=4, label=_wrapped(name), **looks)
+    axes.margins(0.08)
+
+
+def _legend_of_runs(figure, groups):
+    """Names the groups on the right, outside of the axes, where no line can lie under them."""
+    if len(set(groups)) > 1:
+        figure.legend(handles=figure.axes[0].lines, loc="outside right upper")
+
+
+def _wrapped(name):
+    return textwrap.fill(name, LEGEND_LETTERS)
+
+
+def _clear_ticks(values):
+    """Those of ascending numbers whose labels stand clear of each other on a logarithmic axis."""
+    kept = [values[0]]
+    for value in values[1:]:
+        if np.log(value / kept[-1]) >= np.log(values[-1] / values[0]) / 10:
+            kept.append(value)
+    return kept
+
+
+def _label_points(axes, points, labels, size=7):
+    """Texts beside points, each on the side where it covers least of points, lines and other texts."""
+    scale = axes.figure.dpi / 72
+    places = axes.transData.transform(points)
+    taken = [places]
+    for line in axes.lines:
+        corners = axes.transData.transform(line.get_xydata())
+        taken += [np.linspace(start, end, 100) for start, end in itertools.pairwise(corners)]
+    taken = np.concatenate(taken)
+    sides = [(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
+    for point, place, label in zip(points, places, labels, strict=True):
+        half = np.array([0.3 * size * len(label), 0.5 * size]) * scale
+        centres = [place + side * (half + 4 * scale) for side in np.array(sides)]
+        covered = [
+            np.sum(np.all(np.abs(taken - centre) < half, axis=1))
+            + 1000 * (not all(axes.bbox.contains(*corner) for corner in (centre - half, centre + half)))
+            for centre in centres
+        ]
+        centre = centres[int(np.argmin(covered))]
+        texts = {"textcoords": "offset points", "ha": "center", "va": "center", "size": size}
+        axes.annotate(label, point, (centre - place) / scale, **texts)
+        inside = np.stack(np.meshgrid(*(np.linspace(-1, 1, 9),) * 2), axis=-1).reshape(-1, 2)
+        taken = np.concatenate([taken, centre + half * inside])

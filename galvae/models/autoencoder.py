@@ -13,7 +13,7 @@ class Autoencoder(keras.Model):
     """An encoder and a decoder trained to reproduce their input through a code of few dimensions.
 
     Images come in as stored (uint8 or float) and are scaled on the device; decoded images are float32 in
-    [0, 1]. Subclasses add to `call`, `loss_terms` and `draw_codes`; the training step stays Keras' own.
+    [0, 1]. Subclasses add to `call`, `loss_terms` and `from_noise`; the training step stays Keras' own.
 
     Args:
         image_shape: (H, W, C).
@@ -185,11 +185,15 @@ class Autoencoder(keras.Model):
             seed: integer, or None for different codes each time.
             temperature: factor of the standard deviation.
         """
-        mean, covariance = self.code_moments.moments()
         noise = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
+        return self.from_noise(temperature * noise)
+
+    def from_noise(self, noise):
+        """Codes (n, latent_dim) float32 of standard normal noise (n, latent_dim), as `draw_codes` makes them."""
+        mean, covariance = self.code_moments.moments()
         values, vectors = np.linalg.eigh(covariance)
         factor = vectors * np.sqrt(np.maximum(values, 0.0))
-        return (mean + temperature * noise @ factor.T).astype(np.float32)
+        return (mean + noise @ factor.T).astype(np.float32)
 
     def sample(self, n, condition=None, seed=None, temperature=1.0):
         """Generated images, (n, H, W, C) float32 in [0, 1]; arguments as in `draw_codes` and `decode`."""

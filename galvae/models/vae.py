@@ -70,9 +70,8 @@ class VAE(Autoencoder):
     def encode(self, images, condition=None):
         return self.posterior(self.encoder(self.scaling(images)))
 
-    def draw_codes(self, n, seed=None, temperature=1.0):
-        noise = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
-        return (temperature * noise).astype(np.float32)
+    def from_noise(self, noise):
+        return noise.astype(np.float32)
 
     def get_config(self):
         return {**super().get_config(), "final_beta": self.final_beta}

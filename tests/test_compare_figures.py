@@ -1,0 +1,183 @@
+"""Figures of several runs: what is drawn, and that texts stand clear of each other."""
+
+import numpy as np
+import pytest
+from conftest import blobs
+
+from galvae import figures
+from galvae.figures.style import DPI, MUTED
+
+
+def drawn(figure):
+    """The picture in a figure's only axes, dot by dot."""
+    return np.asarray(figure.axes[0].images[0].get_array())
+
+
+def places(figure, texts):
+    """Boxes of texts in dots of the figure, from the lower left."""
+    figure.draw_without_rendering()
+    return [text.get_window_extent() for text in texts]
+
+
+def assert_clear(boxes):
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+
+
+def test_panels_place_every_image_of_every_run_unstretched():
+    blocks = [blobs(5, 8, seed=seed) / 255 for seed in range(2)]
+    figure = figures.panels(blocks, ["one", "two"])
+    dots = drawn(figure)
+    np.testing.assert_array_equal(figure.get_size_inches() * DPI, dots.shape[1::-1])
+    zoom = gap = (
+        41  # 1050 dots, the width sought, over the 3 x 8 pixels of a panel and 6 % more; a gap of a pixel
+    )
+    left, (height, width) = 0, (2 * 8 * zoom + gap, 3 * 8 * zoom + 2 * gap)
+    top = dots.shape[0] - height
+    for block in blocks:
+        for index, image in enumerate(block):
+            y, x = (9 * zoom * place for place in divmod(index, 3))
+            found = dots[top + y :, left + x :][: 8 * zoom, : 8 * zoom]
+            expected = np.round(255 * image).repeat(zoom, 0).repeat(zoom, 1)
+            np.testing.assert_array_equal(found, expected)
+        left = dots.shape[1] - width
+    between = dots[top:, width:left]
+    assert between.size
+    assert (between == 255).all()
+
+
+def test_images_of_different_sizes_make_panels_of_one_size():
+    blocks = [blobs(4, 8) / 255, blobs(4, 16, bands=1) / 255, blobs(4, 32) / 255]
+    dots = drawn(figures.panels(blocks, list("abc"), columns=3))
+    # The panels' upper edges lie on one line, the first that is not white.
+    filled = next(row for row in (dots != 255).any(axis=-1) if row.any())
+    starts = np.flatnonzero(np.diff(filled.astype(int), prepend=0) == 1)
+    assert len(starts) == 6  # two images of each panel
+    sides = [
+        next(length for length in range(1, 2000) if not filled[start + length : start + length + 1].any())
+        for start in starts
+    ]
+    assert max(sides) <= 1.1 * min(sides)
+    assert [side % pixels for side, pixels in zip(sides[::2], (8, 16, 32), strict=True)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 7, 12])
+def test_titles_stand_over_their_panels_and_clear_of_each_other(count):
+    titles = [f"cvae2, latent_dim {index}, dataset.image_size 32, beta.value 0.1" for index in range(count)]
+    figure = figures.panels([blobs(9, 12) / 255] * count, titles)
+    texts = figure.axes[0].texts
+    assert [text.get_text().replace("\n", " ") for text in texts] == titles
+    boxes = places(figure, texts)
+    assert_clear(boxes)
+    width, height = figure.get_size_inches() * DPI
+    dots = drawn(figure)
+    for box in boxes:
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= width
+        assert box.y1 <= height
+        below = dots[int(height - box.y1) : int(height - box.y0), int(box.x0) : int(box.x1)]
+        assert (below == 255).all()  # on white
+
+
+def test_panels_stand_in_rows_of_at_most_four():
+    shapes = {
+        count: drawn(figures.panels([blobs(1, 64) / 255] * count, [""] * count)).shape
+        for count in (1, 3, 6, 8)
+    }
+    ratios = {count: shape[1] / shape[0] for count, shape in shapes.items()}
+    assert ratios[3] == pytest.approx(3, rel=0.15)
+    assert ratios[6] == pytest.approx(3 / 2, rel=0.15)
+    assert ratios[8] == pytest.approx(4 / 2, rel=0.15)
+
+
+LATENT_DIM = [8, 2, 4, 2, 8, 4]
+GROUPS = ["vae", "vae", "vae", "ae", "ae", "ae"]
+LOSS = [1.0, 3.0, 2.0, 6.0, 4.0, 5.0]
+
+
+def test_losses_are_joined_in_the_order_of_latent_dim_for_each_group():
+    losses = {"validation loss": LOSS, "reconstruction": [value / 2 for value in LOSS]}
+    figure = figures.loss_against_latent_dim(LATENT_DIM, losses, GROUPS)
+    for axes, name, factor in zip(figure.axes, losses, (1, 0.5), strict=True):
+        vae, ae = axes.lines
+        np.testing.assert_array_equal(vae.get_xdata(), [2, 4, 8])
+        np.testing.assert_allclose(vae.get_ydata(), factor * np.array([3, 2, 1]))
+        np.testing.assert_allclose(ae.get_ydata(), factor * np.array([6, 5, 4]))
+        assert axes.get_ylabel() == f"{name} per image"
+        assert axes.get_xscale() == "log"
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "4", "8"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["vae", "ae"]
+
+
+def test_the_legend_lies_beside_the_axes():
+    groups = [f"cvae2, network.name slim, dataset.image_size {index}" for index in range(24)]
+    figure = figures.loss_against_latent_dim(np.arange(2, 26), {"loss": np.arange(24.0)}, groups)
+    (box,) = places(figure, figure.legends)
+    width, height = figure.get_size_inches() * DPI
+    assert box.x0 > figure.axes[0].get_window_extent().x1
+    assert box.x1 <= width
+    assert box.y0 >= 0
+    assert figure.axes[0].get_window_extent().width > 300
+    looks = [(*line.get_color(), line.get_marker(), line.get_linestyle()) for line in figure.axes[0].lines]
+    assert len(set(looks)) == 24
+
+
+def test_tick_labels_stand_clear_of_each_other():
+    figure = figures.loss_against_latent_dim(np.arange(1, 65), {"loss": np.ones(64)}, [""] * 64)
+    assert_clear(places(figure, figure.axes[0].get_xticklabels()))
+    assert not figure.legends
+
+
+def test_one_latent_dim_and_unknown_losses_can_be_drawn():
+    figure = figures.loss_against_latent_dim([8, 8], {"loss": [1.0, np.nan]}, ["a", "b"])
+    first, second = figure.axes[0].lines
+    np.testing.assert_array_equal(first.get_ydata(), [1.0])
+    assert len(second.get_ydata()) == 0
+
+
+def test_groups_have_the_colours_of_the_style():
+    from matplotlib.colors import to_rgba
+
+    figure = figures.rate_distortion([1, 2], [2, 1], ["a", "b"], ["2", "4"])
+    assert [to_rgba(line.get_color()) for line in figure.axes[0].lines] == [
+        to_rgba(MUTED[0]),
+        to_rgba(MUTED[1]),
+    ]
+    jet = figures.Style(class_map="jet")
+    other = figures.rate_distortion([1, 2], [2, 1], ["a", "b"], ["2", "4"], style=jet)
+    assert to_rgba(other.axes[0].lines[0].get_color()) != to_rgba(MUTED[0])
+
+
+def test_rate_and_distortion_are_joined_in_the_order_of_the_rates():
+    figure = figures.rate_distortion([5, 1, 3], [1, 3, 2], ["", "", ""], ["16", "2", "4"], "latent_dim")
+    axes = figure.axes[0]
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[1, 3], [3, 2], [5, 1]])
+    assert {text.get_text(): tuple(text.xy) for text in axes.texts} == {
+        "16": (5, 1),
+        "2": (1, 3),
+        "4": (3, 2),
+    }
+    assert axes.get_title(loc="right") == "beside the points: latent_dim"
+    assert axes.get_xlabel().startswith("rate")
+    assert axes.get_ylabel().startswith("distortion")
+    assert not figure.legends
+
+
+def test_labels_stand_beside_their_points_and_clear_of_each_other():
+    generator = np.random.default_rng(0)
+    rate, distortion = generator.uniform(0, 10, (2, 12))
+    rate[6:], distortion[6:] = rate[:6] + 0.1, distortion[:6]  # pairs that nearly coincide
+    names = [str(2**index) for index in range(12)]
+    figure = figures.rate_distortion(rate, distortion, list("ab") * 6, names)
+    axes = figure.axes[0]
+    boxes = places(figure, axes.texts)
+    assert_clear(boxes)
+    points = axes.transData.transform(np.stack([rate, distortion], axis=1))
+    inside = axes.get_window_extent()
+    for box, point in zip(boxes, points, strict=True):
+        centre = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+        assert np.linalg.norm(centre - point) < 20 * DPI / 72
+        assert inside.x0 <= centre[0] <= inside.x1
+        assert not any(box.contains(*other) for other in points)
