@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from galvae.figures.style import DPI, RC
 
 WIDTH = 1400  # dots that a picture of galaxies is brought close to
+WHITE = 255
 GAP = 0.06  # of a galaxy's side, between two galaxies
 TEXT = 8  # points
 LINE = 26  # dots of a line of text
@@ -15,7 +16,7 @@ FADED = 0.85  # grey towards which images are faded that nothing real stands beh
 
 
 def rgb(images, style):
-    """Colours of images, (n, H, W, 3) float32 in [0, 1]; bands other than one or three are averaged.
+    """Colours of images, (n, H, W, 3) uint8; bands other than one or three are averaged.
 
     Args:
         images: (n, H, W, C) intensities, clipped to [0, 1]; an image with NaN becomes white.
@@ -23,25 +24,40 @@ def rgb(images, style):
     """
     images = np.clip(np.asarray(images, np.float32), 0, 1)
     missing = np.isnan(images).any(axis=(1, 2, 3))
-    if images.shape[-1] != 3:
-        images = matplotlib.colormaps[style.image_map](images.mean(axis=-1))[..., :3].astype(np.float32)
     images[missing] = 1.0
-    return images
+    if images.shape[-1] != 3:
+        images = matplotlib.colormaps[style.image_map](images.mean(axis=-1))[..., :3]
+    colours = _bytes(images)
+    colours[missing] = WHITE
+    return colours
 
 
 def residual_rgb(residuals, limit):
-    """Colours of residuals between -limit and limit, (n, H, W, 3): blue to red, or grey with each band's excess."""
+    """Colours of residuals between -limit and limit, (n, H, W, 3) uint8: blue to red, or each band about grey."""
     unit = 0.5 + 0.5 * np.clip(residuals / limit, -1, 1)
-    if residuals.shape[-1] == 3:
-        return unit.astype(np.float32)
-    return matplotlib.colormaps["RdBu_r"](unit.mean(axis=-1))[..., :3].astype(np.float32)
+    if residuals.shape[-1] != 3:
+        unit = matplotlib.colormaps["RdBu_r"](unit.mean(axis=-1))[..., :3]
+    return _bytes(unit)
+
+
+def fade(colours, faded):
+    """A copy of colours, (n, H, W, 3) uint8, in which the images that a mask (n,) names are close to grey."""
+    colours = colours.copy()
+    if faded is not None:
+        grey = colours[faded].mean(axis=-1, keepdims=True) / 255
+        colours[faded] = _bytes(np.repeat(FADED + 0.2 * (grey - FADED), 3, axis=-1))
+    return colours
+
+
+def _bytes(unit):
+    return np.round(255 * unit).astype(np.uint8)
 
 
 class Canvas:
     """Images laid out in rows on white, in dots of the finished picture, with places for texts.
 
     Args:
-        images: (n, H, W, 3) colours.
+        images: (n, H, W, 3) uint8 colours.
         columns: images in a row.
         row_labels: text on the left of each row, or None.
         column_labels: text over each column, or None.
@@ -50,7 +66,7 @@ class Canvas:
         width: to take instead of WIDTH.
 
     Attributes:
-        dots: (height, width, 3) colours.
+        dots: (height, width, 3) uint8 colours.
         texts: (x, y, text, horizontal, vertical alignment) in dots from the upper left.
         cells: (n, 2) dots (x, y) of the images' centres.
     """
@@ -75,7 +91,7 @@ class Canvas:
             for row in range(rows_of):
                 extra[row] = under if any(captions[row * columns : (row + 1) * columns]) else 0
         starts = top + np.concatenate([[0], np.cumsum(step_y + extra)])
-        self.dots = np.ones((starts[-1] - gap, left + columns * step_x - gap, 3), np.float32)
+        self.dots = np.full((starts[-1] - gap, left + columns * step_x - gap, 3), WHITE, np.uint8)
         self.texts, self.cells = [], np.zeros((count, 2))
         for index, image in enumerate(images):
             row, column = divmod(index, columns)
@@ -123,11 +139,3 @@ def axes_of_dots(figure, dots, rectangle):
     axes.imshow(dots, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))
     axes.set_axis_off()
     return axes
-
-
-def fade(coloured, faded):
-    """A copy of coloured images, (n, H, W, 3), in which those that a mask (n,) names are faded to grey."""
-    coloured = np.array(coloured)
-    if faded is not None:
-        coloured[faded] = FADED + 0.2 * (coloured[faded].mean(axis=-1, keepdims=True) - FADED)
-    return coloured

@@ -12,6 +12,7 @@ from galvae.figures.canvas import (
     LETTER,
     LINE,
     TEXT,
+    WHITE,
     WIDTH,
     Canvas,
     axes_of_dots,
@@ -116,14 +117,13 @@ def panels(blocks, titles, columns=None, style=PLAIN):
     above = round((max(title.count("\n") for title in titles) + 1.5) * LINE * scale)
     between = round(LINE * scale)
     lines = -(-len(blocks) // columns)
-    # As bytes, because there may be very many.
-    dots = np.full((lines * (height + above), columns * (width + between) - between, 3), 255, np.uint8)
+    dots = np.full((lines * (height + above), columns * (width + between) - between, 3), WHITE, np.uint8)
     texts = []
     for index, (block, title) in enumerate(zip(pictures, titles, strict=True)):
         row, column = divmod(index, columns)
         y, x = row * (height + above) + above, column * (width + between)
         x += (width - block.shape[1]) // 2
-        dots[y : y + block.shape[0], x : x + block.shape[1]] = np.round(255 * block)
+        dots[y : y + block.shape[0], x : x + block.shape[1]] = block
         texts.append((x + block.shape[1] / 2, y - 0.2 * LINE * scale, title))
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(dots.shape[1] / DPI, dots.shape[0] / DPI))
@@ -174,7 +174,8 @@ def _stacked(kinds, columns, captions=None, groups=None):
     for group, start in enumerate(range(0, count, columns)):
         for index, (label, pictures) in enumerate(kinds.items()):
             row = pictures[start : start + columns]
-            images.append(np.concatenate([row, np.ones((columns - len(row), *row.shape[1:]), row.dtype)]))
+            blank = np.full((columns - len(row), *row.shape[1:]), WHITE, np.uint8)
+            images.append(np.concatenate([row, blank]))
             labels.append(f"{groups[group]}:\n{label}" if groups and index == 0 else label)
             last = captions is not None and index == len(kinds) - 1
             under = captions[start : start + columns] if last else []
