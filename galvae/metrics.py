@@ -11,7 +11,7 @@ SSIM_SIGMA = 1.5  # pixels
 SSIM_RADIUS = 5  # pixels
 SSIM_CONSTANTS = (0.01**2, 0.03**2)
 CONFIDENCE = 0.95
-RESAMPLED_VALUES = 20_000_000  # that the bootstrap holds at a time
+RESAMPLED_VALUES = 5_000_000  # that the bootstrap holds at a time
 
 
 def mean_squared_error(images, targets):
