@@ -269,6 +269,76 @@ def figures(quick):
     return [row(f"figure of {len(images)} galaxies, {name}", f"{s:.2f} s") for name, s in seconds.items()]
 
 
+def umap(quick):
+    """The embedding of 17,736 codes and its scatter, against umap-learn's own fit with the same seed."""
+    import warnings
+
+    from galvae import embedding, figures
+
+    settings = umap_settings(quick)
+    count = 5000 if quick else 17_736
+    codes = galaxy_codes(count)
+
+    def own():
+        from umap import UMAP
+
+        names = ("n_neighbors", "min_dist", "metric", "n_epochs")
+        return UMAP(**{name: settings[name] for name in names}, random_state=0, n_jobs=1).fit(codes)
+
+    def ours():
+        found = embedding.fit("", range(count), codes, settings)
+        with tempfile.TemporaryDirectory() as folder:
+            figures.save(
+                figures.scatter(*found.plane.T, ("UMAP 1", "UMAP 2"), equal=True), Path(folder, "umap")
+            )
+        return found
+
+    def seconds_of(measure):
+        started = time.perf_counter()
+        measure()
+        return time.perf_counter() - started
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        first = {"umap-learn": seconds_of(own), "galvae": seconds_of(ours)}  # imports and compiles
+        measures = {"umap-learn": lambda: seconds_of(own), "galvae": lambda: seconds_of(ours)}
+        seconds = in_turns(measures, 1 if quick else 3)
+        found = ours()
+        points = found.plane[:: count // 400][:400]
+        again = seconds_of(lambda: embedding.inverse(found, points))
+    reference = seconds["umap-learn"]
+    what = {"umap-learn": "fit", "galvae": "fit, neighbours and scatter"}
+    rows = [
+        row(f"{name}, {what[name]} of {count} codes", f"{s:.1f} s", s / reference, "umap-learn")
+        for name, s in seconds.items()
+    ]
+    rows.append(row("umap-learn, the first fit, with imports and compiling", f"{first['umap-learn']:.1f} s"))
+    rows.append(
+        row(f"galvae, inverse of 400 places among {count} codes, with the restoring", f"{again:.1f} s")
+    )
+    return rows
+
+
+def umap_memory(quick):
+    """Peak memory of an embedding of 50,000 and of 300,000 codes, and of the inverse of 400 places."""
+    counts = (5000, 20_000) if quick else (50_000, 300_000)
+    rows, peaks = [], {}
+    for more in counts:
+        program = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+            "import benchmark\nfrom galvae import embedding\n"
+            f"codes = benchmark.galaxy_codes({more})\n"
+            f"found = embedding.fit('', range({more}), codes, {umap_settings(quick)})\n"
+            "embedding.inverse(found, found.plane[:400])"
+        )
+        seconds, peaks[more] = watched([sys.executable, "-c", program], {}, None)
+        rows.append(row(f"galvae, embedding of {more} codes and 400 inverses", f"{seconds:.0f} s"))
+        ratio = peaks[more] / peaks[counts[0]]
+        memory_row = f"galvae, embedding of {more} codes, peak memory"
+        rows.append(row(memory_row, f"{peaks[more]:.0f} MB", ratio, f"{counts[0]} codes"))
+    return rows
+
+
 CASES = {
     "startup": startup,
     "default_train": default_train,
@@ -279,7 +349,30 @@ CASES = {
     "simulated": simulated,
     "encode": encode,
     "figures": figures,
+    "umap": umap,
+    "umap_memory": umap_memory,
 }
+
+
+def umap_settings(quick):
+    """Settings of galvae.embedding.fit, as conf/ has them but for the epochs of a quick run."""
+    import yaml
+
+    from galvae.help import CONF
+
+    values = yaml.safe_load((CONF / "umap.yaml").read_text())
+    names = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted")
+    settings = {**{name: values[name] for name in names}, "seed": 0}
+    return {**settings, "n_epochs": 100} if quick else settings
+
+
+def galaxy_codes(count):
+    """Codes of eight dimensions in ten overlapping clusters, (count, 8) float32."""
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    centres = 1.5 * generator.normal(size=(10, 8))
+    return (centres[generator.integers(0, 10, count)] + generator.normal(size=(count, 8))).astype(np.float32)
 
 
 def repeat(path, count):

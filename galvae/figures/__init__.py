@@ -8,7 +8,7 @@ from galvae.figures.pictures import (
     reconstructions,
     rows,
 )
-from galvae.figures.planes import montage, plane, plane_and_scatter
+from galvae.figures.planes import montage, plane, plane_and_scatter, shrunk
 from galvae.figures.plots import (
     information_bars,
     loss_against_latent_dim,
@@ -40,4 +40,5 @@ __all__ = [
     "rows",
     "save",
     "scatter",
+    "shrunk",
 ]

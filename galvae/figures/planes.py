@@ -3,12 +3,33 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from galvae.figures.canvas import GAP, LETTER, WIDTH, Canvas, axes_of_dots, fade, rgb
 from galvae.figures.scatter import draw_scatter
 from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN
 
 LARGEST = 6000  # dots that a montage may measure
+
+
+def shrunk(images, count):
+    """Images whose pixels are averaged in squares, as far as `count` images in a row would exceed LARGEST dots.
+
+    Args:
+        images: (n, H, W, C).
+        count: images in a row.
+
+    Returns:
+        (n, H', W', C); a rest of pixels that makes no whole square is left out on both sides.
+    """
+    _, height, width, bands = images.shape
+    square = min(-(-count * max(height, width) // LARGEST), height, width)
+    if square <= 1:
+        return images
+    high, wide = height // square, width // square
+    down, right = (height - high * square) // 2, (width - wide * square) // 2
+    cut = images[:, down : down + high * square, right : right + wide * square]
+    return cut.reshape(-1, high, square, wide, square, bands).mean(axis=(2, 4))
 
 
 def plane(images, x, y, names, faded=None, style=PLAIN):
@@ -24,7 +45,7 @@ def plane(images, x, y, names, faded=None, style=PLAIN):
     with matplotlib.rc_context(RC):
         canvas = _plane_canvas(images, faded, style)
         height, width = canvas.dots.shape[:2]
-        left, below, rest = 130, 110, 20
+        left, below, rest = 150, 110, 20
         figure = Figure(figsize=((left + width + rest) / DPI, (below + height + rest) / DPI))
         _plane_axes(figure, canvas, x, y, names, (left, below))
         return figure
@@ -40,12 +61,12 @@ def plane_and_scatter(images, x, y, names, codes, column=None, style=PLAIN):
         style: Style.
     """
     with matplotlib.rc_context(RC):
-        canvas = _plane_canvas(images, None, style)
+        canvas = _plane_canvas(images, None, style, WIDTH // 2)
         height, width = canvas.dots.shape[:2]
         # Room on the left for the scatter, and for the colour bar with the names of classes.
         names_of = getattr(column, "class_names", None)
         bar = 60 if column is None else 190 + (max(map(len, names_of)) * LETTER if names_of else 0)
-        left, below, rest = 130, 110, 40
+        left, below, rest = 150, 110, 60
         total = left + height + bar + left + width + rest
         figure = Figure(figsize=(total / DPI, (below + height + rest) / DPI))
         size = figure.get_size_inches() * DPI
@@ -95,7 +116,7 @@ def montage(images, places, names, faded=None, background=None, style=PLAIN):
     margin = 0.75 * side / scale
     low, high = places.min(axis=0) - margin, places.max(axis=0) + margin
     size = np.ceil((high - low) * scale).astype(int)
-    left, below, rest = 130, 110, 20
+    left, below, rest = 150, 110, 20
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=((left + size[0] + rest) / DPI, (below + size[1] + rest) / DPI))
         total = figure.get_size_inches() * DPI
@@ -113,13 +134,11 @@ def montage(images, places, names, faded=None, background=None, style=PLAIN):
         return figure, covered
 
 
-def _plane_canvas(images, faded, style):
-    images = np.asarray(images, np.float32)[::-1]  # the first row is the lowest
-    flat = np.concatenate(list(images))
-    missing = np.isnan(flat).any(axis=(1, 2, 3))
-    coloured = fade(rgb(np.nan_to_num(flat), style), None if faded is None else np.ravel(faded[::-1]))
-    coloured[missing] = 1.0
-    return Canvas(coloured, images.shape[1])
+def _plane_canvas(images, faded, style, width=WIDTH):
+    flat = np.concatenate(list(images[::-1]))  # the first row is the lowest
+    if faded is not None:  # places without an image stay white
+        faded = np.ravel(faded[::-1]) & ~np.isnan(flat).any(axis=(1, 2, 3))
+    return Canvas(fade(rgb(flat, style), faded), images.shape[1], width=width)
 
 
 def _plane_axes(figure, canvas, x, y, names, corner):
@@ -134,7 +153,23 @@ def _plane_axes(figure, canvas, x, y, names, corner):
         (axes.xaxis, x, canvas.cells[: len(x), 0]),
         (axes.yaxis, y, canvas.cells[:: len(x), 1][::-1]),
     ):
-        every = max(1, -(-len(values) // 9))
-        axis.set_ticks(places[::every], [f"{value:.2f}".rstrip("0").rstrip(".") for value in values[::every]])
+        axis.set_ticks(*_ticks(np.asarray(values, float), places))
     axes.set(xlabel=names[0], ylabel=names[1])
     return axes
+
+
+def _ticks(values, places):
+    """Dots and labels of ticks: at every image where these are few and at round numbers, else at round numbers.
+
+    Args:
+        values: (n,) evenly spaced, increasing coordinates.
+        places: (n,) their dots.
+    """
+    shown = values
+    if len(values) > 9 or not np.allclose(values, np.round(values, 2)):
+        between = MaxNLocator(9, steps=[1, 2, 5, 10]).tick_values(values[0], values[-1])
+        between = between[(between >= values[0]) & (between <= values[-1])]
+        shown = between if len(between) > 1 else values
+    return np.interp(shown, values, places), [
+        f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in shown
+    ]

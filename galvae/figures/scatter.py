@@ -10,9 +10,10 @@ from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN
 
 BINNED = 50_000  # points; more are counted in hexagons where they have no classes
 HEXAGONS = 120  # across
+MOST_NAMES = 40  # classes that the colour bar has room for
 
 
-def scatter(x, y, names, column=None, style=PLAIN, marked=None):
+def scatter(x, y, names, column=None, style=PLAIN, marked=None, equal=False):
     """Points of a plane, coloured by class or by a number.
 
     Points are drawn in a random order, so that no class lies over the others. More than BINNED points are
@@ -25,6 +26,7 @@ def scatter(x, y, names, column=None, style=PLAIN, marked=None):
             (None for numbers; NaN is drawn in grey); or None.
         style: Style.
         marked: (x0, x1, y0, y1), a region to outline, or None.
+        equal: whether a unit is as long on one axis as on the other.
     """
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(6.0 if column is not None else 4.6, 4.4), layout="constrained")
@@ -34,6 +36,8 @@ def scatter(x, y, names, column=None, style=PLAIN, marked=None):
             x0, x1, y0, y1 = marked
             axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color="black", lw=0.8)
         axes.set(xlabel=names[0], ylabel=names[1])
+        if equal:
+            axes.set_aspect("equal", adjustable="datalim")
         return figure
 
 
@@ -89,17 +93,22 @@ def draw_scatter(axes, x, y, column, style, bar_axes=None):
         return
     label = f"{column.name} ({column.unit})" if column.unit else column.name
     if column.class_names is not None:
-        count = len(column.class_names)
-        colours = style.class_colours(count)
+        labels = np.asarray(column.values)
+        colours = style.class_colours(len(column.class_names))
         # In a random order, so that the last class does not cover the others.
         order = np.random.default_rng(0).permutation(len(x))
-        axes.scatter(x[order], y[order], c=colours[np.asarray(column.values)[order]], **point)
-        shown = ScalarMappable(BoundaryNorm(np.arange(count + 1) - 0.5, count), ListedColormap(colours))
-        bar = axes.figure.colorbar(shown, label=label, **room)
-        every = max(1, -(-count // 24))
-        bar.set_ticks(np.arange(count)[::every], labels=list(column.class_names)[::every])
+        axes.scatter(x[order], y[order], c=colours[labels[order]], **point)
+        # Legend and colour bar in one, of the classes that are there, each in the colour it has in every figure.
+        there = np.unique(labels)
+        edges = np.arange(len(there) + 1) - 0.5
+        shown = ScalarMappable(BoundaryNorm(edges, len(there)), ListedColormap(colours[there]))
+        bar = axes.figure.colorbar(shown, **room)
+        every = -(-len(there) // MOST_NAMES)
+        names = [str(column.class_names[index]) for index in there]
+        bar.set_ticks(np.arange(len(there))[::every], labels=names[::every])
         bar.ax.invert_yaxis()
-        bar.ax.tick_params(length=0, which="both")
+        bar.ax.tick_params(length=0, which="both", labelsize=9 if len(there) <= MOST_NAMES / 2 else 6)
+        bar.ax.set_title(label, loc="left")
         return
     values = np.asarray(column.values, float)
     known = np.isfinite(values)

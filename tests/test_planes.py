@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+from conftest import blobs
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import same_color
+
+from galvae import figures
+from galvae.figures.canvas import FADED
+from galvae.figures.planes import LARGEST
+from galvae.figures.style import DPI, UNKNOWN
+
+NAMES = ("UMAP 1", "UMAP 2")
+
+
+def images(count, side=8, seed=0):
+    return (blobs(count, side, seed=seed) / 255).astype(np.float32)
+
+
+def cell(figure, row, column, side=8):
+    """One image of a plane's picture, a value per pixel; row 0 is the lowest."""
+    axes = figure.axes[-1]
+    dots = np.asarray(axes.images[0].get_array())
+    x, y = axes.get_xticks()[column], axes.get_yticks()[row]
+    zoom = round((axes.get_xticks()[1] - axes.get_xticks()[0]) / (side + 1))
+    low_x, low_y = round(x - zoom * side / 2), round(y - zoom * side / 2)
+    block = dots[low_y : low_y + zoom * side, low_x : low_x + zoom * side]
+    return block.reshape(side, zoom, side, zoom, 3)
+
+
+def test_images_stand_at_their_coordinates_unstretched():
+    shown = images(12).reshape(3, 4, 8, 8, 3)
+    figure = figures.plane(shown, np.arange(4.0), np.arange(3.0), NAMES)
+    (axes,) = figure.axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == NAMES
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "1", "2", "3"]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "1", "2"]
+    for row in range(3):
+        for column in range(4):
+            block = cell(figure, row, column)
+            expected = np.broadcast_to(shown[row, column][:, None, :, None], block.shape)
+            np.testing.assert_allclose(block, expected, atol=1e-6)  # a whole number of dots for each pixel
+    assert np.diff(axes.get_yticks()).max() < 0, "the first row is the lowest"
+    height, width = axes.images[0].get_array().shape[:2]
+    place = axes.get_position()
+    np.testing.assert_allclose(place.size * figure.get_size_inches() * DPI, (width, height))
+
+
+def test_empty_places_are_white_and_faded_ones_grey():
+    shown = images(4).reshape(2, 2, 8, 8, 3)
+    shown[0, 0] = np.nan
+    faded = np.array([[False, True], [False, False]])
+    figure = figures.plane(shown, np.arange(2.0), np.arange(2.0), NAMES, faded)
+    assert (cell(figure, 0, 0) == 1).all()
+    grey = cell(figure, 0, 1)
+    assert np.ptp(grey, axis=-1).max() < 1e-6
+    assert abs(grey - FADED).max() <= 0.2 * FADED + 1e-6
+    np.testing.assert_allclose(cell(figure, 1, 1)[:, 0, :, 0], shown[1, 1], atol=1e-6)
+
+
+def test_many_places_have_ticks_at_round_numbers():
+    x = np.linspace(-1.97, 5.63, 20)
+    shown = images(1).reshape(1, 1, 8, 8, 3).repeat(20, 1)
+    figure = figures.plane(shown, x, np.array([2.5]), NAMES)
+    axes = figure.axes[0]
+    labels = [text.get_text() for text in axes.get_xticklabels()]
+    assert labels == ["\N{MINUS SIGN}1", "0", "1", "2", "3", "4", "5"]
+    dots = np.interp(np.arange(-1, 6), x, np.linspace(0, 19, 20))
+    places = axes.get_xticks()
+    np.testing.assert_allclose(np.diff(places) / np.diff(places)[0], np.diff(dots) / np.diff(dots)[0])
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["2.5"]
+
+
+def test_labels_lie_within_the_picture():
+    x = np.linspace(-123.45, 100, 3)
+    figure = figures.plane(images(9).reshape(3, 3, 8, 8, 3), x, x, NAMES)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    axes = figure.axes[0]
+    for label in (axes.xaxis.label, axes.yaxis.label, *axes.get_yticklabels()):
+        extent = label.get_window_extent(renderer)
+        assert extent.x0 >= 0
+        assert extent.y0 >= 0
+
+
+def test_a_scatter_beside_the_plane_marks_its_places():
+    codes = np.random.default_rng(0).normal(size=(30, 2))
+    x, y = np.array([-1.0, 0, 1]), np.array([0.0, 2])
+    figure = figures.plane_and_scatter(images(6).reshape(2, 3, 8, 8, 3), x, y, NAMES, codes)
+    scatter, plane = figure.axes
+    np.testing.assert_allclose(scatter.collections[0].get_offsets(), codes)
+    np.testing.assert_array_equal(scatter.lines[0].get_xdata(), [-1, 0, 1, -1, 0, 1])
+    np.testing.assert_array_equal(scatter.lines[0].get_ydata(), [0, 0, 0, 2, 2, 2])
+    assert scatter.get_position().x1 < plane.get_position().x0
+    assert scatter.get_xlabel() == plane.get_xlabel() == NAMES[0]
+
+
+def test_a_montage_centres_images_at_their_places():
+    places = np.array([[0.0, 0], [3, 1], [-2, 4]])
+    background = np.array([[0.5, 0.5], [100, 100]])
+    figure, covered = figures.montage(images(3), places, NAMES, np.array([False, True, False]), background)
+    (axes,) = figure.axes
+    assert not covered
+    assert (axes.get_xlabel(), axes.get_ylabel()) == NAMES
+    scale = (
+        axes.get_position().size
+        * figure.get_size_inches()
+        * DPI
+        / [np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())]
+    )
+    assert scale[0] == pytest.approx(scale[1], rel=0.01)
+    extents = np.array([image.get_extent() for image in axes.images])
+    np.testing.assert_allclose(extents[:, :2].mean(axis=1), places[:, 0], atol=1 / scale[0])
+    np.testing.assert_allclose(extents[:, 2:].mean(axis=1), places[:, 1], atol=1 / scale[0])
+    sides = (extents[:, 1] - extents[:, 0]) * scale[0] / 8
+    np.testing.assert_allclose(sides, np.round(sides), rtol=0.01)  # dots of a pixel
+    for index, (low, high) in enumerate(zip(extents[:, ::2], extents[:, 1::2], strict=True)):
+        others = np.delete(extents, index, axis=0)
+        apart = (
+            (others[:, 0] >= high[0])
+            | (others[:, 1] <= low[0])
+            | (others[:, 2] >= high[1])
+            | (others[:, 3] <= low[1])
+        )
+        assert apart.all()
+    np.testing.assert_allclose(axes.images[0].get_array(), images(3)[0], atol=1e-6)
+    assert np.ptp(np.asarray(axes.images[1].get_array()), axis=-1).max() < 1e-6  # grey
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), background[:1])
+    assert same_color(axes.collections[0].get_facecolors()[0], UNKNOWN)
+
+
+def test_a_montage_is_bounded_and_says_that_images_cover_each_other():
+    places = np.array([[0.0, 0], [0.01, 0], [1000, 3]])
+    figure, covered = figures.montage(images(3), places, NAMES)
+    assert covered
+    assert max(figure.get_size_inches() * DPI) < 1.1 * LARGEST + 200
+    assert figures.montage(images(1), places[:1], NAMES)[1] is False
+
+
+def test_images_are_averaged_where_a_row_would_grow_too_long():
+    shown = images(2, side=64)
+    assert figures.shrunk(shown, LARGEST // 64) is shown
+    small = figures.shrunk(shown, LARGEST // 64 * 2)
+    assert small.shape == (2, 32, 32, 3)
+    np.testing.assert_allclose(small[1, 3, 5], shown[1, 6:8, 10:12].mean(axis=(0, 1)), atol=1e-6)
+    assert figures.shrunk(images(2, side=65), LARGEST // 65 * 3).shape == (2, 21, 21, 3)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import same_color
+
+from galvae import figures
+from galvae.data.dataset import Column
+from galvae.figures.scatter import BINNED, MOST_NAMES
+from galvae.figures.style import PLAIN, UNKNOWN
+
+NAMES = ("UMAP 1", "UMAP 2")
+
+
+def points(count, seed=0):
+    return np.random.default_rng(seed).normal(size=(2, count))
+
+
+def sorted_rows(array):
+    return array[np.lexsort(array.T)]
+
+
+def laid_out(figure):
+    """Rectangles of the texts on a figure's colour bar, after matplotlib has laid it out."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    return [label.get_window_extent(renderer) for label in figure.axes[1].get_yticklabels()]
+
+
+def test_points_lie_at_their_coordinates_on_equal_axes():
+    x, y = points(50)
+    figure = figures.scatter(x, y, NAMES, marked=(0, 1, -1, 2), equal=True)
+    (axes,) = figure.axes
+    np.testing.assert_allclose(axes.collections[0].get_offsets(), np.column_stack([x, y]))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == NAMES
+    assert axes.get_aspect() == 1
+    (box,) = axes.lines
+    np.testing.assert_array_equal(box.get_xdata(), [0, 1, 1, 0, 0])
+    np.testing.assert_array_equal(box.get_ydata(), [-1, -1, 2, 2, -1])
+
+
+def test_classes_that_are_there_have_their_colour_and_name():
+    x, y = points(60)
+    labels = np.arange(60) % 3 * 2
+    figure = figures.scatter(x, y, NAMES, Column("class", "", labels, list("abcdef")))
+    axes, bar = figure.axes
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["a", "c", "e"]
+    assert bar.get_title(loc="left") == "class"
+    (drawn,) = axes.collections
+    colours = PLAIN.class_colours(6)
+    for label in (0, 2, 4):
+        own = (drawn.get_facecolors() == colours[label]).all(axis=1)
+        expected = np.column_stack([x, y])[labels == label]
+        np.testing.assert_allclose(sorted_rows(drawn.get_offsets().data[own]), sorted_rows(expected))
+    assert bar.yaxis_inverted()
+
+
+@pytest.mark.parametrize("count", [2, 10, 30, MOST_NAMES, 100])
+def test_names_of_classes_never_overlap(count):
+    x, y = points(400)
+    names = [f"In-between Round Smooth {index}" for index in range(count)]
+    boxes = laid_out(figures.scatter(x, y, NAMES, Column("class", "", np.arange(400) % count, names)))
+    assert len(boxes) == (count if count <= MOST_NAMES else -(-count // 3))
+    edges = sorted((box.y0, box.y1) for box in boxes)
+    assert all(low[1] <= high[0] + 0.5 for low, high in zip(edges, edges[1:], strict=False))
+
+
+def test_numbers_have_a_colour_bar_with_their_unit_and_unknown_ones_are_grey():
+    x, y = points(40)
+    values = np.linspace(0, 2, 40)
+    values[:5] = np.nan
+    figure = figures.scatter(x, y, NAMES, Column("redshift", "mag", values))
+    axes, bar = figure.axes
+    assert bar.get_ylabel() == "redshift (mag)"
+    unknown, known = axes.collections
+    np.testing.assert_allclose(unknown.get_offsets(), np.column_stack([x, y])[:5])
+    assert same_color(unknown.get_facecolors()[0], UNKNOWN)
+    np.testing.assert_allclose(np.sort(known.get_array()), values[5:])
+    np.testing.assert_allclose(known.get_clim(), np.quantile(values[5:], [0.01, 0.99]))
+
+
+def test_many_points_are_counted_or_averaged_in_hexagons_and_classes_rasterised():
+    x, y = points(BINNED + 1)
+    (counted, _) = figures.scatter(x, y, NAMES).axes
+    (hexagons,) = (part for part in counted.collections if isinstance(part, PolyCollection))
+    assert hexagons.get_array().sum() == BINNED + 1
+    (averaged, _) = figures.scatter(x, y, NAMES, Column("x", "", x)).axes
+    (hexagons,) = averaged.collections
+    np.testing.assert_allclose(hexagons.get_array(), hexagons.get_offsets()[:, 0], atol=0.2)
+    (classes, _) = figures.scatter(x, y, NAMES, Column("class", "", np.arange(len(x)) % 2, ["a", "b"])).axes
+    (drawn,) = classes.collections
+    assert len(drawn.get_offsets()) == BINNED + 1
+    assert drawn.get_rasterized()
