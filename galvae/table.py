@@ -72,6 +72,7 @@ def write_table(table, path):
     from astropy.units import Unit
 
     path = path.with_name(f"{path.name}.fits")
+    table = table.copy()
     for name in table.colnames:
         if table[name].unit is not None:
             try:

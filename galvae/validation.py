@@ -174,10 +174,11 @@ def _kinds(annotation):
     return typing.get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
 
 
-def _type_name(kind):
+def _type_name(kind, plural=False):
     if typing.get_origin(kind) is list:
-        return f"list of {_type_name(typing.get_args(kind)[0])}s"
-    return {int: "integer", float: "number", str: "text", bool: "true or false"}[kind]
+        return f"list{'s' if plural else ''} of {_type_name(typing.get_args(kind)[0], plural=True)}"
+    name = {int: "integer", float: "number", str: "text", bool: "true or false"}[kind]
+    return f"{name}s" if plural else name
 
 
 def _shown(value):
