@@ -80,7 +80,7 @@ def draw_scatter(axes, x, y, column, style, bar_axes=None):
         x, y, column, style: as of `scatter`.
         bar_axes: Axes for the colour bar; by default matplotlib finds room.
     """
-    size = float(np.clip(4000 / len(x), 0.5, 16))
+    size = float(np.clip(10_000 / len(x), 0.7, 14))
     point = {"s": size, "lw": 0, "rasterized": True}
     room = {"cax": bar_axes} if bar_axes is not None else {"ax": axes}
     hexagons = {"gridsize": HEXAGONS, "mincnt": 1, "linewidths": 0.1, "rasterized": True}
