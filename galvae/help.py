@@ -1,5 +1,6 @@
 """What the command line says of itself: `--help`, and one line for each mistake in a configuration."""
 
+import inspect
 import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -98,7 +99,7 @@ def one_line(error):
 
 def _key_lines(schema, values, prefix):
     schema = choices(prefix.rstrip("."), schema).get(values.get("name"), schema)
-    for schema_field in fields(schema):
+    for schema_field in sorted(fields(schema), key=lambda field: _rank(schema, field, values)):
         name, value = f"{prefix}{key_name(schema_field)}", values.get(key_name(schema_field), "???")
         if is_dataclass(schema_field.type):
             yield from _key_lines(schema_field.type, value, f"{name}.")
@@ -106,6 +107,13 @@ def _key_lines(schema, values, prefix):
             shown = "null" if value is None else str(value).replace("'", "").replace(", ", ",")
             shown = shown.lower() if isinstance(value, bool) else shown
             yield f"  {name + '=' + shown:44} {schema_field.metadata['meaning']} ({expected(schema_field)})"
+
+
+def _rank(schema, schema_field, values):
+    """Sorts keys that must be given before the others, and a command's own before those that it shares."""
+    given = values.get(key_name(schema_field)) != "???"
+    owners = [schema_field.name in inspect.get_annotations(base) for base in schema.__mro__]
+    return given, owners.index(True)
 
 
 def paths(schema, prefix=""):
