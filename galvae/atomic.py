@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,7 +31,30 @@ def replacing(path):
         beside.unlink(missing_ok=True)
 
 
+class Blocks(NamedTuple):
+    """An array that comes in blocks, too large to be held.
+
+    Attributes:
+        shape: of the whole.
+        dtype: of it.
+        blocks: iterable of arrays that follow each other along the first axis.
+    """
+
+    shape: tuple
+    dtype: type
+    blocks: Iterable
+
+
 def save_arrays(path, **arrays):
-    """Writes arrays as .npz."""
-    with replacing(path) as beside:
-        np.savez(beside, **arrays)
+    """Writes arrays as .npz, those given as `Blocks` without holding them whole."""
+    with replacing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                if not isinstance(array, Blocks):
+                    np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
+                    continue
+                descr = np.lib.format.dtype_to_descr(np.dtype(array.dtype))
+                header = {"descr": descr, "fortran_order": False, "shape": tuple(array.shape)}
+                np.lib.format.write_array_header_1_0(file, header)
+                for block in array.blocks:
+                    file.write(np.ascontiguousarray(block, array.dtype).data)

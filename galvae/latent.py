@@ -34,21 +34,33 @@ def encode_dataset(model, dataset, indices):
 
 
 def decode_codes(model, codes, condition=None):
-    """Images of codes, (n, H, W, C) float32 in [0, 1], decoded a batch at a time.
+    """Images of codes, (n, H, W, C) float32 in [0, 1]; arguments as of `decoded_batches`."""
+    images = np.empty((len(codes), *model.image_shape), np.float32)
+    start = 0
+    for batch in decoded_batches(model, codes, condition):
+        images[start : start + len(batch)] = batch
+        start += len(batch)
+    return images
+
+
+def decoded_batches(model, codes, condition=None):
+    """Images of codes, a batch at a time, with a progress bar.
 
     Args:
         model: a model of galvae.models.
         codes: (n, latent_dim).
         condition: (n, K) in physical units, for conditional models.
+
+    Yields:
+        (B, H, W, C) float32 in [0, 1].
     """
     decode = for_many(model.decode, len(codes))
-    images = np.empty((len(codes), *model.image_shape), np.float32)
     with tqdm(total=len(codes), desc="decoding", **BAR) as bar:
         for start in range(0, len(codes), BATCH):
             part = slice(start, start + BATCH)
-            images[part] = decode(codes[part], None if condition is None else condition[part])
-            bar.update(len(images[part]))
-    return images
+            images = np.asarray(decode(codes[part], None if condition is None else condition[part]))
+            yield images
+            bar.update(len(images))
 
 
 def for_many(function, count):

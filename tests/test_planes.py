@@ -5,8 +5,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import same_color
 
 from galvae import figures
-from galvae.figures.canvas import FADED
-from galvae.figures.planes import LARGEST
+from galvae.figures.canvas import FADED, LARGEST
 from galvae.figures.style import DPI, UNKNOWN
 
 NAMES = ("UMAP 1", "UMAP 2")

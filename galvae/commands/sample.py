@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from galvae import figures, trained
-from galvae.atomic import save_arrays
+from galvae.atomic import Blocks, save_arrays
 from galvae.table import galaxy_table, write_table
 
 DRAWN = 400  # galaxies in the picture; the array holds them all
@@ -23,7 +23,7 @@ def main(config, output_dir):
         output_dir: where the files go.
     """
     run, model, state = trained.load(config.run, config.backend)
-    from galvae.latent import decode_codes  # after load: Keras takes its backend on import
+    from galvae.latent import decode_codes, decoded_batches  # after load: Keras takes its backend on import
 
     style = figures.Style.of(config)
     redshifts = config.redshift or [None]
@@ -31,30 +31,31 @@ def main(config, output_dir):
     codes = model.draw_codes(config.n, seed=config.seed, temperature=config.temperature)
     codes = np.tile(codes, (len(redshifts), 1))
     condition = sampled_condition(run, model, state, config)
-    images = decode_codes(model, codes, condition)
-    arrays = {"images": images, "codes": codes}
+    arrays = {"codes": codes}
     if condition is not None:
         arrays["condition"] = condition
-    save_arrays(output_dir / "samples.npz", **arrays)
-    figures.save(drawn(images, redshifts, config.n, style), output_dir / "samples", style)
+    shape, batches = (len(codes), *model.image_shape), decoded_batches(model, codes, condition)
+    save_arrays(output_dir / "samples.npz", **arrays, images=Blocks(shape, np.float32, batches))
+
+    each = max(1, min(config.n, DRAWN // len(redshifts)))
+    if each < config.n:
+        log.info("the picture shows the first %d of %d galaxies of each block", each, config.n)
+    shown = (np.arange(len(redshifts))[:, None] * config.n + np.arange(each)).ravel()
+    images = decode_codes(model, codes[shown], None if condition is None else condition[shown])
+    blocks = images.reshape(len(redshifts), each, *model.image_shape)
+    figures.save(drawn(blocks, redshifts, style), output_dir / "samples", style)
     if config.nearest:
-        draw_nearest(run.load_dataset(config.dataset), images[:COMPARED], run, output_dir, style)
+        draw_nearest(run, run.load_dataset(config.dataset), shown, images, output_dir, style)
 
 
-def drawn(images, redshifts, n, style):
-    """The picture: a block of n galaxies for each redshift, or one grid."""
-    if len(redshifts) == 1:
-        if n > DRAWN:
-            log.info("the picture shows the first %d of %d galaxies", DRAWN, n)
-        return figures.grid(images[:DRAWN], style=style)
-    blocks = images.reshape(len(redshifts), n, *images.shape[1:])
+def drawn(blocks, redshifts, style):
+    """The picture of a block of galaxies for each redshift, (blocks, n, H, W, C)."""
+    if len(blocks) == 1:
+        return figures.grid(blocks[0], style=style)
     titles = [f"z = {redshift:g}" for redshift in redshifts]
-    if n <= WIDEST:  # a row for each redshift, so that one galaxy stands under itself
+    if blocks.shape[1] <= WIDEST:  # a row for each redshift, so that one galaxy stands under itself
         return figures.rows(blocks, titles, style=style)
-    shown = max(1, min(n, DRAWN // len(redshifts)))
-    if shown < n:
-        log.info("the picture shows the first %d of %d galaxies at each redshift", shown, n)
-    return figures.panels(blocks[:, :shown], titles, style=style)
+    return figures.panels(blocks, titles, style=style)
 
 
 def sampled_condition(run, model, state, config):
@@ -76,10 +77,20 @@ def sampled_condition(run, model, state, config):
     return trained.redshift_conditions(run, model, state, np.repeat(config.redshift, config.n), others)
 
 
-def draw_nearest(dataset, images, run, output_dir, style):
-    """Draws and lists the training galaxy that is nearest to each image."""
+def draw_nearest(run, dataset, shown, images, output_dir, style):
+    """Draws and lists the training galaxy that is nearest to each of the first images.
+
+    Args:
+        run: Run.
+        dataset: GalaxyDataset.
+        shown: (n,) numbers of the images in samples.npz.
+        images: (n, H, W, C).
+        output_dir: where nearest and its table go.
+        style: Style.
+    """
     from galvae.nearest import nearest_real
 
+    shown, images = shown[:COMPARED], images[:COMPARED]
     found, difference, real = nearest_real(
         images, dataset, dataset.split("train"), turned=run.config.dataset.augment
     )
@@ -87,5 +98,5 @@ def draw_nearest(dataset, images, run, output_dir, style):
     captions = [f"{value:.3f}" for value in difference]
     figure = figures.compared(images, real, labels, 10, captions, style)
     figures.save(figure, output_dir / "nearest", style)
-    columns = {"sample": np.arange(len(images)), "rms_difference": difference}
+    columns = {"sample": shown, "rms_difference": difference}
     write_table(galaxy_table(dataset, found, columns), output_dir / "nearest")

@@ -1,5 +1,6 @@
 """Figures: arrays in, a matplotlib Figure out; nothing of Keras."""
 
+from galvae.figures.canvas import shrunk
 from galvae.figures.pictures import (
     animate,
     compared,
@@ -8,7 +9,7 @@ from galvae.figures.pictures import (
     reconstructions,
     rows,
 )
-from galvae.figures.planes import montage, plane, plane_and_scatter, shrunk
+from galvae.figures.planes import montage, plane, plane_and_scatter
 from galvae.figures.plots import (
     information_bars,
     loss_against_latent_dim,

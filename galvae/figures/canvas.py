@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from galvae.figures.style import DPI, RC
 
 WIDTH = 1400  # dots that a picture of galaxies is brought close to
+LARGEST = 6000  # dots that it may measure
 WHITE = 255
 GAP = 0.06  # of a galaxy's side, between two galaxies
 TEXT = 8  # points
@@ -53,11 +54,31 @@ def _bytes(unit):
     return np.round(255 * unit).astype(np.uint8)
 
 
+def shrunk(images, count):
+    """Images whose pixels are averaged in squares, as far as `count` images in a row would exceed LARGEST dots.
+
+    Args:
+        images: (n, H, W, C).
+        count: images in a row.
+
+    Returns:
+        (n, H', W', C); a rest of pixels that makes no whole square is left out on both sides.
+    """
+    _, height, width, bands = images.shape
+    square = min(-(-count * max(height, width) // LARGEST), height, width)
+    if square <= 1:
+        return images
+    high, wide = height // square, width // square
+    down, right = (height - high * square) // 2, (width - wide * square) // 2
+    cut = images[:, down : down + high * square, right : right + wide * square]
+    return cut.reshape(-1, high, square, wide, square, bands).mean(axis=(2, 4)).astype(images.dtype)
+
+
 class Canvas:
     """Images laid out in rows on white, in dots of the finished picture, with places for texts.
 
     Args:
-        images: (n, H, W, 3) uint8 colours.
+        images: (n, H, W, 3) uint8 colours, shrunk if they would make too wide a picture.
         columns: images in a row.
         row_labels: text on the left of each row, or None.
         column_labels: text over each column, or None.
@@ -74,6 +95,7 @@ class Canvas:
     def __init__(
         self, images, columns, row_labels=None, column_labels=None, captions=None, zoom=None, width=WIDTH
     ):
+        images = shrunk(images, columns)
         count, high, wide, _ = images.shape
         zoom = zoom or whole_zoom(wide * columns, width)
         gap = max(1, round(GAP * high)) * zoom

@@ -5,31 +5,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from galvae.figures.canvas import GAP, LETTER, WIDTH, Canvas, axes_of_dots, fade, rgb
+from galvae.figures.canvas import GAP, LARGEST, LETTER, WIDTH, Canvas, axes_of_dots, fade, rgb
 from galvae.figures.scatter import draw_scatter
 from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN
-
-LARGEST = 6000  # dots that a montage may measure
-
-
-def shrunk(images, count):
-    """Images whose pixels are averaged in squares, as far as `count` images in a row would exceed LARGEST dots.
-
-    Args:
-        images: (n, H, W, C).
-        count: images in a row.
-
-    Returns:
-        (n, H', W', C); a rest of pixels that makes no whole square is left out on both sides.
-    """
-    _, height, width, bands = images.shape
-    square = min(-(-count * max(height, width) // LARGEST), height, width)
-    if square <= 1:
-        return images
-    high, wide = height // square, width // square
-    down, right = (height - high * square) // 2, (width - wide * square) // 2
-    cut = images[:, down : down + high * square, right : right + wide * square]
-    return cut.reshape(-1, high, square, wide, square, bands).mean(axis=(2, 4))
 
 
 def plane(images, x, y, names, faded=None, style=PLAIN):
