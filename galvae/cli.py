@@ -14,9 +14,10 @@ from galvae.config.keys import LATEST
 from galvae.errors import CannotBeDone, GalvaeError
 from galvae.help import CONF, command_help, one_line, overview
 from galvae.outputs import (
+    CLAIMED,
     check_unused,
+    claimed,
     existing_directories,
-    numbered,
     remove_empty,
     remove_empty_sweep,
 )
@@ -119,6 +120,11 @@ class Command:
             self.exit_status = CannotBeDone.exit_status
             _report(f"cannot write in {output_dir}: {error.strerror}; what was written before is kept")
             return None
+        except MemoryError as error:
+            self._remove_unused(output_dir)
+            self.exit_status = CannotBeDone.exit_status
+            _report(f"not enough memory: {one_line(error)}; expected a smaller n, grid or batch")
+            return None
         except BaseException:
             self._remove_unused(output_dir)
             raise
@@ -149,7 +155,7 @@ def launch(command, overrides):
 
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the lines below have the last word
     sys.argv = ["galvae", *overrides]  # the name for which the completion installs itself
-    existing = existing_directories(overrides)
+    existing = existing_directories(overrides) - set(CLAIMED)
     task = Command(command, existing)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
@@ -163,6 +169,8 @@ def launch(command, overrides):
         ) from error
     finally:
         remove_empty_sweep(overrides, existing)
+        while CLAIMED:
+            remove_empty(CLAIMED.pop(), existing)
     return task.exit_status
 
 
@@ -218,8 +226,7 @@ def place(command, words):
     if not (path.is_dir() if read == "runs" else (path / "config.yaml").is_file()):
         return placed + elsewhere  # the command says what is wrong with it; no directory is needed
     if key not in given:
-        target = next(folder for folder in numbered(path / command) if not folder.exists())
-        placed.append(f"{key}={_quoted(target)}")
+        placed.append(f"{key}={_quoted(claimed(path / command))}")
     return placed
 
 

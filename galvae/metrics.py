@@ -41,7 +41,9 @@ def r_squared(images, targets):
     """
     unexplained = ops.sum(ops.square(images - targets), axis=(1, 2, 3))
     total = ops.sum(ops.square(targets - ops.mean(targets, axis=(1, 2, 3), keepdims=True)), axis=(1, 2, 3))
-    return ops.where(total > 0, 1.0 - unexplained / ops.where(total > 0, total, 1.0), float("nan"))
+    # Asked of the pixels, because the sum over a constant image is not zero to the last digit.
+    varied = ops.max(targets, axis=(1, 2, 3)) > ops.min(targets, axis=(1, 2, 3))
+    return ops.where(varied, 1.0 - unexplained / ops.where(varied, total, 1.0), float("nan"))
 
 
 def structural_similarity(images, targets):
@@ -126,15 +128,16 @@ def summary(values, resamples, seed):
     return found
 
 
-def prediction_errors(true, predicted):
+def prediction_errors(true, predicted, redshift=True):
     """Errors of predicted conditions.
 
     Args:
         true, predicted: (n,), both finite.
+        redshift: whether the condition is one; the terms of photometric redshifts mean nothing of others.
 
     Returns:
-        dict with rmse, mean_absolute_error, correlation (None where either is constant), and, in the terms of
-        photometric redshifts with dz = (predicted - true) / (1 + true): bias (median of dz), sigma_nmad (1.48
+        dict with rmse, mean_absolute_error, correlation (None where either is constant), and, for redshifts, in the
+        terms of photometric ones with dz = (predicted - true) / (1 + true): bias (median of dz), sigma_nmad (1.48
         times the median of |dz - bias|) and outliers (share with |dz| > 0.15).
 
     Reference:
@@ -142,13 +145,18 @@ def prediction_errors(true, predicted):
     """
     true, predicted = np.asarray(true, np.float64), np.asarray(predicted, np.float64)
     error = predicted - true
-    relative = error / (1 + true)
-    bias = np.median(relative)
     varied = true.std() > 0 and predicted.std() > 0
-    return {
+    found = {
         "rmse": float(np.sqrt(np.mean(error**2))),
         "mean_absolute_error": float(np.abs(error).mean()),
         "correlation": float(np.corrcoef(true, predicted)[0, 1]) if varied else None,
+    }
+    if not redshift:
+        return found
+    relative = error / (1 + true)
+    bias = np.median(relative)
+    return {
+        **found,
         "bias": float(bias),
         "sigma_nmad": float(1.48 * np.median(np.abs(relative - bias))),
         "outliers": float(np.mean(np.abs(relative) > 0.15)),

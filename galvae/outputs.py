@@ -6,6 +6,7 @@ from pathlib import Path
 
 from galvae.errors import GalvaeError
 
+CLAIMED = []  # directories that this call made for itself; removed again if they stay empty
 LOGS = {".log", ".out", ".err"}  # what a batch system may write into an output directory before we do
 
 
@@ -16,6 +17,20 @@ def numbered(path):
     while True:
         yield path.with_name(f"{path.name}-{number}")
         number += 1
+
+
+def claimed(path):
+    """The first of path, path-2, ... that is free, made at once, so that no call started beside this one takes it."""
+    for target in numbered(path):
+        try:
+            target.mkdir()
+        except FileExistsError:
+            continue
+        except OSError:  # Hydra stumbles over it too, which is then reported
+            break
+        CLAIMED.append(target.absolute())
+        break
+    return target
 
 
 def check_unused(output_dir):

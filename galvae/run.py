@@ -145,6 +145,11 @@ class Run:
     def _check_same(self, dataset):
         """Refuses a dataset of other images than the run's."""
         report = self.data_report()
+        if not report:
+            raise GalvaeError(
+                f"{self.path / 'data_report.json'}: expected what was found of the run's images, received no such "
+                "file or a damaged one"
+            )
         expected = (report.get("count"), report.get("image_shape"))
         received = (len(dataset), list(dataset.image_shape))
         largest = max(int(indices.max(initial=-1)) for indices in dataset.splits.values())

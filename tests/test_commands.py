@@ -427,3 +427,42 @@ def test_every_experiment_runs_on_a_small_dataset(experiment, galvae, tmp_path):
         assert [Run.open(folder).config.latent_dim for folder in folders] == [2, 4, 8, 16]
     for folder in folders:
         check_run(folder, epochs=1)
+
+
+def test_a_picture_that_no_memory_holds_is_one_line(galvae, small_files, tmp_path, monkeypatch):
+    from galvae import latent
+
+    galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
+
+    def refuse(*arguments):
+        raise MemoryError("Unable to allocate 229. GiB")
+
+    monkeypatch.setattr(latent, "decode_codes", refuse)
+    status, _, err = galvae("sample", f"run={tmp_path / 'run'}")
+    assert status == 1
+    assert err.splitlines()[-1].startswith("galvae: not enough memory: Unable to allocate 229. GiB; expected")
+    assert not (tmp_path / "run" / "sample").exists()
+
+
+@pytest.mark.parametrize("content", [None, "{", "[1]"])
+def test_a_run_without_its_data_report_is_one_line(content, galvae, small_files, tmp_path):
+    galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
+    report = tmp_path / "run" / "data_report.json"
+    report.unlink()
+    if content:
+        report.write_text(content)
+    status, _, err = galvae("evaluate", f"run={tmp_path / 'run'}")
+    assert status == 2
+    assert "data_report.json: expected what was found of the run's images" in err.splitlines()[-1]
+    assert not (tmp_path / "run" / "evaluate").exists()
+
+
+def test_calls_that_start_at_once_get_a_directory_each(galvae, small_files, tmp_path):
+    from galvae.cli import place
+
+    galvae("train", *small_files, "hydra.run.dir=run")
+    first, second = (place("sample", [f"run={tmp_path / 'run'}"])[-1] for _ in range(2))
+    assert first == f"hydra.run.dir='{tmp_path / 'run' / 'sample'}'"
+    assert second == f"hydra.run.dir='{tmp_path / 'run' / 'sample-2'}'"
+    assert galvae("sample", f"run={tmp_path / 'run'}", "no_such_key=1")[0] == 2
+    assert not list((tmp_path / "run").glob("sample*")), "what stayed empty is removed"

@@ -219,3 +219,22 @@ def test_a_stretch_lies_between_percentiles_of_the_training_images():
     assert data.stretched("none") is data
     with pytest.raises(GalvaeError, match="different values"):
         dataset(images=np.zeros((25, 8, 8, 1), np.float32)).stretched("linear")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "checksum"])
+def test_a_damaged_file_of_indices_is_one_line(tmp_path, damage):
+    path = tmp_path / "split.npz"
+    save_splits(make_splits(40, [0.5, 0.25, 0.25], 0), path)
+    whole = path.read_bytes()
+    damaged = {"cut": whole[:-30], "empty": b"", "checksum": whole[:140] + b"\x99" + whole[141:]}
+    path.write_bytes(damaged[damage])
+    with pytest.raises(GalvaeError, match=r"split.npz: expected the indices of train, val, test"):
+        read_splits(path)
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0], [-1, 2], [[0, 1]], []])
+def test_what_is_no_indices_is_refused(tmp_path, values):
+    values = np.array(values) if values else np.array([], int)
+    save_splits({"train": values, "val": values, "test": values}, tmp_path / "split.npz")
+    with pytest.raises(GalvaeError, match="expected the indices of train, val, test, received for train"):
+        read_splits(tmp_path / "split.npz")

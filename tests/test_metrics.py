@@ -88,3 +88,14 @@ def test_prediction_errors_of_a_known_offset(metrics):
     assert far["correlation"] is None
     scattered = true + (1 + true) * np.random.default_rng(0).normal(0, 0.02, 101)
     assert metrics.prediction_errors(true, scattered)["sigma_nmad"] == pytest.approx(0.02, rel=0.2)
+
+
+def test_r_squared_of_a_constant_is_undefined_whatever_the_constant(metrics):
+    targets = np.full((2, 32, 32, 1), 0.3, np.float32)  # whose mean is another number in float32
+    assert np.isnan(metrics.r_squared(targets + 0.1, targets)).all()
+
+
+def test_errors_of_conditions_that_are_no_redshifts_know_nothing_of_photometric_ones(metrics):
+    found = metrics.prediction_errors([-1.0, 10, 11], [-0.5, 10, 11], redshift=False)
+    assert found.keys() == {"rmse", "mean_absolute_error", "correlation"}
+    assert np.isfinite(list(found.values())).all()

@@ -183,3 +183,23 @@ def test_class_colours_differ():
     for style in (Style(), Style(class_map="jet"), Style(class_map="tab10")):
         assert len({tuple(colour) for colour in style.class_colours(10)}) == 10
     assert (Style().class_colours(11)[10] == Style().class_colours(11)[0]).all()
+
+
+def test_few_reconstructions_are_no_tower():
+    images = blobs(3, 64) / 255
+    figure = figures.reconstructions(images, images, 1, groups=["best", "typical", "worst"])
+    width, height = 200 * figure.get_size_inches()
+    assert height < 3500
+    assert width > 300
+
+
+def test_long_ids_under_images_do_not_run_into_each_other():
+    captions = ["id J095959.99+021234.5", "0.00", "1.00", "id 1237648720693755918"]
+    figure = figures.grid(np.repeat(blobs(1, 8) / 255, 12, axis=0), 12, captions * 3)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 12
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+    width, height = 200 * figure.get_size_inches()
+    assert all(box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 for box in boxes)

@@ -144,3 +144,31 @@ def test_images_are_averaged_where_a_row_would_grow_too_long():
     assert small.shape == (2, 32, 32, 3)
     np.testing.assert_allclose(small[1, 3, 5], shown[1, 6:8, 10:12].mean(axis=(0, 1)), atol=1e-6)
     assert figures.shrunk(images(2, side=65), LARGEST // 65 * 3).shape == (2, 21, 21, 3)
+
+
+@pytest.mark.parametrize("rows", [2, 4, 6])
+def test_labels_of_few_rows_do_not_overlap(rows):
+    x, y = np.linspace(1.1, 30.3, 20), np.linspace(-6.87, -6.87 + 1.537 * (rows - 1), rows)
+    shown = np.zeros((rows, 20, 64, 64, 1))  # a dot for each pixel
+    axes = figures.plane(shown, x, y, NAMES).axes[0]
+    canvas = FigureCanvasAgg(axes.figure)
+    canvas.draw()
+    boxes = [label.get_window_extent(canvas.get_renderer()) for label in axes.get_yticklabels()]
+    assert boxes
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_a_place_that_is_named_twice_does_not_shrink_the_plane():
+    places = np.array([[0.0, 0], [3, 1], [0, 0]])
+    figure, covered = figures.montage(images(3), places, NAMES)
+    once, _ = figures.montage(images(2), places[:2], NAMES)
+    assert covered
+    np.testing.assert_allclose(figure.get_size_inches(), once.get_size_inches())
+
+
+def test_a_single_place_is_drawn_on_the_scale_of_the_points_behind_it():
+    background = np.random.default_rng(0).uniform(0, 8, (50, 2))
+    figure, covered = figures.montage(images(1), [[4.0, 4.0]], NAMES, background=background)
+    assert not covered
+    assert np.ptp(figure.axes[0].get_xlim()) < 8

@@ -106,4 +106,34 @@ def test_predictions_lie_on_the_line_where_they_agree():
     np.testing.assert_allclose(axes.collections[0].get_offsets(), np.stack([true, true + 0.1], axis=1))
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), axes.lines[0].get_ydata())
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("true redshift", "predicted redshift")
-    assert axes.texts[0].get_text() == "bias = +0.100"
+    assert axes.get_title(loc="left") == "bias = +0.100"
+
+
+def test_no_galaxy_lies_under_the_errors_of_predictions():
+    figure = figures.predictions(np.array([0.0, 1.0]), np.array([1.0, 0.9]), "redshift", "bias = +0.1")
+    (axes,) = figure.axes
+
+    assert axes.get_title(loc="left") == "bias = +0.1"
+    assert not axes.texts
+
+
+def test_losses_below_one_are_labelled_as_those_above():
+    rows = [{"epoch": 1, "loss": 0.5, "val_loss": 0.5}, {"epoch": 2, "loss": 0.05, "val_loss": 0.06}]
+    figure = figures.loss_curves(rows)
+    figure.draw_without_rendering()
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels(which="both")]
+    assert "0.06" in labels
+    assert not any("e" in label for label in labels)
+
+
+def test_the_prior_is_named_where_it_is_drawn():
+    codes = np.random.default_rng(0).normal(size=(50, 3))
+    (legend,) = figures.pairs(codes, np.ones(3)).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["prior"]
+    assert not figures.pairs(codes, np.ones(3), prior=False).legends
+
+
+def test_more_runs_than_colours_differ_in_their_markers():
+    names = [f"run {index}" for index in range(25)]
+    axes = figures.rate_distortion(np.arange(25.0), np.arange(25.0), names, names).axes[0]
+    assert len({(str(line.get_color()), line.get_marker()) for line in axes.lines}) == 25

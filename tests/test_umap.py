@@ -212,3 +212,10 @@ def test_data_without_classes_or_redshifts_and_one_latent_dimension(galvae, smal
     status, _, err = galvae("umap", "-m", f"run={where}", *QUICK, "points=[[0,1]],[[2,3]]")
     assert status == 0, err
     assert read(where / "umap-2" / "1" / "montage.npz")["points"].tolist() == [[2.0, 3.0]]
+
+
+def test_a_box_without_galaxies_leaves_nothing_where_the_embedding_is_kept_already(galvae, embedded):
+    status, _, err = galvae("umap", f"run={embedded}", *QUICK, "box=[1000,1001,0,1]")
+    assert status == 2, err
+    assert (embedded / "umap").exists()
+    assert not (embedded / "umap-2" / "embedding.npz").exists()

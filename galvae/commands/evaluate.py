@@ -111,15 +111,16 @@ def draw_predictions(dataset, indices, predicted, output_dir, style):
 
     errors = {}
     for column, (name, values, unit) in enumerate(condition_columns(dataset, predicted)):
-        asked = np.isfinite(values)
+        asked, is_redshift = np.isfinite(values), name.lower().startswith(("redshift", "z"))
         true = dataset.condition[indices[asked], column]
-        errors[name] = {"galaxies": int(asked.sum()), **prediction_errors(true, values[asked])}
-        text = (
-            f"$\\sigma_{{\\rm NMAD}}$ = {errors[name]['sigma_nmad']:.3f}\nbias = {errors[name]['bias']:+.3f}"
-        )
+        errors[name] = {"galaxies": int(asked.sum()), **prediction_errors(true, values[asked], is_redshift)}
+        found = errors[name]
+        text = f"rmse = {found['rmse']:.3g}"
+        if is_redshift:
+            text = f"$\\sigma_{{\\rm NMAD}}$ = {found['sigma_nmad']:.3f}, bias = {found['bias']:+.3f}"
         label = f"{name} ({unit})" if unit else name
         figure = figures.predictions(true, values[asked], label, text)
-        figures.save(figure, output_dir / f"predicted_{name}", style)
+        figures.save(figure, output_dir / f"predicted_{name.replace('/', '_')}", style)
     return errors
 
 
@@ -160,6 +161,8 @@ def lines(report):
             yield f"  {name:16} {found['mean']:.5g}{interval}"
     yield f"  active units     {report['active_units']}"
     found = report.get("predictions", {"how": None})
-    for name in found.keys() - {"how"}:
-        errors = f"rmse {found[name]['rmse']:.3g}, sigma_nmad {found[name]['sigma_nmad']:.3g}"
+    for name in [name for name in found if name != "how"]:
+        errors = f"rmse {found[name]['rmse']:.3g}"
+        if "sigma_nmad" in found[name]:
+            errors += f", sigma_nmad {found[name]['sigma_nmad']:.3g}"
         yield f"  predicted {name}: {errors}; {found['how']}"

@@ -25,12 +25,15 @@ def main(config, output_dir):
     run, model, state = trained.load(config.run, config.backend)
     from galvae.latent import decode_codes, decoded_batches  # after load: Keras takes its backend on import
 
+    # First, so that nothing is left behind if it has moved.
+    others = model.condition_dim and (config.redshift is None or model.condition_dim > 1)
+    dataset = run.load_dataset(config.dataset) if config.nearest or others else None
     style = figures.Style.of(config)
     redshifts = config.redshift or [None]
     # The same codes in every block: one galaxy at several redshifts.
     codes = model.draw_codes(config.n, seed=config.seed, temperature=config.temperature)
     codes = np.tile(codes, (len(redshifts), 1))
-    condition = sampled_condition(run, model, state, config)
+    condition = sampled_condition(run, model, state, config, dataset)
     arrays = {"codes": codes}
     if condition is not None:
         arrays["condition"] = condition
@@ -43,22 +46,29 @@ def main(config, output_dir):
     shown = (np.arange(len(redshifts))[:, None] * config.n + np.arange(each)).ravel()
     images = decode_codes(model, codes[shown], None if condition is None else condition[shown])
     blocks = images.reshape(len(redshifts), each, *model.image_shape)
-    figures.save(drawn(blocks, redshifts, style), output_dir / "samples", style)
+    picture = drawn(blocks, redshifts, state["condition_names"], style)
+    figures.save(picture, output_dir / "samples", style)
     if config.nearest:
-        draw_nearest(run, run.load_dataset(config.dataset), shown, images, output_dir, style)
+        some = np.linspace(0, len(shown) - 1, min(COMPARED, len(shown))).astype(int)
+        columns = {"sample": shown[some]}
+        if condition is not None:
+            for column, name in enumerate(state["condition_names"]):
+                columns[f"sample_{name}"] = condition[shown[some], column]
+        draw_nearest(run, dataset, images[some], columns, output_dir, style)
 
 
-def drawn(blocks, redshifts, style):
+def drawn(blocks, redshifts, condition_names, style):
     """The picture of a block of galaxies for each redshift, (blocks, n, H, W, C)."""
     if len(blocks) == 1:
         return figures.grid(blocks[0], style=style)
-    titles = [f"z = {redshift:g}" for redshift in redshifts]
+    name = "z" if condition_names[0] == "redshift" else condition_names[0]
+    titles = [f"{name} = {redshift:g}" for redshift in redshifts]
     if blocks.shape[1] <= WIDEST:  # a row for each redshift, so that one galaxy stands under itself
         return figures.rows(blocks, titles, style=style)
     return figures.panels(blocks, titles, style=style)
 
 
-def sampled_condition(run, model, state, config):
+def sampled_condition(run, model, state, config, dataset):
     """Condition of every generated galaxy, (blocks x n, K) in physical units, or None.
 
     Raises:
@@ -68,7 +78,6 @@ def sampled_condition(run, model, state, config):
         return None
     others = None
     if config.redshift is None or model.condition_dim > 1:
-        dataset = run.load_dataset(config.dataset)
         chosen = np.random.default_rng(config.seed).choice(dataset.split("train"), config.n)
         others = dataset.condition[chosen]
         if config.redshift is None:
@@ -77,26 +86,25 @@ def sampled_condition(run, model, state, config):
     return trained.redshift_conditions(run, model, state, np.repeat(config.redshift, config.n), others)
 
 
-def draw_nearest(run, dataset, shown, images, output_dir, style):
-    """Draws and lists the training galaxy that is nearest to each of the first images.
+def draw_nearest(run, dataset, images, columns, output_dir, style):
+    """Draws and lists the training galaxy that is nearest to each image.
 
     Args:
         run: Run.
         dataset: GalaxyDataset.
-        shown: (n,) numbers of the images in samples.npz.
         images: (n, H, W, C).
+        columns: what the table says of the images besides, name -> (n,).
         output_dir: where nearest and its table go.
         style: Style.
     """
     from galvae.nearest import nearest_real
 
-    shown, images = shown[:COMPARED], images[:COMPARED]
     found, difference, real = nearest_real(
         images, dataset, dataset.split("train"), turned=run.config.dataset.augment
     )
     labels = ("generated", "nearest\nreal")
-    captions = [f"{value:.3f}" for value in difference]
+    captions = [f"rms {value:.3f}" for value in difference]
     figure = figures.compared(images, real, labels, 10, captions, style)
     figures.save(figure, output_dir / "nearest", style)
-    columns = {"sample": shown, "rms_difference": difference}
-    write_table(galaxy_table(dataset, found, columns), output_dir / "nearest")
+    table = galaxy_table(dataset, found, {**columns, "rms_difference": difference})
+    write_table(table, output_dir / "nearest")

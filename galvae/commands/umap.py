@@ -42,7 +42,8 @@ def main(config, output_dir):
     indices = dataset.split(config.split)
     column = dataset.column(config.colour, indices)
     laid_out, reused = embed(run, model, dataset, indices, config)
-    laid_out.save(output_dir / "embedding.npz")
+    if reused is None:  # kept at once: it took time, and a mistaken box does not change it
+        laid_out.save(output_dir / "embedding.npz")
 
     table = galaxy_table(dataset, indices, found_columns(laid_out, dataset))
     boxed = None
@@ -55,6 +56,8 @@ def main(config, output_dir):
             )
         write_table(table[boxed], output_dir / "box")
         log.info("%d of %d galaxies lie in the box", boxed.sum(), len(boxed))
+    if reused is not None:
+        laid_out.save(output_dir / "embedding.npz")
     write_table(table, output_dir / "umap")
     style = figures.Style.of(config)
     figure = figures.scatter(*laid_out.plane.T, NAMES, column, style, marked=config.box, equal=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -328,8 +329,17 @@ def read_splits(path):
         GalvaeError: if the file is missing or holds anything but three arrays of indices.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, because NumPy leaves a file open that is no whole archive.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
             splits = {name: stored[name] for name in SPLITS}
-    except (OSError, ValueError, KeyError) as error:
-        raise GalvaeError(f"{path}: expected the indices of {', '.join(SPLITS)} ({error})") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise GalvaeError(
+            f"{path}: expected the indices of {', '.join(SPLITS)}, received a damaged file ({error})"
+        ) from error
+    for name, indices in splits.items():
+        if indices.dtype.kind not in "iu" or indices.ndim != 1 or not len(indices) or indices.min() < 0:
+            raise GalvaeError(
+                f"{path}: expected the indices of {', '.join(SPLITS)}, received for {name} {indices.dtype} of "
+                f"shape {indices.shape}"
+            )
     return splits

@@ -1,5 +1,7 @@
 """Galaxies on a canvas: every pixel of every galaxy covers the same whole number of dots."""
 
+import textwrap
+
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
@@ -101,6 +103,9 @@ class Canvas:
         gap = max(1, round(GAP * high)) * zoom
         left = round(0.6 * LINE + LETTER * max(_longest(text) for text in row_labels)) if row_labels else 0
         top = LINE + LINE // 4 if column_labels is not None else 0
+        if captions is not None:  # a long id must not run into its neighbour
+            letters = max(8, int(wide * zoom / (1.15 * LETTER)))  # digits and capitals are wide
+            captions = [_wrapped(text, letters) for text in captions]
         lines = (
             max((text.count("\n") + 1 for text in captions if text), default=0) if captions is not None else 0
         )
@@ -137,6 +142,10 @@ class Canvas:
 def whole_zoom(width, wanted=WIDTH):
     """Dots of a pixel that bring pictures of so many pixels close to a width."""
     return max(1, round(wanted / (width * (1 + GAP))))
+
+
+def _wrapped(text, letters):
+    return "\n".join(textwrap.fill(line, letters) for line in text.split("\n"))
 
 
 def _longest(text):

@@ -23,6 +23,8 @@ from galvae.figures.canvas import (
 )
 from galvae.figures.style import DPI, PLAIN, RC
 
+WIDEST = 350  # dots of a galaxy, where several pictures of it stand under each other
+
 
 def grid(images, columns=None, captions=None, style=PLAIN):
     """Images side by side, nearly square unless `columns` says otherwise.
@@ -181,4 +183,6 @@ def _stacked(kinds, columns, captions=None, groups=None):
             under = captions[start : start + columns] if last else []
             texts += [*under, *[""] * (columns - len(under))]
     texts = texts if captions is not None else None
-    return picture(Canvas(np.concatenate(images), columns, labels, captions=texts))
+    # Few galaxies are not enlarged to the width of a picture that is as many rows high.
+    width = min(WIDTH, WIDEST * columns)
+    return picture(Canvas(np.concatenate(images), columns, labels, captions=texts, width=width))

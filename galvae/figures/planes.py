@@ -9,6 +9,8 @@ from galvae.figures.canvas import GAP, LARGEST, LETTER, WIDTH, Canvas, axes_of_d
 from galvae.figures.scatter import draw_scatter
 from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN
 
+LABEL = 90  # dots that the label of a tick takes, with room around it
+
 
 def plane(images, x, y, names, faded=None, style=PLAIN):
     """Images over a plane, each centred at its place, with the coordinates as ticks.
@@ -82,14 +84,16 @@ def montage(images, places, names, faded=None, background=None, style=PLAIN):
     coloured = fade(rgb(images, style), faded)
     height, width = coloured.shape[1:3]
     span = np.ptp(places, axis=0)
-    apart = np.inf
-    for index in range(len(places) - 1):
-        apart = min(apart, np.abs(places[index + 1 :] - places[index]).max(axis=1).min())
+    distinct, apart = np.unique(places, axis=0), np.inf
+    for index in range(len(distinct) - 1):
+        apart = min(apart, np.abs(distinct[index + 1 :] - distinct[index]).max(axis=1).min())
+    if len(distinct) == 1 and background is not None:  # an eighth of the points' plane
+        apart = np.ptp(background, axis=0).max() / 8
     zoom = max(1, round(WIDTH / 8 / width))
     side = zoom * max(height, width) * (1 + GAP)
     scale = side / apart if np.isfinite(apart) and apart > 0 else 1.0  # dots per unit of the plane
     largest = (LARGEST - side) / max(span.max(), 1e-12)
-    covered = bool(scale > largest)
+    covered = bool(scale > largest) or len(distinct) < len(places)
     scale = min(scale, largest)
     margin = 0.75 * side / scale
     low, high = places.min(axis=0) - margin, places.max(axis=0) + margin
@@ -144,10 +148,11 @@ def _ticks(values, places):
         places: (n,) their dots.
     """
     shown = values
-    if len(values) > 9 or not np.allclose(values, np.round(values, 2)):
-        between = MaxNLocator(9, steps=[1, 2, 5, 10]).tick_values(values[0], values[-1])
+    most = int(np.clip(np.ptp(places) / LABEL, 1, 9))
+    if len(values) > most + 1 or not np.allclose(values, np.round(values, 2)):
+        between = MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=1).tick_values(values[0], values[-1])
         between = between[(between >= values[0]) & (between <= values[-1])]
-        shown = between if len(between) > 1 else values
+        shown = between if len(between) > 1 else values[[0, -1]]
     return np.interp(shown, values, places), [
         f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in shown
     ]

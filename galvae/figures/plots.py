@@ -44,7 +44,7 @@ def loss_curves(history):
             if all(value > 0 for *_, values in curves for value in values):
                 axes.set_yscale("log")
                 axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-                axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+                axes.yaxis.set_minor_formatter(_PlainLog(minor_thresholds=(1.5, 0.5)))
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
             axes.set(title=term.replace("_", " "), xlabel="epoch")
             if len(curves) > 2:
@@ -52,6 +52,13 @@ def loss_curves(history):
         figure.axes[0].set_ylabel("per image")
         figure.axes[0].legend()
         return figure
+
+
+class _PlainLog(LogFormatter):
+    """Labels of the ticks that matplotlib would label, written as those of whole powers are: 0.06, not 6e-02."""
+
+    def __call__(self, value, place=None):
+        return f"{value:g}" if super().__call__(value, place) else ""
 
 
 def information_bars(information, unit="nats", active=None):
@@ -111,7 +118,7 @@ def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
                     if prior:
                         values = np.linspace(low[row], high[row], 200)
                         density = np.exp(-(values**2) / 2) / np.sqrt(2 * np.pi)
-                        axes.plot(values, density, color="black", lw=0.8)
+                        (normal,) = axes.plot(values, density, color="black", lw=0.8)
                     axes.set_yticks([])
                     axes.spines["left"].set_visible(False)
                     axes.set_title(f"{information[order[row]]:.2f} {unit}", size=7)
@@ -132,6 +139,8 @@ def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
                     axes.set_xlabel(f"code {order[column]}")
                 if column == 0 and row > 0:
                     axes.set_ylabel(f"code {order[row]}")
+        if prior and count > 1:
+            figure.legend([normal], ["prior"], loc="upper right")
         return figure
 
 
@@ -141,7 +150,7 @@ def predictions(true, predicted, name, summary):
     Args:
         true, predicted: (n,).
         name: of the condition, with its unit.
-        summary: short text drawn in the corner.
+        summary: short text drawn above.
     """
     low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
     with matplotlib.rc_context(RC):
@@ -153,7 +162,7 @@ def predictions(true, predicted, name, summary):
             size = float(np.clip(4000 / len(true), 1, 12))
             axes.scatter(true, predicted, s=size, lw=0, color=TRAIN, alpha=0.6, rasterized=True)
         axes.plot([low, high], [low, high], color="black", lw=0.8)
-        axes.text(0.03, 0.97, summary, transform=axes.transAxes, va="top", size=8)
+        axes.set_title(summary, loc="left", size=8)  # above the axes, where no galaxy can lie
         axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", aspect="equal")
         return figure
 
@@ -230,7 +239,8 @@ def _draw_runs(axes, x, y, groups, style):
         chosen = chosen[np.argsort(x[chosen], kind="stable")]
         looks = {
             "color": colours[index],
-            "marker": MARKERS[index % len(MARKERS)],
+            # Shifted by one each time the colours begin again, so that single points differ too.
+            "marker": MARKERS[(index + index // len(MARKERS)) % len(MARKERS)],
             "ls": DASHES[index // len(MARKERS) % len(DASHES)],
         }
         axes.plot(x[chosen], y[chosen], lw=1, ms=4, label=_wrapped(name), **looks)
