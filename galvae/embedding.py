@@ -6,6 +6,7 @@ import logging
 import time
 import warnings
 import zipfile
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,16 @@ ARRAYS = {  # name -> kind and number of dimensions
 }
 
 # What NumPy and zipfile raise for a file that is not what it should be.
-DAMAGED = (OSError, ValueError, TypeError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile)
+DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 log = logging.getLogger(__name__)
 

@@ -137,8 +137,8 @@ def prediction_errors(true, predicted, redshift=True):
 
     Returns:
         dict with rmse, mean_absolute_error, correlation (None where either is constant), and, for redshifts, in the
-        terms of photometric ones with dz = (predicted - true) / (1 + true): bias (median of dz), sigma_nmad (1.48
-        times the median of |dz - bias|) and outliers (share with |dz| > 0.15).
+        terms of photometric ones with dz = predicted - true: bias (median of dz / (1 + true)), sigma_nmad (1.48
+        times the median of |dz - median(dz)| / (1 + true)) and outliers (share with |dz| / (1 + true) > 0.15).
 
     Reference:
         Brammer, van Dokkum & Coppi 2008, ApJ 686, 1503 (sigma_nmad); Hildebrandt et al. 2010, A&A 523, A31.
@@ -154,10 +154,9 @@ def prediction_errors(true, predicted, redshift=True):
     if not redshift:
         return found
     relative = error / (1 + true)
-    bias = np.median(relative)
     return {
         **found,
-        "bias": float(bias),
-        "sigma_nmad": float(1.48 * np.median(np.abs(relative - bias))),
+        "bias": float(np.median(relative)),
+        "sigma_nmad": float(1.48 * np.median(np.abs(error - np.median(error)) / (1 + true))),
         "outliers": float(np.mean(np.abs(relative) > 0.15)),
     }

@@ -63,13 +63,10 @@ def redshift_conditions(run, model, state, values, others=None):
     known = run.data_report().get(f"condition {name}", {})
     low, high = known.get("low"), known.get("high")
     if low is not None and (np.min(values) < low or np.max(values) > high):
+        asked = " to ".join(f"{value:g}" for value in dict.fromkeys((np.min(values), np.max(values))))
         log.warning(
-            "%s from %g to %g: the training data reach from %.4g to %.4g; the model has seen none beyond",
-            name,
-            np.min(values),
-            np.max(values),
-            low,
-            high,
+            "%s %s: the training data reach from %.4g to %.4g; the model has seen none beyond",
+            *(name, asked, low, high),
         )
     condition = np.zeros((len(values), model.condition_dim), np.float32) if others is None else others.copy()
     condition[:, 0] = values

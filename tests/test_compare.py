@@ -246,6 +246,16 @@ def test_a_dataset_that_has_moved_is_one_line(galvae, sweep, trained, tmp_path):
         assert "say where to with dataset.path=" in err
         assert len(err.splitlines()) == 1
         assert sorted(tmp_path.rglob("*")) == before
+        # Among others that are there, it is left out.
+        other = tmp_path / "other"
+        shutil.copytree(sweep / JOBS[3], other)
+        config = other / "config.yaml"
+        config.write_text(config.read_text().replace(str(data), str(moved)))
+        status, out, err = galvae("compare", f"runs=[{sweep / JOBS[2]},{other}]", "n=1", "hydra.run.dir=both")
+        assert status == 0, err
+        assert f"{JOBS[2]} is not drawn: dataset.path: {data}: not there" in err
+        with np.load(tmp_path / "both" / "samples.npz") as stored:
+            assert list(stored["runs"]) == ["other"]
         assert galvae("compare", f"runs=[{sweep / JOBS[2]}]", f"dataset.path={moved}", "n=1")[0] == 0
     finally:
         moved.rename(data)

@@ -130,10 +130,16 @@ def test_the_prior_is_named_where_it_is_drawn():
     codes = np.random.default_rng(0).normal(size=(50, 3))
     (legend,) = figures.pairs(codes, np.ones(3)).legends
     assert [text.get_text() for text in legend.get_texts()] == ["prior"]
-    assert not figures.pairs(codes, np.ones(3), prior=False).legends
+    assert not figures.pairs(codes, np.ones(3), prior=False).legends[0].get_texts()
 
 
 def test_more_runs_than_colours_differ_in_their_markers():
     names = [f"run {index}" for index in range(25)]
     axes = figures.rate_distortion(np.arange(25.0), np.arange(25.0), names, names).axes[0]
     assert len({(str(line.get_color()), line.get_marker()) for line in axes.lines}) == 25
+
+
+def test_small_information_is_not_written_as_nothing():
+    assert figures.amount(1.957, "nats") == "1.96 nats"
+    assert figures.amount(0.0521, "nats") == "0.05 nats"
+    assert figures.amount(0.0014, "variance") == "variance 0.001"

@@ -68,7 +68,7 @@ def test_the_condition_is_walked_with_the_code_held(galvae, trained, tmp_path):
     found = arrays(tmp_path / "t" / "condition.npz")
     np.testing.assert_allclose(found["condition"][..., 0], np.tile(np.linspace(0.2, 4, 5), (8, 1)), rtol=1e-6)
     assert (found["codes"] == found["codes"][:, :1]).all()
-    assert "redshift from 0.2 to 4: the training data reach from 0.1644 to 2" in err
+    assert "redshift 0.2 to 4: the training data reach from 0.1644 to 2" in err
     model, _ = run.load_model()
     np.testing.assert_allclose(
         found["images"][3, 4], model.decode(found["codes"][3, [4]], np.full((1, 1), 4, "f4"))[0], atol=1e-5
@@ -179,8 +179,40 @@ def test_redshifts_far_outside_are_drawn_with_a_warning(galvae, trained, tmp_pat
     status, _, err = galvae("sample", f"run={trained('cvae2')}", where, "n=30", "redshift=[0.5,9]")
     assert status == 0
     assert err == (
-        "redshift from 0.5 to 9: the training data reach from 0.1644 to 2; the model has seen none beyond\n"
+        "redshift 0.5 to 9: the training data reach from 0.1644 to 2; the model has seen none beyond\n"
     )
     found = arrays(tmp_path / "s" / "samples.npz")
     np.testing.assert_allclose(found["condition"][:, 0], np.repeat([0.5, 9], 30))
     np.testing.assert_array_equal(found["codes"][:30], found["codes"][30:])
+
+
+def test_the_nearest_galaxies_of_every_redshift_are_listed(galvae, trained, tmp_path):
+    folder = tmp_path / "s"
+    run = f"run={trained('cvae2')}"
+    overrides = ["n=70", "redshift=[0.5,1.5]", "nearest=true"]
+    assert galvae("sample", run, f"hydra.run.dir={folder}", *overrides)[0] == 0
+    table = Table.read(folder / "nearest.ecsv")
+    assert len(table) == 100
+    stored = arrays(folder / "samples.npz")
+    np.testing.assert_allclose(table["sample_redshift"], stored["condition"][table["sample"], 0])
+    assert set(table["sample_redshift"]) == {0.5, 1.5}
+    data = Run.open(trained("cvae2")).load_dataset()
+    real = data.to_unit(data.images[table["index"]])
+    # Blobs are round: as they were found, so they are turned.
+    expected = np.sqrt(((real - stored["images"][table["sample"]]) ** 2).mean(axis=(1, 2, 3)))
+    np.testing.assert_allclose(table["rms_difference"], expected, rtol=1e-3)
+
+
+def test_many_samples_are_written_in_batches(galvae, trained, tmp_path, monkeypatch):
+    from galvae import latent
+    from galvae.commands import sample
+
+    monkeypatch.setattr(latent, "BATCH", 16)
+    monkeypatch.setattr(sample, "DRAWN", 9)
+    where = f"hydra.run.dir={tmp_path / 's'}"
+    status, _, err = galvae("sample", f"run={trained('vae')}", where, "n=50")
+    assert status == 0
+    assert err == "the picture shows the first 9 of 50 galaxies of each block\n"
+    stored = arrays(tmp_path / "s" / "samples.npz")
+    model, _ = Run.open(trained("vae")).load_model()
+    np.testing.assert_allclose(stored["images"], model.decode(stored["codes"]), atol=1e-5)

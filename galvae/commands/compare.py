@@ -61,7 +61,8 @@ def main(config, output_dir):
         row = {"run": name, "status": "unreadable"}
         if run is not None:
             row |= {column_of(key): settings[name].get(key) for key in ("latent_dim", *keys)}
-            measured, samples[name] = read(run, name, config, backend, noise)
+            alone = len(settings) == 1
+            measured, samples[name] = read(run, name, config, backend, noise, alone)
             row |= measured
         rows.append(row)
     samples = {name: found for name, found in samples.items() if found is not None}
@@ -101,7 +102,7 @@ def open_runs(paths):
     return runs
 
 
-def read(run, name, config, backend, noise):
+def read(run, name, config, backend, noise, alone):
     """What the table says of a run, and its samples.
 
     Args:
@@ -110,6 +111,7 @@ def read(run, name, config, backend, noise):
         config: CompareConfig.
         backend: of Keras.
         noise: (n, at least latent_dim) standard normal numbers.
+        alone: whether no other run is compared; a dataset that is not there is then an error.
 
     Returns:
         (row, samples): dict of the table's columns, and dict of codes (n, latent_dim), images (n, H, W, C) and,
@@ -127,7 +129,13 @@ def read(run, name, config, backend, noise):
     if run.status != "finished":
         log.warning("%s (%s): its best epoch of %d so far is drawn", name, run.status, state["epoch"])
         row |= results(read_metrics(run), state["history"])
-    dataset = run.load_dataset(config.dataset)
+    try:
+        dataset = run.load_dataset(config.dataset)
+    except GalvaeError as error:
+        if alone:
+            raise
+        log.warning("%s is not drawn: %s", name, error)
+        return row, None
     mean, _ = encode_dataset(model, dataset, dataset.split("val")[: config.galaxies])
     row["active_units"] = int(active_units(mean).sum())
     row["parameters"] = model.count_params()

@@ -1,6 +1,7 @@
 """galvae evaluate: score every galaxy of a split."""
 
 import json
+import logging
 
 import numpy as np
 
@@ -8,7 +9,10 @@ from galvae import figures, trained
 from galvae.atomic import replacing, save_arrays
 from galvae.table import code_columns, galaxy_table, write_table
 
+FEW = 20  # galaxies, below which variances of codes are noise
 PREDICTED = 2000  # galaxies whose condition is predicted by trying a grid, at most
+
+log = logging.getLogger(__name__)
 
 
 def main(config, output_dir):
@@ -32,6 +36,8 @@ def main(config, output_dir):
     predicted, how = predictions(model, dataset, indices, scores.pop("predicted", None), config)
     told, unit = information(mean, log_variance), information_unit(model)
     active = active_units(mean)
+    if len(indices) < FEW:
+        log.warning("%d galaxies tell little of active units; split=all has more", len(indices))
 
     report = {
         "run": str(run.path),
@@ -107,11 +113,12 @@ def condition_columns(dataset, predicted):
 
 def draw_predictions(dataset, indices, predicted, output_dir, style):
     """Draws predicted against true conditions, a figure each; returns their errors by name."""
+    from galvae.evaluation import REDSHIFTS
     from galvae.metrics import prediction_errors
 
     errors = {}
     for column, (name, values, unit) in enumerate(condition_columns(dataset, predicted)):
-        asked, is_redshift = np.isfinite(values), name.lower().startswith(("redshift", "z"))
+        asked, is_redshift = np.isfinite(values), name.lower() in REDSHIFTS
         true = dataset.condition[indices[asked], column]
         errors[name] = {"galaxies": int(asked.sum()), **prediction_errors(true, values[asked], is_redshift)}
         found = errors[name]

@@ -76,7 +76,7 @@ class Walks:
         values = self.centre[axes, None] + self.offsets * self.spread[axes, None]
         codes = axis_codes(self.origin, axes, values)
         images = self.decoded(codes)
-        labels = [f"code {axis}\n{self.told[axis]:.2f} {self.unit}" for axis in axes]
+        labels = [f"code {axis}\n{figures.amount(self.told[axis], self.unit)}" for axis in axes]
         self.save("traverse", images, codes, axes=axes, offsets=self.offsets, information=self.told[axes])
         self.animate("traverse", images, [f"code {axis}" for axis in axes])
         captions = None
@@ -99,7 +99,7 @@ class Walks:
         x, y = (self.centre[axis] + self.offsets * self.spread[axis] for axis in (first, second))
         codes = plane_codes(self.origin, (first, second), x, y)
         images = self.decoded(codes)
-        names = [f"code {axis} ({self.told[axis]:.2f} {self.unit})" for axis in (first, second)]
+        names = [f"code {axis} ({figures.amount(self.told[axis], self.unit)})" for axis in (first, second)]
         self.save("plane", images, codes, axes=[first, second], x=x, y=y)
         plane = figures.plane(images, x, y, names, style=self.style)
         figures.save(plane, self.output_dir / "plane", self.style)
@@ -123,8 +123,8 @@ class Walks:
         labels = (
             [f"galaxy {row + 1}" for row in range(len(codes))] if self.at is None else [f"id {config.at}"]
         )
-        self.animate("condition", images)
         columns = [f"{'z' if name == 'redshift' else name} {value:.2f}" for value in values]
+        self.animate("condition", images, np.repeat(columns, len(codes)).reshape(-1, len(codes)))
         figure = figures.rows(images, labels, columns, style=self.style)
         figures.save(figure, self.output_dir / "condition", self.style)
 
@@ -143,7 +143,7 @@ class Walks:
             condition = ((1 - share) * first + share * last).astype(np.float32)
         images = self.decoded(path[None], condition)
         self.save("between", images, path[None], ids=self.dataset.ids[self.ends].astype(str))
-        self.animate("between", images)
+        self.animate("between", images, [[f"{value:.2f}"] for value in share[:, 0]])
         real = self.dataset.to_unit(self.dataset.images[self.ends])
         strip = np.concatenate([real[:1], images[0], real[1:]])
         captions = [f"id {config.from_}", *[f"{value:.2f}" for value in share[:, 0]], f"id {config.to}"]

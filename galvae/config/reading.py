@@ -55,7 +55,7 @@ class EvaluateConfig(RunConfig):
     )
     colour: str | None = key(f"of the latent scatter: {COLOUR}")
     latents: int = key("most informative latent dimensions in the figure of pairs", at_least=2, at_most=12)
-    bootstrap: int = key("resamples behind the intervals of the means", at_least=100, at_most=100_000)
+    bootstrap: int = key("resamples behind the intervals of the means", at_least=100, at_most=10_000)
     condition_grid: int = key(
         "conditions at which cvae and cvae2 are tried to predict a galaxy's own, evenly over the training "
         "range; 0: no prediction",
@@ -86,7 +86,7 @@ class SampleConfig(RunConfig):
 class TraverseConfig(RunConfig):
     """Walk through the latent space: along axes, a plane, redshift, or from galaxy to galaxy."""
 
-    steps: int = key("images along each axis", at_least=2, at_most=100)
+    steps: int = key("images along each axis", at_least=2, at_most=50)
     span: float = key(
         "reach of an axis on either side, in standard deviations of the prior (ae: of its codes)", above=0
     )

@@ -19,10 +19,11 @@ from galvae.figures.plots import (
     rate_distortion,
 )
 from galvae.figures.scatter import latent_scatter, scatter
-from galvae.figures.style import Style, save
+from galvae.figures.style import Style, amount, save
 
 __all__ = [
     "Style",
+    "amount",
     "animate",
     "compared",
     "grid",

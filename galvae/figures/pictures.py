@@ -142,7 +142,7 @@ def animate(frames, path, columns=None, captions=None, style=PLAIN, seconds=0.1)
         frames: (frames, n, H, W, C) intensities in [0, 1]; the n images of a frame stand side by side.
         path: the file, with its ending.
         columns: images in a row.
-        captions: n texts under the images, or None.
+        captions: n texts under the images, or (frames, n), those of each frame; or None.
         style: Style.
         seconds: that a frame is shown.
     """
@@ -150,8 +150,9 @@ def animate(frames, path, columns=None, captions=None, style=PLAIN, seconds=0.1)
 
     columns = columns or int(np.ceil(np.sqrt(frames.shape[1])))
     pictures = []
-    for frame in frames:
-        figure = picture(Canvas(rgb(frame, style), columns, captions=captions, width=WIDTH // 2))
+    captions = [captions] * len(frames) if np.ndim(captions) < 2 else captions
+    for frame, texts in zip(frames, captions, strict=True):
+        figure = picture(Canvas(rgb(frame, style), columns, captions=texts, width=WIDTH // 2))
         pictures.append(Image.fromarray(_rendered(figure)))
     order = [*pictures, *pictures[-2:0:-1]]
     with replacing(path) as beside:

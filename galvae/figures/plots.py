@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
 from galvae.figures.scatter import BINNED, HEXAGONS
-from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN, VAL
+from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN, VAL, amount
 
 MARKERS = "osD^vPX*<>"
 DASHES = ("-", "--", ":")
@@ -121,7 +121,7 @@ def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
                         (normal,) = axes.plot(values, density, color="black", lw=0.8)
                     axes.set_yticks([])
                     axes.spines["left"].set_visible(False)
-                    axes.set_title(f"{information[order[row]]:.2f} {unit}", size=7)
+                    axes.set_title(amount(information[order[row]], unit), size=7)
                 else:
                     ranges = [(low[column], high[column]), (low[row], high[row])]
                     counts, xs, ys = np.histogram2d(shown[:, column], shown[:, row], bins, ranges)
@@ -139,8 +139,10 @@ def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
                     axes.set_xlabel(f"code {order[column]}")
                 if column == 0 and row > 0:
                     axes.set_ylabel(f"code {order[row]}")
-        if prior and count > 1:
-            figure.legend([normal], ["prior"], loc="upper right")
+        if count > 1:
+            title = "colour: galaxies in a bin, logarithmic,\nfrom one to each panel's most"
+            handles, names = ([normal], ["prior"]) if prior else ([], [])
+            figure.legend(handles, names, loc="upper right", title=title, title_fontsize=8, alignment="right")
         return figure
 
 

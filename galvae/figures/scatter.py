@@ -6,7 +6,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN
+from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN, amount
 
 BINNED = 50_000  # points; more are counted in hexagons where they have no classes
 HEXAGONS = 120  # across
@@ -52,7 +52,7 @@ def latent_scatter(codes, information, column=None, information_unit="nats", sty
         style: Style.
     """
     order = np.argsort(-information, kind="stable")
-    names = [f"code {axis} ({information[axis]:.2f} {information_unit})" for axis in order]
+    names = [f"code {axis} ({amount(information[axis], information_unit)})" for axis in order]
     if len(order) > 1:
         return scatter(codes[:, order[0]], codes[:, order[1]], names, column, style)
     with matplotlib.rc_context(RC):

@@ -64,6 +64,12 @@ class Style:
 PLAIN = Style()
 
 
+def amount(information, unit):
+    """How much a latent dimension tells, in words, as "1.96 nats" or "variance 0.0052"."""
+    number = f"{information:.2f}" if information >= 0.095 else f"{information:.1g}"
+    return f"variance {number}" if unit == "variance" else f"{number} {unit}"
+
+
 def save(figure, path, style=PLAIN):
     """Writes a figure, 200 dots per inch.
 
