@@ -37,6 +37,12 @@ def keras():
 
 
 @pytest.fixture
+def float32():
+    """Sets the precision back that a command of another test may have left."""
+    devices.setup("tensorflow", "float32", 0)
+
+
+@pytest.fixture
 def galvae(tmp_path, monkeypatch, capfd):
     """Runs the command line in an empty folder; returns (exit status, standard output, standard error)."""
     monkeypatch.chdir(tmp_path)

@@ -437,7 +437,7 @@ def test_a_picture_that_no_memory_holds_is_one_line(galvae, small_files, tmp_pat
     def refuse(*arguments):
         raise MemoryError("Unable to allocate 229. GiB")
 
-    monkeypatch.setattr(latent, "decode_codes", refuse)
+    monkeypatch.setattr(latent, "decoded_batches", refuse)
     status, _, err = galvae("sample", f"run={tmp_path / 'run'}")
     assert status == 1
     assert err.splitlines()[-1].startswith("galvae: not enough memory: Unable to allocate 229. GiB; expected")

@@ -65,7 +65,7 @@ def test_the_published_prediction_is_read_from_the_decoders_input():
     np.testing.assert_allclose(found["predicted"], data.condition, rtol=1e-4)
 
 
-def test_many_images_give_the_same_scores(monkeypatch):
+def test_many_images_give_the_same_scores(float32, monkeypatch):
     from galvae import latent
     from galvae.evaluation import score_dataset
 

@@ -38,7 +38,7 @@ def test_information_is_the_kl_of_each_dimension():
     np.testing.assert_allclose(information(mean, None), [0, 4])
 
 
-def test_many_images_are_encoded_by_a_compiled_function_with_the_same_result(monkeypatch):
+def test_many_images_are_encoded_by_a_compiled_function_with_the_same_result(float32, monkeypatch):
     from galvae import devices, latent
 
     compiled = []
