@@ -51,6 +51,8 @@ def test_empty_places_are_white_and_faded_ones_grey():
     faded = np.array([[False, True], [False, False]])
     figure = figures.plane(shown, np.arange(2.0), np.arange(2.0), NAMES, faded)
     assert (cell(figure, 0, 0) == 1).all()
+    assert [text.get_text() for text in figure.texts] == ["grey: no real galaxy near"]
+    assert not figures.plane(shown, np.arange(2.0), np.arange(2.0), NAMES, faded & False).texts
     grey = cell(figure, 0, 1)
     assert np.ptp(grey, axis=-1).max() < 1e-6
     assert abs(grey - FADED).max() <= 0.2 * FADED + BYTE

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from galvae.figures.canvas import GAP, LARGEST, LETTER, WIDTH, Canvas, axes_of_dots, fade, rgb
+from galvae.figures.canvas import GAP, LARGEST, LETTER, LINE, WIDTH, Canvas, axes_of_dots, fade, rgb
 from galvae.figures.scatter import draw_scatter
 from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN
 
@@ -26,8 +26,10 @@ def plane(images, x, y, names, faded=None, style=PLAIN):
         canvas = _plane_canvas(images, faded, style)
         height, width = canvas.dots.shape[:2]
         left, below, rest = 150, 110, 20
-        figure = Figure(figsize=((left + width + rest) / DPI, (below + height + rest) / DPI))
+        above = rest + _room_for_key(faded)
+        figure = Figure(figsize=((left + width + rest) / DPI, (below + height + above) / DPI))
         _plane_axes(figure, canvas, x, y, names, (left, below))
+        _name_faded(figure, faded)
         return figure
 
 
@@ -100,7 +102,9 @@ def montage(images, places, names, faded=None, background=None, style=PLAIN):
     size = np.ceil((high - low) * scale).astype(int)
     left, below, rest = 150, 110, 20
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=((left + size[0] + rest) / DPI, (below + size[1] + rest) / DPI))
+        above = rest + _room_for_key(faded)
+        figure = Figure(figsize=((left + size[0] + rest) / DPI, (below + size[1] + above) / DPI))
+        _name_faded(figure, faded)
         total = figure.get_size_inches() * DPI
         axes = figure.add_axes((left / total[0], below / total[1], size[0] / total[0], size[1] / total[1]))
         if background is not None:
@@ -114,6 +118,18 @@ def montage(images, places, names, faded=None, background=None, style=PLAIN):
             axes.imshow(image, extent=extent, interpolation="nearest", aspect="auto", zorder=2)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel=names[0], ylabel=names[1])
         return figure, covered
+
+
+def _room_for_key(faded):
+    """Dots that the key of faded images takes above a picture."""
+    return LINE if faded is not None and np.any(faded) else 0
+
+
+def _name_faded(figure, faded):
+    """Says above a picture what its grey images are, if it has any."""
+    if _room_for_key(faded):
+        width, height = figure.get_size_inches() * DPI
+        figure.text(1 - 20 / width, 1 - 6 / height, "grey: no real galaxy near", ha="right", va="top", size=7)
 
 
 def _plane_canvas(images, faded, style, width=WIDTH):
