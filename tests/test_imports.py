@@ -58,7 +58,7 @@ def test_arrows(module):
         assert not within(found, "galvae") - within(found, "galvae.config", "galvae.errors")
     if module in ("galvae.losses", "galvae.metrics", "galvae.schedules", "galvae.errors", "galvae.stretch"):
         assert within(found, "galvae") <= {"galvae.errors"}
-    if module in ("galvae.latent", "galvae.evaluation", "galvae.nearest", "galvae.table"):
+    if module in ("galvae.latent", "galvae.evaluation", "galvae.nearest", "galvae.embedding", "galvae.table"):
         assert not within(found, "galvae.figures", "galvae.run", "galvae.training", "galvae.models")
     if module == "galvae.training":
         assert not within(found, "galvae.data", "galvae.models", "galvae.run", "galvae.commands")

@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 from conftest import SMALL, blobs
 
-from galvae import embedding
+from galvae.cells import inside
 from galvae.run import Run
 
 QUICK = ("n_neighbors=5", "n_epochs=30", "grid=5")
@@ -144,7 +144,7 @@ def test_a_box_lists_and_decodes_its_galaxies(galvae, embedded):
     assert f"{chosen.sum()} of 60 galaxies lie in the box" in err
     points = read(embedded / "umap-2" / "montage.npz")["points"]
     side = max(box[1] - box[0], box[3] - box[2]) / 5
-    assert embedding.inside(points, np.add(box, [-side, side, -side, side])).all()
+    assert inside(points, np.add(box, [-side, side, -side, side])).all()
 
 
 def test_a_box_without_galaxies_says_where_they_are_and_keeps_the_embedding(galvae, embedded):

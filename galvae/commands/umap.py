@@ -8,6 +8,7 @@ import numpy as np
 
 from galvae import checkpoints, embedding, figures, trained
 from galvae.atomic import replacing, save_arrays
+from galvae.cells import Cells, inside
 from galvae.errors import GalvaeError
 from galvae.table import code_columns, galaxy_table, write_table
 
@@ -48,7 +49,7 @@ def main(config, output_dir):
     table = galaxy_table(dataset, indices, found_columns(laid_out, dataset))
     boxed = None
     if config.box is not None:
-        boxed = embedding.inside(laid_out.plane, config.box)
+        boxed = inside(laid_out.plane, config.box)
         if not boxed.any():
             span = np.round(laid_out.region, 2).tolist()
             raise GalvaeError(
@@ -62,7 +63,7 @@ def main(config, output_dir):
     style = figures.Style.of(config)
     figure = figures.scatter(*laid_out.plane.T, NAMES, column, style, marked=config.box, equal=True)
     figures.save(figure, output_dir / "umap", style)
-    cells = embedding.Cells.over(config.box or laid_out.region, config.grid)
+    cells = Cells.over(config.box or laid_out.region, config.grid)
     draw_mosaic(dataset, laid_out, cells, output_dir, style)
     faded = draw_montage(model, dataset, laid_out, cells, config, output_dir, style)
     summary = {
