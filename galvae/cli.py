@@ -205,13 +205,14 @@ def place(command, words):
             if not value and not key.startswith("dataset."):
                 raise GalvaeError(f"{key}: expected a directory, received nothing")
             given[key] = value
-            placed[index] = f"{key}={_path_value(value, multirun)}"
+            listed = key == "runs" and value.startswith("[")
+            placed[index] = f"{key}={value if listed else _path_value(value, multirun)}"
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     elsewhere = [f"{key}=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}"] * (
         multirun and key not in given
     )
     read = next((name for name in ("run", "runs") if name in given), None)
-    if read is None or given[read][0] == "[" or (multirun and "," in given[read]):
+    if read is None or (read == "runs" and given[read][0] == "[") or (multirun and "," in given[read]):
         return placed + elsewhere
     value = given[read].strip("'\"")
     if value == "latest":
@@ -255,7 +256,7 @@ def complete(arguments):
 
 def _path_value(value, multirun):
     """The value of a path key as Hydra's grammar needs it; what is quoted already, or swept over, stays."""
-    if value in ("", "null") or value[0] in "'\"[" or (multirun and "," in value):
+    if value in ("", "null") or value[0] in "'\"" or (multirun and "," in value):
         return value
     return _quoted(value)
 

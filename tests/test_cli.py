@@ -242,3 +242,9 @@ def test_paths_of_any_letters_reach_the_command(name, galvae, tmp_path):
     assert f"{folder}/config.yaml: configuration: expected keys and values" in err
     status, _, err = galvae("train", "dataset=galaxy10", f"dataset.path={folder}/no.h5")
     assert f"{folder}/no.h5: No such file" in err
+
+
+def test_a_path_may_begin_with_a_bracket(galvae, tmp_path):
+    status, _, err = galvae("train", "dataset=galaxy10", "dataset.path=[old]/no.h5")
+    assert status == 2
+    assert f"{tmp_path}/[old]/no.h5: No such file" in err
