@@ -221,7 +221,7 @@ def place(command, words):
                 f"{read}=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
             )
         value = LATEST
-    path = Path(value).expanduser().resolve()
+    path = Path(os.path.expanduser(value)).resolve()
     placed = [word for word in placed if not word.startswith(f"{read}=")]
     placed.append(f"{read}={_quoted(path)}")
     if not (path.is_dir() if read == "runs" else (path / "config.yaml").is_file()):

@@ -74,7 +74,7 @@ def _given(overrides, key):
     pairs = (text.partition("=") for text in overrides)
     values = [value for name, _, value in pairs if name == key]
     plain = [re.sub(r"(\\+)(?='|$)", _half, value[1:-1]) if value[:1] == "'" else value for value in values]
-    return [Path(value.strip('"')).expanduser() for value in plain]
+    return [Path(os.path.expanduser(value.strip('"'))) for value in plain]
 
 
 def _half(found):

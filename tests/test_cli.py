@@ -248,3 +248,13 @@ def test_a_path_may_begin_with_a_bracket(galvae, tmp_path):
     status, _, err = galvae("train", "dataset=galaxy10", "dataset.path=[old]/no.h5")
     assert status == 2
     assert f"{tmp_path}/[old]/no.h5: No such file" in err
+
+
+@pytest.mark.parametrize("key", ["dataset.path", "run", "hydra.run.dir"])
+def test_a_home_that_nobody_has_is_no_traceback(key, galvae):
+    command = ["sample"] if key == "run" else ["train", "dataset=galaxy10", "dataset.path=no.h5"]
+    if key == "dataset.path":
+        command.pop()
+    status, _, err = galvae(*command, f"{key}=~nobody-of-this-name/x")
+    assert status == 2
+    assert len(err.splitlines()) == 1

@@ -28,7 +28,7 @@ def key_name(schema_field):
 
 def absolute(path):
     """An absolute path with `~` expanded, so that a run's configuration holds wherever it is read; or None."""
-    return None if path is None else os.path.abspath(Path(path).expanduser())
+    return None if path is None else os.path.abspath(os.path.expanduser(path))
 
 
 def make_absolute(section):

@@ -54,7 +54,7 @@ class Source:
 def cache_folder(cache_dir=None):
     """The folder of all entries: `cache_dir`, else $GALVAE_CACHE, else the user's cache folder."""
     if cache_dir or os.environ.get("GALVAE_CACHE"):
-        return Path(cache_dir or os.environ["GALVAE_CACHE"]).expanduser()
+        return Path(os.path.expanduser(cache_dir or os.environ["GALVAE_CACHE"]))
     import pooch
 
     return Path(pooch.os_cache("galvae"))
