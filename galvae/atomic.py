@@ -1,6 +1,7 @@
 """Files that are whole or absent: written beside their name and renamed."""
 
 import contextlib
+import json
 import os
 import zipfile
 from collections.abc import Iterable
@@ -29,6 +30,12 @@ def replacing(path):
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def save_json(path, values):
+    """Writes a dict as JSON."""
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 class Blocks(NamedTuple):

@@ -12,16 +12,8 @@ QUALITY = {
     "ssim": lambda outputs: metrics.structural_similarity(*_images(outputs)),
     "r2": lambda outputs: metrics.r_squared(*_images(outputs)),
 }
-REDSHIFTS = {
-    "redshift",
-    "z",
-    "zphot",
-    "zspec",
-    "z_phot",
-    "z_spec",
-    "photoz",
-    "photo_z",
-}  # names of conditions
+# Names of conditions that are redshifts.
+REDSHIFTS = {"redshift", "z", "zphot", "zspec", "z_phot", "z_spec", "photoz", "photo_z"}
 UNITS = {"psnr": "dB"}  # the nats of the objective are no unit of astropy's
 
 

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 from galvae import __version__, checkpoints
-from galvae.atomic import replacing
+from galvae.atomic import replacing, save_json
 from galvae.config.keys import LATEST
 from galvae.data import load_dataset
 from galvae.data.dataset import read_splits, save_splits
@@ -194,11 +194,12 @@ class Run:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        self._replace("history.csv", text.getvalue())
+        with replacing(self.path / "history.csv") as beside:
+            beside.write_text(text.getvalue(), encoding="utf-8")
 
     def write_json(self, name, values):
         """Writes a dict as JSON."""
-        self._replace(name, json.dumps(values, indent=1) + "\n")
+        save_json(self.path / name, values)
 
     def mark_latest(self):
         """Points outputs/train/latest of the working directory to this run; a warning if that cannot be."""
@@ -208,10 +209,6 @@ class Run:
                 beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
         except OSError as error:
             log.warning("%s does not point to this run: %s", LATEST, error.strerror)
-
-    def _replace(self, name, text):
-        with replacing(self.path / name) as beside:
-            beside.write_text(text, encoding="utf-8")
 
 
 def dataset_of(config):

@@ -39,6 +39,11 @@ def condition_of(model, dataset, indices):
     return dataset.condition[indices] if model.condition_dim else None
 
 
+def short_name(condition):
+    """A condition's name as it stands in a picture: z for the redshift."""
+    return "z" if condition == "redshift" else condition
+
+
 def redshift_conditions(run, model, state, values, others=None):
     """Conditions whose redshift, the first column, is asked for, (n, K) in physical units.
 

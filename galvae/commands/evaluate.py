@@ -1,12 +1,12 @@
 """galvae evaluate: score every galaxy of a split."""
 
-import json
 import logging
 
 import numpy as np
 
 from galvae import figures, trained
-from galvae.atomic import replacing, save_arrays
+from galvae.atomic import save_arrays, save_json
+from galvae.data.dataset import evenly
 from galvae.table import code_columns, galaxy_table, write_table
 
 FEW = 20  # galaxies, below which variances of codes are noise
@@ -53,8 +53,7 @@ def main(config, output_dir):
             "how": how,
             **draw_predictions(dataset, indices, predicted, output_dir, style),
         }
-    with replacing(output_dir / "metrics.json") as beside:
-        beside.write_text(json.dumps(report, indent=1) + "\n")
+    save_json(output_dir / "metrics.json", report)
 
     columns = {name: (values, UNITS.get(name)) for name, values in scores.items()}
     for name, values, unit_of in condition_columns(dataset, predicted):
@@ -97,7 +96,7 @@ def predictions(model, dataset, indices, predicted, config):
     train = dataset.condition[dataset.split("train"), 0]
     grid = np.linspace(train.min(), train.max(), max(3, config.condition_grid))
     # Evenly spread over the split: each galaxy costs as much as the whole grid.
-    asked = np.unique(np.linspace(0, len(indices) - 1, min(PREDICTED, len(indices))).astype(int))
+    asked = evenly(len(indices), PREDICTED)
     predicted = np.full((len(indices), 1), np.nan, np.float32)
     predicted[asked, 0] = most_likely_condition(model, dataset, indices[asked], grid)
     return predicted, f"the objective's minimum over {len(grid)} values from {grid[0]:.4g} to {grid[-1]:.4g}"
@@ -146,7 +145,7 @@ def draw_reconstructions(model, dataset, indices, mean, error, predicted, config
     decoded = decode_codes(model, mean[order], trained.condition_of(model, dataset, shown))
     captions = None
     if dataset.condition is not None and np.isfinite(dataset.condition[shown, 0]).any():
-        name = "z" if dataset.condition_names[0] == "redshift" else dataset.condition_names[0]
+        name = trained.short_name(dataset.condition_names[0])
         true = dataset.condition[shown, 0]
         captions = [f"{name} {value:.2f}" if np.isfinite(value) else "" for value in true]
         if predicted is not None:

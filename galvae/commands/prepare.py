@@ -1,11 +1,9 @@
 """galvae prepare: download, check and cache a dataset, and say what is in it."""
 
-import json
-
-import numpy as np
-
 from galvae import figures
+from galvae.atomic import save_json
 from galvae.data import load_dataset
+from galvae.data.dataset import evenly
 
 SHOWN = 100  # galaxies on the contact sheet
 
@@ -24,8 +22,8 @@ def main(config, output_dir):
         "splits": {name: len(indices) for name, indices in dataset.splits.items()},
         "catalogue": sorted(dataset.catalogue),
     }
-    (output_dir / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-    shown = np.linspace(0, len(dataset) - 1, min(SHOWN, len(dataset))).astype(int)
+    save_json(output_dir / "report.json", report)
+    shown = evenly(len(dataset), SHOWN)
     figures.save(figures.grid(dataset.to_unit(dataset.images[shown])), output_dir / "contact_sheet")
     print("\n".join(summary(report)))
 

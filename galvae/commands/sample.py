@@ -6,6 +6,7 @@ import numpy as np
 
 from galvae import figures, trained
 from galvae.atomic import Blocks, save_arrays
+from galvae.data.dataset import evenly
 from galvae.table import galaxy_table, write_table
 
 DRAWN = 400  # galaxies in the picture; the array holds them all
@@ -49,7 +50,7 @@ def main(config, output_dir):
     picture = drawn(blocks, redshifts, state["condition_names"], style)
     figures.save(picture, output_dir / "samples", style)
     if config.nearest:
-        some = np.linspace(0, len(shown) - 1, min(COMPARED, len(shown))).astype(int)
+        some = evenly(len(shown), COMPARED)
         columns = {"sample": shown[some]}
         if condition is not None:
             for column, name in enumerate(state["condition_names"]):
@@ -61,8 +62,7 @@ def drawn(blocks, redshifts, condition_names, style):
     """The picture of a block of galaxies for each redshift, (blocks, n, H, W, C)."""
     if len(blocks) == 1:
         return figures.grid(blocks[0], style=style)
-    name = "z" if condition_names[0] == "redshift" else condition_names[0]
-    titles = [f"{name} = {redshift:g}" for redshift in redshifts]
+    titles = [f"{trained.short_name(condition_names[0])} = {redshift:g}" for redshift in redshifts]
     if blocks.shape[1] <= WIDEST:  # a row for each redshift, so that one galaxy stands under itself
         return figures.rows(blocks, titles, style=style)
     return figures.panels(blocks, titles, style=style)

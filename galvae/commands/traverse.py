@@ -4,6 +4,7 @@ import numpy as np
 
 from galvae import figures, trained
 from galvae.atomic import save_arrays
+from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError
 
 MEASURED = 10_000  # galaxies that tell how informative each axis is, at most
@@ -53,9 +54,7 @@ class Walks:
         self.config, self.run, self.model, self.state, self.dataset = config, run, model, state, dataset
         self.output_dir, self.style = output_dir, figures.Style.of(config)
         everything = dataset.split("all")
-        self.shown = everything[
-            np.linspace(0, len(everything) - 1, min(MEASURED, len(everything))).astype(int)
-        ]
+        self.shown = everything[evenly(len(everything), MEASURED)]
         self.column = dataset.column(config.colour, self.shown)
         self.at = None if config.at is None else dataset.find(config.at)
         self.ends = None if config.from_ is None else [dataset.find(end) for end in (config.from_, config.to)]
@@ -118,12 +117,12 @@ class Walks:
         codes = np.repeat(np.asarray(walkers)[:, None], config.steps, axis=1)
         condition = self.conditions(np.tile(values, len(codes)))
         images = self.decoded(codes, condition)
-        name = self.state["condition_names"][0]
+        name = trained.short_name(self.state["condition_names"][0])
         self.save("condition", images, codes, condition=condition.reshape(*codes.shape[:2], -1))
         labels = (
             [f"galaxy {row + 1}" for row in range(len(codes))] if self.at is None else [f"id {config.at}"]
         )
-        columns = [f"{'z' if name == 'redshift' else name} {value:.2f}" for value in values]
+        columns = [f"{name} {value:.2f}" for value in values]
         self.animate("condition", images, np.repeat(columns, len(codes)).reshape(-1, len(codes)))
         figure = figures.rows(images, labels, columns, style=self.style)
         figures.save(figure, self.output_dir / "condition", self.style)

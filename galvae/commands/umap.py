@@ -7,20 +7,14 @@ import logging
 import numpy as np
 
 from galvae import checkpoints, embedding, figures, trained
-from galvae.atomic import replacing, save_arrays
+from galvae.atomic import save_arrays, save_json
 from galvae.cells import Cells, inside
 from galvae.errors import GalvaeError
 from galvae.table import code_columns, galaxy_table, write_table
 
 NAMES = ("UMAP 1", "UMAP 2")
-FITTING = (
-    "n_neighbors",
-    "min_dist",
-    "metric",
-    "n_epochs",
-    "fitted",
-    "seed",
-)  # keys that determine the layout
+# Keys that determine the layout.
+FITTING = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted", "seed")
 BLOCK = 1024  # images held in full size
 
 log = logging.getLogger(__name__)
@@ -75,8 +69,7 @@ def main(config, output_dir):
         "region": laid_out.region,
         **faded,
     }
-    with replacing(output_dir / "umap.json") as beside:
-        beside.write_text(json.dumps(summary, indent=1) + "\n")
+    save_json(output_dir / "umap.json", summary)
 
 
 def embed(run, model, dataset, indices, config):

@@ -165,9 +165,7 @@ class GalaxyDataset:
         """Stored pixels of training images, evenly taken, (n, H, W, C); at most SAMPLED_VALUES, or one image."""
         indices = self.split("train")
         most = max(1, SAMPLED_VALUES // int(np.prod(self.image_shape)))
-        return self.images[
-            np.sort(indices[np.linspace(0, len(indices) - 1, min(most, len(indices))).astype(int)])
-        ]
+        return self.images[np.sort(indices[evenly(len(indices), most)])]
 
     def median_pixel(self):
         """Median intensity of each channel over the training images, (C,) in network units."""
@@ -284,6 +282,11 @@ class Batches:
         for step in range(len(self)):
             indices = self.step(step)
             yield indices, self.gather(indices)
+
+
+def evenly(count, most):
+    """At most `most` of the numbers 0 to count - 1, evenly spread, the first and the last among them."""
+    return np.linspace(0, count - 1, min(most, count)).astype(int)
 
 
 def make_splits(count, shares, seed):

@@ -31,10 +31,9 @@ def loss_curves(history):
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(2.6 * len(terms) + 0.4, 2.6), layout="constrained")
         for axes, term in zip(figure.subplots(1, len(terms), squeeze=False)[0], terms, strict=True):
-            lines = [("training", TRAIN, "-", 1, term), ("validation", VAL, "-", 1, f"val_{term}")]
             curves = [
-                (label, colour, dash, [row[name] for row in history])
-                for label, colour, dash, _, name in lines
+                ("training", TRAIN, "-", [row[term] for row in history]),
+                ("validation", VAL, "-", [row[f"val_{term}"] for row in history]),
             ]
             if term == "kl" and any(row.get("beta", 1.0) != 1.0 for row in history):
                 weighted = [row["beta"] * row["kl"] for row in history]
