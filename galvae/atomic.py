@@ -15,7 +15,8 @@ import numpy as np
 def replacing(path):
     """A path beside `path` to write to, which takes its name when the block ends without an error.
 
-    The ending is kept, since NumPy and matplotlib look at it.
+    The ending is kept, since NumPy and matplotlib look at it. The content reaches the disk before the name does,
+    so that a power failure cannot leave an empty file.
 
     Args:
         path: the file to write or to replace.
@@ -27,6 +28,9 @@ def replacing(path):
     beside = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         yield beside
+        if not beside.is_symlink():
+            with open(beside, "rb") as file:
+                os.fsync(file.fileno())
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)

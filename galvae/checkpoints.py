@@ -16,7 +16,7 @@ import numpy as np
 
 from galvae.errors import GalvaeError
 
-FORMAT = 1
+FORMAT = 2
 KEPT = 2
 FILES = ("best.safetensors", "last.safetensors", "state.json")
 
@@ -101,12 +101,28 @@ def save(folder, epoch, best, last, state):
             shutil.rmtree(final)
         os.rename(building, final)
         _sync_folder(folder)
-    except OSError:
+    except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    for old in _newest_first(folder)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    if verifies(final):  # nothing older goes before the newer is known to be readable
+        for old in _newest_first(folder)[KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
     return final
+
+
+def clean(folder, newest):
+    """Removes what a process that was killed had begun to write, and damaged checkpoints.
+
+    Args:
+        folder: the run's `checkpoints`; no process may be writing there.
+        newest: the checkpoint to go on from, or None; newer ones were found damaged.
+    """
+    folder = Path(folder)
+    damaged = [
+        path for path in _newest_first(folder) if newest is None or _epoch_of(path) > _epoch_of(newest)
+    ]
+    for path in [*folder.glob(".tmp-*"), *damaged]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def newest(folder):
@@ -141,7 +157,10 @@ def read_state(checkpoint):
     Raises:
         GalvaeError: if it has another format than this version writes.
     """
-    state = json.loads((checkpoint / "state.json").read_bytes())
+    try:
+        state = json.loads((checkpoint / "state.json").read_bytes())
+    except ValueError:
+        state = None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise GalvaeError(f"{checkpoint}: expected a checkpoint of format {FORMAT}, received another")
     return state

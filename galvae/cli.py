@@ -1,5 +1,6 @@
 """The command line: `galvae COMMAND [key=value ...]`, each command a Hydra application."""
 
+import contextlib
 import errno
 import importlib
 import os
@@ -8,7 +9,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from galvae import __version__
+from galvae import __version__, signals
 from galvae.config import COMMANDS
 from galvae.config.keys import LATEST
 from galvae.errors import CannotBeDone, GalvaeError
@@ -21,7 +22,7 @@ from galvae.outputs import (
     remove_empty,
     remove_empty_sweep,
 )
-from galvae.validation import closest, typed
+from galvae.validation import closest, read_config, typed
 
 CFG_CHOICES = ("job", "hydra", "all")
 HYDRA_OPTIONS = (
@@ -34,13 +35,13 @@ DISK_TROUBLE = {
 }
 # Keys whose value is a path, quoted for Hydra's grammar, in which many letters of ordinary paths have a meaning.
 PATH_KEYS = {
-    *("run", "runs", "hydra.run.dir", "hydra.sweep.dir"),
+    *("run", "runs", "resume", "hydra.run.dir", "hydra.sweep.dir"),
     *("dataset.path", "dataset.table", "dataset.cache_dir", "dataset.archive"),
 }
 
 
 def main(argv=None):
-    """Runs one command and exits: 0 done, 1 could not be done, 2 bad input, 130 stopped by Ctrl-C.
+    """Runs one command and exits: 0 done, 1 could not be done, 2 bad input, 75 stopped by a signal, 130 by Ctrl-C.
 
     Args:
         argv: the arguments, by default those of the process.
@@ -51,9 +52,9 @@ def main(argv=None):
     except GalvaeError as error:
         _report(str(error))
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        _report("stopped")
-        sys.exit(130)
+    except KeyboardInterrupt as stopped:
+        _report(str(stopped) or "stopped by Ctrl-C")
+        sys.exit(getattr(stopped, "exit_status", 130))
     except BrokenPipeError:  # the reader of our output left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -104,9 +105,11 @@ class Command:
                 values = OmegaConf.to_container(composed, resolve=True)
             except OmegaConfBaseException as error:
                 raise GalvaeError(one_line(error)) from error
-            config = typed(self.name, values)
-            check_unused(output_dir)
-            result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
+            config = typed(COMMANDS[self.name], values)
+            if not (self.name == "train" and (output_dir / "config.yaml").exists()):  # a run to go on with
+                check_unused(output_dir)
+            with signals.caught() if self.name == "train" else contextlib.nullcontext():
+                result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
         except GalvaeError as error:
             # Reported here, because Hydra would add lines of its own; other jobs of a sweep go on.
             _report(str(error))
@@ -207,6 +210,8 @@ def place(command, words):
             given[key] = value
             listed = key == "runs" and value.startswith("[")
             placed[index] = f"{key}={value if listed else _path_value(value, multirun)}"
+    if command == "train" and given.get("resume", "null") != "null":
+        return going_on(placed, given["resume"], multirun)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     elsewhere = [f"{key}=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}"] * (
         multirun and key not in given
@@ -229,6 +234,35 @@ def place(command, words):
     if key not in given:
         placed.append(f"{key}={_quoted(claimed(path / command))}")
     return placed
+
+
+def going_on(words, resume, multirun):
+    """Hydra's arguments for `resume=`: the run's own directory, and its epochs unless more are asked for.
+
+    Args:
+        words: as `place` has them.
+        resume: the run's directory, as typed.
+        multirun: whether a sweep was asked for.
+
+    Raises:
+        GalvaeError: if it is no run's directory, or anything but epochs is asked for.
+    """
+    path = Path(os.path.expanduser(resume.strip("'\""))).resolve()
+    names = [word.partition("=")[0].lstrip("+") for word in words]
+    others = [name for name in names if name not in ("resume", "epochs", "force") and name[0] != "-"]
+    if multirun or others:
+        raise GalvaeError(
+            "resume: expected nothing beside it but epochs= and force=, since a run goes on by its own configuration; "
+            f"received {', '.join(others) or '-m'}"
+        )
+    if not (path / "config.yaml").is_file():
+        received = "a directory without one" if path.is_dir() else "no directory"
+        raise GalvaeError(
+            f"resume: {path}: expected a run's directory, with a config.yaml; received {received}"
+        )
+    epochs = [] if "epochs" in names else [f"epochs={read_config(path / 'config.yaml').epochs}"]
+    kept = [word for word, name in zip(words, names, strict=True) if name != "resume"]
+    return [*kept, *epochs, f"resume={_quoted(path)}", f"hydra.run.dir={_quoted(path)}"]
 
 
 def complete(arguments):

@@ -2,14 +2,12 @@
 
 import csv
 import io
-import json
 import os
 import re
 from pathlib import Path
 
 from galvae.config.keys import LATEST, absolute
 from galvae.errors import GalvaeError
-from galvae.validation import plain
 
 RESULTS = (
     *("status", "epochs", "best_epoch", "val_loss", "val_reconstruction", "val_kl", "active_units"),
@@ -85,21 +83,12 @@ def short_names(paths):
     return names
 
 
-def flat(config):
-    """A configuration as one dict with dotted names, such as "beta.value"."""
-    return {
-        f"{section}.{name}" if name else section: value
-        for section, values in plain(config).items()
-        for name, value in (values if isinstance(values, dict) else {"": values}).items()
-    }
-
-
 def differing_keys(settings):
     """Keys whose values differ between runs, `latent_dim` before the others.
 
     Args:
-        settings: what `flat` gives of each run. A run that lacks a key says nothing of it: what sets it apart is
-            the choice, such as `model.name`, that has no such key.
+        settings: what `galvae.validation.flat` gives of each run. A run that lacks a key says nothing of it: what
+            sets it apart is the choice, such as `model.name`, that has no such key.
     """
     keys = dict.fromkeys(["latent_dim", *(key for values in settings for key in values)])
     found = {key: [values[key] for values in settings if key in values] for key in keys}
@@ -110,7 +99,7 @@ def telling_keys(settings, keys):
     """The keys that suffice to tell runs apart: each left out adds nothing to those before it.
 
     Args:
-        settings: what `flat` gives of each run.
+        settings: what `galvae.validation.flat` gives of each run.
         keys: in the order in which they are preferred.
     """
     chosen, kinds = [], 1
@@ -172,15 +161,6 @@ def not_comparable(keys):
             "val_reconstruction and val_kl can"
         )
     return None
-
-
-def read_metrics(run):
-    """What metrics.json holds; empty if it cannot be read."""
-    try:
-        metrics = json.loads((run.path / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return metrics if isinstance(metrics, dict) else {}
 
 
 def results(metrics, history):

@@ -1,6 +1,7 @@
 """Backend, precision and the feeding of data: the only file that knows TensorFlow from JAX."""
 
 import contextlib
+import itertools
 import logging
 import os
 import sys
@@ -137,11 +138,12 @@ def memory_mb():
     return sum(int(values[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1e3
 
 
-def feed(batches):
+def feed(batches, start=0):
     """The batches without end, in the form that Keras' fit takes fastest, prepared beside the step.
 
     Args:
         batches: a galvae Batches.
+        start: the first step.
 
     Returns:
         An endless iterable of (inputs,) for `fit` with `steps_per_epoch=len(batches)`.
@@ -149,7 +151,7 @@ def feed(batches):
     import keras
 
     if keras.config.backend() != "tensorflow":
-        return _endless(batches)
+        return _endless(batches, start)
     import tensorflow as tf
 
     sample = batches.gather(batches.step(0)[:1])
@@ -168,7 +170,7 @@ def feed(batches):
     # is waited for when training ends.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.counter(0).map(inputs).prefetch(2).with_options(options)
+    return tf.data.Dataset.counter(start).map(inputs).prefetch(2).with_options(options)
 
 
 def compiled(function):
@@ -189,11 +191,9 @@ def compiled(function):
     return tf.function(function, reduce_retracing=True, jit_compile=jit)
 
 
-def _endless(batches):
-    step = 0
-    while True:
+def _endless(batches, start):
+    for step in itertools.count(start):
         yield (batches.gather(batches.step(step)),)
-        step += 1
 
 
 def _import(backend):

@@ -17,7 +17,16 @@ class CannotBeDone(GalvaeError):
 
 
 class TrainingDiverged(CannotBeDone):
-    """Training whose loss is no longer finite; exit status 1."""
+    """Training whose loss or weights are no longer finite, or whose loss explodes; exit status 1.
+
+    Args:
+        message: one line.
+        place: dict for metrics.json: epoch, where in it, and the ids of the batch.
+    """
+
+    def __init__(self, message, place):
+        super().__init__(message)
+        self.place = place
 
 
 def line_of(error):

@@ -34,8 +34,9 @@ def claimed(path):
 
 
 def check_unused(output_dir):
-    """Refuses a directory that holds anything but logs, before anything in it is written."""
-    held = sorted(path.name for path in output_dir.iterdir() if path.suffix not in LOGS)
+    """Refuses a directory that holds anything but logs and hidden files, before anything in it is written."""
+    names = sorted(path.name for path in output_dir.iterdir() if path.suffix not in LOGS)
+    held = [name for name in names if not name.startswith(".")]
     if held:
         what = "already holds a run" if "config.yaml" in held else f"already holds {held[0]}"
         raise GalvaeError(f"{output_dir} {what}; expected a new or empty directory, as hydra.run.dir=...")

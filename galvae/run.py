@@ -16,14 +16,16 @@ from pathlib import Path
 
 from galvae import __version__, checkpoints
 from galvae.atomic import replacing, save_json
-from galvae.config.keys import LATEST
+from galvae.config.keys import LATEST, PATHS
 from galvae.data import load_dataset
 from galvae.data.dataset import read_splits, save_splits
 from galvae.errors import GalvaeError
-from galvae.validation import read_config, write_config
+from galvae.validation import flat, read_config, write_config
 
 log = logging.getLogger(__name__)
 
+# Of environment.json, what must be equal for the same arithmetic.
+IDENTICAL = ("galvae", "git_commit", "packages", "backend", "kind", "name", "count", "precision", "threads")
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
 
 
@@ -44,33 +46,55 @@ class Run:
         """Starts a run: writes its configuration, environment, split and data report.
 
         Args:
-            path: the directory; it may exist, but hold no other run.
+            path: the directory; one that holds a run is begun anew.
             config: TrainConfig.
+            dataset: GalaxyDataset.
+            device: Device.
+        """
+        run = cls(path, config)
+        run.path.mkdir(parents=True, exist_ok=True)
+        checkpoints.clean(run.path / "checkpoints", None)
+        run._write_config()
+        run.write_json(
+            "environment.json", {"run_id": uuid.uuid4().hex, **environment(config, device), "resumed": []}
+        )
+        run._describe(dataset)
+        return run
+
+    def go_on(self, config, dataset, device):
+        """Makes a run ready to go on from its newest checkpoint.
+
+        Args:
+            config: TrainConfig; epochs may have grown.
             dataset: GalaxyDataset.
             device: Device.
 
         Raises:
-            GalvaeError: if the directory holds another run.
+            GalvaeError: if the dataset holds other images than when the run began.
         """
-        path = Path(path)
-        path.mkdir(parents=True, exist_ok=True)
-        beside = path / f".{os.getpid()}-config.yaml"
-        try:
-            write_config(config, beside)
-            # A link fails where its name exists: of two jobs that are given one directory, one gets it.
-            os.link(beside, path / "config.yaml")
-        except FileExistsError as error:
+        path, state = self.checkpoint()
+        if state["dataset_sha256"] != dataset.digest:
             raise GalvaeError(
-                f"{path} already holds a run; expected a new directory, as hydra.run.dir=..."
-            ) from error
-        finally:
-            beside.unlink(missing_ok=True)
-        run = cls(path, config)
-        run.write_json("environment.json", environment(config, device))
-        run.write_json("data_report.json", {"dataset": dataset.name, **dataset.report})
-        save_splits(dataset.splits, path / "split.npz")
-        run.write_json("metrics.json", {"status": "running"})
-        return run
+                f"dataset: expected the images and the split that {self.path} was trained on, received others; "
+                "has the source changed since?"
+            )
+        checkpoints.clean(self.path / "checkpoints", path)
+        for leftover in self.path.glob(".[0-9]*-*"):  # of a process that was killed while it wrote
+            leftover.unlink(missing_ok=True)
+        kept, now = self.environment, environment(config, device)
+        then, here = (flat({name: values.get(name) for name in IDENTICAL}) for values in (kept, now))
+        changed = [
+            f"{name} {then.get(name)} -> {value}" for name, value in here.items() if then.get(name) != value
+        ]
+        if changed:
+            log.warning("not bit-identical with a run that was never stopped: %s", ", ".join(changed))
+        # Before config.yaml: whichever of the two is the last to be written, they then agree with a checkpoint.
+        resumed = {"epoch": state["epoch"], "epochs": config.epochs, **now}
+        self.write_json("environment.json", {**kept, "resumed": [*kept["resumed"], resumed]})
+        if config.epochs != self.config.epochs:
+            self.config = config
+            self._write_config()
+        self._describe(dataset)
 
     @classmethod
     def open(cls, path):
@@ -87,6 +111,33 @@ class Run:
             )
         return cls(path, read_config(path / "config.yaml"))
 
+    def checkpoint(self):
+        """The newest whole checkpoint of this run.
+
+        Returns:
+            (path, state), or None if there is none.
+
+        Raises:
+            GalvaeError: if it is another run's, or config.yaml is not what it was trained with.
+        """
+        path = checkpoints.newest(self.path / "checkpoints")
+        if path is None:
+            return None
+        state = checkpoints.read_state(path)
+        expected = self.environment["run_id"]
+        if state["run_id"] != expected:
+            raise GalvaeError(
+                f"{path}: expected a checkpoint of run {expected}, received one of run {state['run_id']}; the files "
+                "of two runs are mixed"
+            )
+        epochs = {state["epochs"], *(entry["epochs"] for entry in self.environment["resumed"])}
+        if state["config_sha256"] != config_digest(self.config) or self.config.epochs not in epochs:
+            raise GalvaeError(
+                f"{self.path / 'config.yaml'}: expected the configuration that the run was trained with, received "
+                "another"
+            )
+        return path, state
+
     def load_model(self):
         """The model with the weights of its best epoch so far.
 
@@ -98,12 +149,12 @@ class Run:
         """
         from galvae.models import build_model
 
-        checkpoint = checkpoints.newest(self.path / "checkpoints")
-        if checkpoint is None:
+        found = self.checkpoint()
+        if found is None:
             raise GalvaeError(
                 f"run: {self.path}: no checkpoint yet; expected a run that has finished an epoch or more"
             )
-        state = checkpoints.read_state(checkpoint)
+        checkpoint, state = found
         model = build_model(
             self.config,
             tuple(state["image_shape"]),
@@ -161,32 +212,51 @@ class Run:
 
     def data_report(self):
         """What the check of the dataset found when the run began; empty if the file cannot be read."""
-        try:
-            report = json.loads((self.path / "data_report.json").read_text())
-        except (OSError, ValueError):
-            return {}
-        return report if isinstance(report, dict) else {}
+        return self._read_json("data_report.json")
+
+    @property
+    def metrics(self):
+        """What metrics.json holds; empty if it cannot be read."""
+        return self._read_json("metrics.json")
+
+    @property
+    def environment(self):
+        """What environment.json holds.
+
+        Raises:
+            GalvaeError: if it cannot be read, since checkpoints are bound to the run by its number.
+        """
+        found = self._read_json("environment.json")
+        resumed = found.get("resumed")
+        if not isinstance(found.get("run_id"), str) or not (
+            isinstance(resumed, list)
+            and all(isinstance(entry, dict) and "epochs" in entry for entry in resumed)
+        ):
+            raise GalvaeError(
+                f"{self.path / 'environment.json'}: expected the run's number, received no such file or a damaged one"
+            )
+        return found
+
+    @property
+    def status(self):
+        """running, finished, stopped, diverged or failed; unfinished if metrics.json cannot be read."""
+        status = self.metrics.get("status")
+        return status if isinstance(status, str) else "unfinished"
+
+    @property
+    def finished(self):
+        """Whether the run has done all its epochs and drawn its figures."""
+        return self.status == "finished"
 
     def save_checkpoint(self, epoch, best, last, state):
         """Writes a checkpoint bound to this run, and history.csv from the state's rows."""
         identity = {
-            "run_id": self.run_id,
-            "config_sha256": hashlib.sha256((self.path / "config.yaml").read_bytes()).hexdigest(),
+            "run_id": self.environment["run_id"],
+            "config_sha256": config_digest(self.config),
+            "epochs": self.config.epochs,
         }
         checkpoints.save(self.path / "checkpoints", epoch, best, last, {**identity, **state})
         self.write_history(state["history"])
-
-    @property
-    def run_id(self):
-        return json.loads((self.path / "environment.json").read_text())["run_id"]
-
-    @property
-    def status(self):
-        """running, finished, stopped, diverged or failed."""
-        try:
-            return json.loads((self.path / "metrics.json").read_text())["status"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return "unfinished"
 
     def write_history(self, rows):
         """Writes history.csv, a row per epoch."""
@@ -209,6 +279,29 @@ class Run:
                 beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
         except OSError as error:
             log.warning("%s does not point to this run: %s", LATEST, error.strerror)
+
+    def _write_config(self):
+        with replacing(self.path / "config.yaml") as beside:
+            write_config(self.config, beside)
+
+    def _describe(self, dataset):
+        self.write_json("data_report.json", {"dataset": dataset.name, **dataset.report})
+        with replacing(self.path / "split.npz") as beside:
+            save_splits(dataset.splits, beside)
+
+    def _read_json(self, name):
+        try:
+            found = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+def config_digest(config):
+    """SHA-256 of a configuration's values but epochs, which may grow, and the places where the dataset lies."""
+    free = {"epochs", *(f"dataset.{name}" for name in PATHS)}
+    values = {name: value for name, value in flat(config).items() if name not in free}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def dataset_of(config):
@@ -237,7 +330,6 @@ def environment(config, device):
         except metadata.PackageNotFoundError:
             versions[package] = None
     return {
-        "run_id": uuid.uuid4().hex,
         "command_line": ["galvae", "train", *sys.argv[1:]],
         "galvae": __version__,
         "git_commit": _git_commit(),

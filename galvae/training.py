@@ -6,24 +6,31 @@ import statistics
 import time
 
 import keras
+import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from galvae import checkpoints, devices
+from galvae import checkpoints, devices, signals
 from galvae.errors import TrainingDiverged
 from galvae.schedules import beta_schedule
 
 CHECKPOINT_SHARE = 0.02  # of the time that checkpoint.every=auto may spend on checkpoints
 LOG_LINES = 20  # per run, besides the progress bar
+OPTIMIZER = "optimizer/"  # before the paths of the optimizer's variables in a checkpoint
+ROLLBACKS = 3  # without a better epoch between them, after which on_nan=rollback gives up
+EXPLODED = 1000  # times the least loss of an epoch so far
+COLLAPSED = 0.01  # nats of KL divergence below which the codes tell nothing
+SHOWN_IDS = 5
 
 log = logging.getLogger(__name__)
 
 
 def fit(model, dataset, config, run, device):
-    """Trains a model and leaves it with the weights of its best epoch.
+    """Trains a model, from its run's newest checkpoint if there is one, and leaves it with its best weights.
 
     The order of the images is a pure function of `config.seed` and the epoch. Each epoch ends with a
-    validation; the best epoch is the one with the least validation loss.
+    validation; the best epoch is the one with the least validation loss. A signal is answered after the step
+    under way, when the last whole epoch is written.
 
     Args:
         model: a built model of galvae.models.
@@ -36,8 +43,9 @@ def fit(model, dataset, config, run, device):
         (history, metrics): a list with a dict per epoch, and the dict that metrics.json holds.
 
     Raises:
-        TrainingDiverged: if a loss is no longer finite; the checkpoint of the epoch before is kept.
-        KeyboardInterrupt: as pressed; the checkpoint of the last whole epoch is written first.
+        TrainingDiverged: if a loss or a weight is no longer finite, or the loss explodes, and `on_nan` is "stop"
+            or three attempts with lower learning rates end so too; the last whole epoch is kept.
+        signals.Stopped: as signalled; the checkpoint of the last whole epoch is written first.
     """
     train = dataset.batches("train", config.batch, seed=config.seed)
     val = dataset.batches("val", config.batch)
@@ -48,58 +56,72 @@ def fit(model, dataset, config, run, device):
             len(train.indices),
             train.batch,
         )
-    if config.network.output_bias == "median":
-        model.set_output_bias(dataset.median_pixel())
-    if model.condition_dim and config.model.condition_scaling == "standard":
-        model.set_condition_scale(dataset.condition[train.indices])
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            learning_rate_schedule(config, len(train)), global_clipnorm=config.clip_norm, name="adam"
-        ),
-        jit_compile=device.jit,
-    )
-    keeper = Keeper(config, run, dataset, len(train.indices))
-    progress = Progress(config.epochs, train)
-    callbacks = [keeper, progress]
-    if config.beta.name != "none":
-        callbacks.insert(0, Beta(beta_schedule(config.beta, config.epochs)))
-    started = time.perf_counter()
-    try:
-        with logging_redirect_tqdm():
-            model.fit(
-                devices.feed(train),
-                steps_per_epoch=len(train),
-                epochs=config.epochs,
-                validation_data=devices.feed(val),
-                validation_steps=len(val),
-                shuffle=False,
-                verbose=0,
-                callbacks=callbacks,
-            )
-    finally:
-        # Also after Ctrl-C and divergence: the last whole epoch is worth keeping.
-        progress.bar.close()
-        keeper.write()
+    keeper = Keeper(config, run, dataset, train)
+    found = run.checkpoint()
+    if found is not None:
+        keeper.load(*found)
+    else:
+        set_from_data(model, dataset, config)
+    betas = None if config.beta.name == "none" else beta_schedule(config.beta, config.epochs)
+    while not keeper.complete:
+        model.compile(
+            optimizer=keras.optimizers.Adam(
+                learning_rate_schedule(config, len(train), keeper.learning_rate_scale),
+                global_clipnorm=config.clip_norm,
+                name="adam",
+            ),
+            jit_compile=device.jit,
+        )
+        model.optimizer.build(model.trainable_variables)
+        keeper.put_into(model)
+        progress = Progress(config.epochs, train, keeper.epoch)
+        try:
+            with logging_redirect_tqdm(), signals.deferred():
+                model.fit(
+                    devices.feed(train, keeper.epoch * len(train)),
+                    steps_per_epoch=len(train),
+                    initial_epoch=keeper.epoch,
+                    epochs=config.epochs,
+                    validation_data=devices.feed(val),
+                    validation_steps=len(val),
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[*([] if betas is None else [Beta(betas)]), keeper, progress],
+                )
+        except TrainingDiverged as error:
+            keeper.roll_back(error)
+        finally:
+            progress.bar.close()
+            keeper.write()  # also after a second divergence: the last whole epoch is worth keeping
     checkpoints.restore(model.variables, keeper.best)
     best = keeper.history[keeper.best_epoch - 1]
     metrics = {
         "status": "finished",
-        "epochs": len(keeper.history),
+        "epochs": keeper.epoch,
         "best_epoch": keeper.best_epoch,
         **{name: value for name, value in best.items() if name.startswith("val_")},
         "images_per_second": statistics.median(row["images_per_second"] for row in keeper.history),
-        "seconds": time.perf_counter() - started,
+        "seconds": sum(row["seconds"] for row in keeper.history),
         "peak_memory_mb": keeper.peak_memory_mb,
     }
     return keeper.history, metrics
 
 
-def learning_rate_schedule(config, steps):
+def set_from_data(model, dataset, config):
+    """Sets what a new model takes from the training images: the output's bias, the conditions' scale."""
+    if config.network.output_bias == "median":
+        model.set_output_bias(dataset.median_pixel())
+    if model.condition_dim and config.model.condition_scaling == "standard":
+        model.set_condition_scale(dataset.condition[dataset.split("train")])
+
+
+def learning_rate_schedule(config, steps, scale=1.0):
     """Learning rate as a function of the step: a linear rise from zero, then constant or cosine.
 
     Args:
         config: TrainConfig.
         steps: per epoch.
+        scale: factor of all rates.
 
     Reference:
         Loshchilov & Hutter 2017 (arXiv:1608.03983), without restarts.
@@ -107,10 +129,11 @@ def learning_rate_schedule(config, steps):
     total = config.epochs * steps
     warmup = round(config.schedule.warmup * total)
     final = config.schedule.final if config.schedule.name == "cosine" else 1.0
+    rate = scale * config.learning_rate
     if warmup == 0:
-        return keras.optimizers.schedules.CosineDecay(config.learning_rate, total, alpha=final)
+        return keras.optimizers.schedules.CosineDecay(rate, total, alpha=final)
     return keras.optimizers.schedules.CosineDecay(
-        0.0, total - warmup, alpha=final, warmup_target=config.learning_rate, warmup_steps=warmup
+        0.0, total - warmup, alpha=final, warmup_target=rate, warmup_steps=warmup
     )
 
 
@@ -130,27 +153,66 @@ class Beta(keras.callbacks.Callback):
 
 
 class Keeper(keras.callbacks.Callback):
-    """Keeps the history and the best weights, writes checkpoints, and stops where that is due.
+    """Keeps what a run needs to go on, writes checkpoints, and stops where that is due.
 
     Args:
         config: TrainConfig.
         run: Run.
         dataset: GalaxyDataset.
-        images: number of training images, for the speed.
+        train: its training Batches.
     """
 
-    def __init__(self, config, run, dataset, images):
+    def __init__(self, config, run, dataset, train):
         super().__init__()
         self.config = config
         self.run = run
         self.dataset = dataset
-        self.images = images
+        self.train = train
         self.history = []
         self.best = self.last = None
         self.best_loss, self.best_epoch = math.inf, 0
+        self.learning_rate_scale, self.rollbacks = 1.0, 0
+        self.collapsed = False
         self.peak_memory_mb = 0.0
         self.written_epochs = 0
         self.next_write = -math.inf
+
+    @property
+    def epoch(self):
+        """Number of whole epochs."""
+        return len(self.history)
+
+    @property
+    def complete(self):
+        """Whether there is nothing left to train."""
+        patience = self.config.early_stopping
+        stalled = patience is not None and self.epoch - self.best_epoch >= patience
+        return self.epoch >= self.config.epochs or (stalled and self.epoch > 0)
+
+    def load(self, checkpoint, state):
+        """Takes over what a checkpoint holds."""
+        self.history = state["history"]
+        self.best, self.last = (checkpoints.read_arrays(checkpoint, name) for name in ("best", "last"))
+        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
+        self.learning_rate_scale, self.rollbacks = state["learning_rate_scale"], state["rollbacks"]
+        self.written_epochs = self.epoch
+
+    def put_into(self, model):
+        """Gives a compiled model and its optimizer the state of the last whole epoch; before the first, takes it."""
+        self.set_model(model)
+        if self.last is None:
+            self.last = self.snapshot()
+        optimizer = {name: array for name, array in self.last.items() if name.startswith(OPTIMIZER)}
+        weights = {name: array for name, array in self.last.items() if name not in optimizer}
+        checkpoints.restore(model.variables, weights)
+        checkpoints.restore(model.optimizer.variables, optimizer, prefix=OPTIMIZER)
+
+    def snapshot(self):
+        """Every variable of model and optimizer."""
+        return {
+            **checkpoints.snapshot(self.model.variables),
+            **checkpoints.snapshot(self.model.optimizer.variables, prefix=OPTIMIZER),
+        }
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch_started = time.perf_counter()
@@ -158,6 +220,21 @@ class Keeper(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if batch == 0:
             self.peak_memory_mb = max(self.peak_memory_mb, devices.memory_mb())
+        if not math.isfinite(
+            logs["loss"]
+        ):  # the mean of the epoch so far: this step is the first that is not
+            indices = self.train.step(self.epoch * len(self.train) + batch)
+            raise self.diverged(f"step {batch + 1}", f"a finite loss, received {logs['loss']}", indices)
+        self.answer_signals()
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.answer_signals()
+
+    def answer_signals(self):
+        """Stops, or whatever else a received signal asks for, with the last whole epoch written."""
+        if signals.received():
+            self.write()
+            signals.answer()
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.epoch_started
@@ -167,51 +244,107 @@ class Keeper(keras.callbacks.Callback):
             row["beta"] = float(self.model.beta)
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         row["seconds"] = seconds
-        row["images_per_second"] = self.images / seconds
-        for name in ("loss", "val_loss"):
-            if not math.isfinite(row[name]):
-                raise TrainingDiverged(
-                    f"training diverged in epoch {epoch + 1}: expected a finite {name}, received {row[name]}; "
-                    "try a smaller learning_rate or a clip_norm"
-                )
+        row["images_per_second"] = len(self.train.indices) / seconds
+        last = self.snapshot()
+        self.check(row, last)
         self.history.append(row)
-        self.last = {
-            **checkpoints.snapshot(self.model.variables),
-            **checkpoints.snapshot(self.model.optimizer.variables, prefix="optimizer/"),
-        }
+        self.last = last
         if row["val_loss"] < self.best_loss:
-            self.best_loss, self.best_epoch = row["val_loss"], epoch + 1
-            self.best = checkpoints.snapshot(self.model.variables)
-        patience = self.config.early_stopping
-        if patience is not None and epoch + 1 - self.best_epoch >= patience:
-            log.info("stopped early: no better validation loss in %d epochs", patience)
+            self.best_loss, self.best_epoch, self.rollbacks = row["val_loss"], epoch + 1, 0
+            self.best = {name: array for name, array in last.items() if not name.startswith(OPTIMIZER)}
+        if self.complete and self.epoch < self.config.epochs:
+            log.info("stopped early: no better validation loss in %d epochs", self.config.early_stopping)
             self.model.stop_training = True
-        if self.due(epoch + 1):
+        if self.due():
             self.write()
 
-    def due(self, epoch):
+    def check(self, row, variables):
+        """Refuses an epoch whose losses or weights are not finite, or whose loss is far above any before.
+
+        Raises:
+            TrainingDiverged: then.
+        """
+        if not math.isfinite(row["val_loss"]):
+            raise self.diverged("validation", f"a finite loss, received {row['val_loss']}")
+        for name, array in variables.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise self.diverged("its end", f"finite weights, received NaN or infinity in {name}")
+        least = min((before["loss"] for before in self.history), default=math.inf)
+        if row["loss"] > EXPLODED * abs(least):
+            raise self.diverged("its end", f"a loss of the order of {least:.4g}, received {row['loss']:.4g}")
+        if not self.collapsed and row.get("val_kl", math.inf) < COLLAPSED:
+            self.collapsed = True
+            log.warning(
+                "epoch %d: posterior collapse: the codes tell %.2g nats of an image; a smaller beta.value, or "
+                "beta=warmup, lets them tell more",
+                row["epoch"],
+                row["val_kl"],
+            )
+
+    def diverged(self, where, expected, indices=None):
+        """The error that says where in the epoch under way training went wrong, and on which images."""
+        place = {"epoch": self.epoch + 1, "where": where}
+        told = f"training diverged in epoch {place['epoch']}, {where}: expected {expected}"
+        if indices is not None:
+            ids = [str(name) for name in self.dataset.ids[indices]]
+            guilty = [str(name) for name in self.dataset.ids[self.not_finite(indices)]]
+            place |= {"ids": ids, "not_finite": guilty}
+            shown = guilty or ids
+            told += f"; images {', '.join(shown[:SHOWN_IDS])}{' ...' if len(shown) > SHOWN_IDS else ''}"
+            told += " are not finite even with the weights of the epoch before" if guilty else ""
+        return TrainingDiverged(f"{told}; try a smaller learning_rate or a clip_norm", place)
+
+    def not_finite(self, indices):
+        """Those of the images whose loss is not finite with the weights of the last whole epoch."""
+        self.put_into(self.model)
+        inputs = self.train.gather(indices)
+        terms = self.model.loss_terms(self.model(inputs, training=False))
+        finite = np.all([np.isfinite(np.asarray(values)) for values in terms.values()], axis=0)
+        return indices[~finite]
+
+    def roll_back(self, error):
+        """Has training go on from the last whole epoch with half the learning rate.
+
+        Raises:
+            TrainingDiverged: as received, if that is not asked for, or did not help three times.
+        """
+        if self.config.on_nan == "stop" or self.rollbacks == ROLLBACKS:
+            raise error
+        self.rollbacks += 1
+        self.learning_rate_scale /= 2
+        log.warning(
+            "%s; going on from the end of epoch %d with %g of the learning rate",
+            error,
+            self.epoch,
+            self.learning_rate_scale,
+        )
+
+    def due(self):
         """Whether a checkpoint is to be written after this epoch."""
         if self.config.checkpoint.every == "auto":
             return time.perf_counter() >= self.next_write
-        return epoch % self.config.checkpoint.every == 0
+        return self.epoch % self.config.checkpoint.every == 0
 
     def write(self):
         """Writes the checkpoint of the last whole epoch, unless that is done."""
-        if len(self.history) == self.written_epochs:
+        if self.epoch == self.written_epochs:
             return
         started = time.perf_counter()
         state = {
-            "epoch": len(self.history),
+            "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_loss": self.best_loss,
+            "learning_rate_scale": self.learning_rate_scale,
+            "rollbacks": self.rollbacks,
+            "dataset_sha256": self.dataset.digest,
             "image_shape": list(self.dataset.image_shape),
             "pixel_range": list(self.dataset.pixel_range),
             "stretch": self.dataset.stretch,
             "condition_names": self.dataset.condition_names,
             "history": self.history,
         }
-        self.run.save_checkpoint(len(self.history), self.best, self.last, state)
-        self.written_epochs = len(self.history)
+        self.run.save_checkpoint(self.epoch, self.best, self.last, state)
+        self.written_epochs = self.epoch
         cost = time.perf_counter() - started
         self.next_write = time.perf_counter() + cost / CHECKPOINT_SHARE
 
@@ -222,14 +355,22 @@ class Progress(keras.callbacks.Callback):
     Args:
         epochs: length of the run.
         batches: the training Batches.
+        done: epochs that are behind the run already.
     """
 
-    def __init__(self, epochs, batches):
+    def __init__(self, epochs, batches, done):
         super().__init__()
         self.epochs = epochs
         self.batches = batches
-        total = epochs * len(batches.indices)
-        self.bar = tqdm(total=total, unit="img", unit_scale=True, disable=None, dynamic_ncols=True)
+        size = len(batches.indices)
+        self.bar = tqdm(
+            total=epochs * size,
+            initial=done * size,
+            unit="img",
+            unit_scale=True,
+            disable=None,
+            dynamic_ncols=True,
+        )
 
     def on_epoch_begin(self, epoch, logs=None):
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)

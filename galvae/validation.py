@@ -13,27 +13,28 @@ from types import NoneType, UnionType
 
 import yaml
 
-from galvae.config import COMMANDS, choices
+from galvae.config import choices
 from galvae.config.keys import key_name
+from galvae.config.train import TrainConfig
 from galvae.errors import GalvaeError
 
 LARGEST_CONFIG = 1_000_000  # bytes
 
 
-def typed(command, values):
-    """The checked configuration of a command.
+def typed(schema, values):
+    """The checked configuration of a schema.
 
     Args:
-        command: name of the command.
+        schema: a dataclass of galvae.config, as COMMANDS has them by command.
         values: nested mapping of plain values.
 
     Returns:
-        An instance of the command's dataclass.
+        An instance of the schema.
 
     Raises:
         GalvaeError: if a key is unknown or missing, or a value has the wrong type or is out of range.
     """
-    return _section(COMMANDS[command], values, "")
+    return _section(schema, values, "")
 
 
 def read_config(path):
@@ -66,7 +67,7 @@ def read_config(path):
     if "${" in text:
         raise GalvaeError(f"{path}: expected resolved values, received an interpolation")
     try:
-        return typed("train", values)
+        return typed(TrainConfig, values)
     except GalvaeError as error:
         raise GalvaeError(f"{path}: {error}") from error
 
@@ -76,6 +77,15 @@ def plain(config):
     if is_dataclass(config):
         return {key_name(f): plain(getattr(config, f.name)) for f in fields(config)}
     return list(config) if isinstance(config, list) else config
+
+
+def flat(values, prefix=""):
+    """A configuration, or nested dicts, as one dict with dotted names, such as "beta.value"."""
+    values = plain(values)
+    if not isinstance(values, dict):
+        return {prefix: values}
+    pairs = [flat(value, f"{prefix}.{name}" if prefix else name) for name, value in values.items()]
+    return {name: value for found in pairs for name, value in found.items()}
 
 
 def write_config(config, path):

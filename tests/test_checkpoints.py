@@ -88,7 +88,7 @@ def test_another_format_is_refused(tmp_path):
     checkpoint = save(tmp_path, 1)
     state = json.loads((checkpoint / "state.json").read_text())
     (checkpoint / "state.json").write_text(json.dumps({**state, "format": 99}))
-    with pytest.raises(GalvaeError, match="expected a checkpoint of format 1"):
+    with pytest.raises(GalvaeError, match="expected a checkpoint of format 2"):
         checkpoints.read_state(checkpoint)
 
 

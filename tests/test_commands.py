@@ -234,7 +234,7 @@ def test_weights_of_another_configuration_are_refused(galvae, small_files, tmp_p
     config.write_text(config.read_text().replace("latent_dim: 8", "latent_dim: 7"))
     status, _, err = galvae("sample", f"run={tmp_path / 'run'}")
     assert status == 2
-    assert "the weights are not of this configuration" in err
+    assert "expected the configuration that the run was trained with, received another" in err
 
 
 BAD_DATA = {

@@ -78,6 +78,8 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
         assert int(row["latent_dim"]) == run.config.latent_dim
         assert (row["model.name"], row["beta.name"]) == (run.config.model.name, run.config.beta.name)
         assert row["status"] == "finished"
+        unused = metrics.pop("dead_dimensions")
+        assert metrics["active_units"] == run.config.latent_dim - len(unused)
         assert {name: row[name] for name in metrics} == {name: str(value) for name, value in metrics.items()}
         assert (row["val_kl"] == "") == (run.config.model.name == "ae")
         model, _ = run.load_model()

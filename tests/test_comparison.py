@@ -10,7 +10,6 @@ from galvae.comparison import (
     descriptions,
     differing_keys,
     find_runs,
-    flat,
     label,
     not_comparable,
     results,
@@ -19,6 +18,7 @@ from galvae.comparison import (
     telling_keys,
 )
 from galvae.errors import GalvaeError
+from galvae.validation import flat
 
 AE = {"latent_dim": 2, "model.name": "ae", "model.code_activation": "linear", "beta.name": "none"}
 VAE = {"latent_dim": 2, "model.name": "vae", "beta.name": "constant", "beta.value": 1.0}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from galvae import checkpoints
+from galvae.data.dataset import make_splits
 from galvae.run import Run
 
 
@@ -134,7 +135,13 @@ def test_divergence_is_one_line_with_status_1_and_keeps_the_last_good_epoch(trai
     assert len(lines) == 1
     assert "training diverged in epoch" in lines[0]
     assert "Traceback" not in err
-    assert metrics(folder) == {"status": "diverged"}
+    found = metrics(folder)
+    assert (found["status"], found["epoch"], found["where"]) == ("diverged", 1, "step 2")
+    assert "galvae: " + found["error"] == lines[0]
+    # Of the 48 training images in batches of 32, those of the second, in the order of seed and epoch.
+    train = make_splits(60, [0.8, 0.1, 0.1], 0)["train"]
+    order = train[np.random.default_rng([0, 0]).permutation(48)]
+    assert found["ids"] == [str(index) for index in order[32:]]
     assert training.TrainingDiverged.exit_status == 1
 
 
@@ -197,7 +204,7 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_written(train, monkeypatch):
         f"galvae: cannot write in {folder}: No space left on device; what was written before is kept"
     ]
     assert checkpoints.newest(folder / "checkpoints").name == "epoch-0002"
-    assert metrics(folder) == {"status": "failed"}
+    assert metrics(folder) == {"status": "failed", "error": "[Errno 28] No space left on device"}
 
 
 def test_targets_that_bce_has_no_meaning_for_are_refused(galvae, tmp_path):

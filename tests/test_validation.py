@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from galvae.config import COMMANDS, GROUPS
 from galvae.config.keys import absolute
+from galvae.config.train import TrainCommand
 from galvae.errors import GalvaeError
 from galvae.help import CONF
 from galvae.validation import plain, read_config, typed, write_config
@@ -17,8 +18,12 @@ def composed(command, *overrides):
         return OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
 
 
+def command(*overrides):
+    return typed(TrainCommand, composed("train", *overrides))
+
+
 def train(*overrides):
-    return typed("train", composed("train", *overrides))
+    return command(*overrides).run
 
 
 def test_defaults_of_train_are_those_that_the_readme_promises():
@@ -41,7 +46,7 @@ def test_every_choice_of_a_group_has_a_file_and_composes(group):
 
 
 def test_every_key_has_a_value_in_conf_and_the_other_way_round():
-    assert plain(train()) == {**composed("train"), "dataset": plain(train().dataset)}
+    assert plain(command()) == {**composed("train"), "dataset": plain(command().dataset)}
 
 
 @pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
@@ -125,13 +130,13 @@ def changed(key, value):
 )
 def test_mistakes_name_key_expectation_and_value(key, value, message):
     with pytest.raises(GalvaeError) as error:
-        typed("train", changed(key, value))
+        typed(TrainCommand, changed(key, value))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_integers_are_accepted_where_numbers_are():
-    assert typed("train", changed("learning_rate", 1)).learning_rate == 1.0
+    assert typed(TrainCommand, changed("learning_rate", 1)).learning_rate == 1.0
 
 
 def test_ae_refuses_beta_and_the_others_need_it():

@@ -16,9 +16,7 @@ from galvae.comparison import (
     descriptions,
     differing_keys,
     find_runs,
-    flat,
     not_comparable,
-    read_metrics,
     results,
     short_names,
     shown,
@@ -26,6 +24,7 @@ from galvae.comparison import (
 from galvae.errors import GalvaeError
 from galvae.run import Run
 from galvae.trained import condition_of
+from galvae.validation import flat
 
 WIDEST = 6  # panels in a row
 LARGEST = 50_000_000  # pixels of all galaxies in the picture of samples
@@ -120,7 +119,7 @@ def read(run, name, config, backend, noise, alone):
     devices.setup(backend)  # which also forgets the model of the run before
     from galvae.latent import active_units, decode_codes, encode_dataset  # after setup: Keras is imported
 
-    row = {"status": run.status, **results(read_metrics(run), [])}
+    row = {"status": run.status, **results(run.metrics, [])}
     try:
         model, state = run.load_model()
     except GalvaeError as error:
@@ -128,7 +127,7 @@ def read(run, name, config, backend, noise, alone):
         return row, None
     if run.status != "finished":
         log.warning("%s (%s): its best epoch of %d so far is drawn", name, run.status, state["epoch"])
-        row |= results(read_metrics(run), state["history"])
+        row |= results(run.metrics, state["history"])
     try:
         dataset = run.load_dataset(config.dataset)
     except GalvaeError as error:

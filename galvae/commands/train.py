@@ -1,13 +1,17 @@
-"""galvae train: train a model on a dataset."""
+"""galvae train: train a model on a dataset, or go on with a run."""
 
+import dataclasses
 import logging
+import shlex
 
 import numpy as np
 
 from galvae import devices, figures
 from galvae.atomic import save_arrays
-from galvae.errors import GalvaeError, TrainingDiverged
+from galvae.errors import GalvaeError, TrainingDiverged, line_of
+from galvae.resume import check_same, holder, locked
 from galvae.run import Run, dataset_of
+from galvae.signals import Stopped
 from galvae.trained import condition_of
 
 SHOWN = 24  # galaxies in the reconstructions
@@ -17,16 +21,37 @@ SCATTERED = 5000  # codes in the scatter plot
 log = logging.getLogger(__name__)
 
 
-def main(config, output_dir):
-    """Trains, and leaves a complete run directory.
+def main(command, output_dir):
+    """Trains, and leaves a complete run directory; a run that this directory holds already is gone on with.
 
     Args:
-        config: TrainConfig.
+        command: TrainCommand.
         output_dir: the run's directory.
 
     Returns:
         The best validation loss, so that a sweeper can minimise it.
+
+    Raises:
+        GalvaeError: if the directory holds a run of another configuration.
+        CannotBeDone: if another process trains it, or training diverges.
+        signals.Stopped: by a signal, with the command that goes on from here.
     """
+    config = command.run
+    begun = (output_dir / "config.yaml").exists()
+    if begun:
+        held = Run.open(output_dir)
+        if command.resume is not None:
+            config = dataclasses.replace(held.config, epochs=command.epochs)
+        check_same(held, config)
+        if held.finished and config.epochs <= held.config.epochs:
+            log.info("finished already, after %s epochs", held.metrics.get("epochs"))
+            return held.metrics.get("val_loss")
+    with locked(Run(output_dir, config), command.force):
+        return train(config, output_dir)
+
+
+def train(config, output_dir):
+    """Trains in a directory that is this process' own; returns the best validation loss."""
     device = devices.setup(config.backend, config.precision, config.seed)
     from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
     from galvae.training import fit
@@ -36,7 +61,7 @@ def main(config, output_dir):
     model = build_model(
         config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
     )
-    run = Run.create(output_dir, config, dataset, device)
+    run = begin(config, output_dir, dataset, device)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
         config.model.name,
@@ -49,15 +74,31 @@ def main(config, output_dir):
         device.kind,
     )
     try:
+        run.write_json("metrics.json", {"status": "running", **holder()})
         history, metrics = fit(model, dataset, config, run, device)
-        draw(run, model, dataset, history)
+        metrics |= draw(run, model, dataset, history)
         run.write_json("metrics.json", metrics)
     except BaseException as error:
-        run.write_json("metrics.json", {"status": ended(error)})
+        run.write_json("metrics.json", ended(error))
+        if isinstance(error, Stopped):
+            error.args = (f"{error}; go on with: galvae train resume={shlex.quote(str(output_dir))}",)
         raise
     run.mark_latest()
     log.info("best epoch %d: validation loss %.5g", metrics["best_epoch"], metrics["val_loss"])
     return metrics["val_loss"]
+
+
+def begin(config, output_dir, dataset, device):
+    """The Run of a directory: a new one, or the one that it holds, ready to go on."""
+    if (output_dir / "config.yaml").exists():
+        run = Run.open(output_dir)
+        found = run.checkpoint()
+        if found is not None:
+            _, state = found
+            log.info("going on after epoch %d of %d", state["epoch"], config.epochs)
+            run.go_on(config, dataset, device)
+            return run
+    return Run.create(output_dir, config, dataset, device)
 
 
 def check_range(dataset, loss):
@@ -75,8 +116,12 @@ def check_range(dataset, loss):
 
 
 def draw(run, model, dataset, history):
-    """Draws the run's figures, each with its numbers beside it."""
-    from galvae.latent import decode_codes, encode_dataset, information, information_unit
+    """Draws the run's figures, each with its numbers beside it.
+
+    Returns:
+        dict for metrics.json: how many latent dimensions the encoder uses, and which it does not.
+    """
+    from galvae.latent import active_units, decode_codes, encode_dataset, information, information_unit
 
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
@@ -110,9 +155,21 @@ def draw(run, model, dataset, history):
         arrays["condition"] = condition
     save_arrays(folder / "samples.npz", **arrays)
 
+    dead = np.flatnonzero(~active_units(mean[: len(dataset.split("val"))])).tolist()
+    if len(dead) == model.latent_dim:
+        log.warning(
+            "posterior collapse: none of the %d latent dimensions tells anything of an image", len(dead)
+        )
+    elif dead:
+        log.info("latent dimensions that are not used: %s", ", ".join(map(str, dead)))
+    return {"active_units": model.latent_dim - len(dead), "dead_dimensions": dead}
+
 
 def ended(error):
-    """The status that metrics.json gets when training ends with an exception."""
+    """What metrics.json says when training ends with an exception."""
     if isinstance(error, KeyboardInterrupt):
-        return "stopped"
-    return "diverged" if isinstance(error, TrainingDiverged) else "failed"
+        return {"status": "stopped"}
+    found = {"status": "failed", "error": line_of(error) or type(error).__name__}
+    if isinstance(error, TrainingDiverged):
+        found |= {"status": "diverged", **error.place}
+    return found

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from galvae import checkpoints, embedding, figures, trained
+from galvae import embedding, figures, trained
 from galvae.atomic import save_arrays, save_json
 from galvae.cells import Cells, inside
 from galvae.errors import GalvaeError
@@ -77,7 +77,7 @@ def embed(run, model, dataset, indices, config):
     from galvae.latent import encode_dataset  # late, because Keras takes its backend when it is imported
 
     settings = {name: getattr(config, name) for name in FITTING}
-    checkpoint = checkpoints.newest(run.path / "checkpoints")
+    checkpoint, _ = run.checkpoint()
     manifest = json.loads((checkpoint / "manifest.json").read_bytes())
     weights = manifest["best.safetensors"]["sha256"]
     embedding.check_enough(len(indices), settings)

@@ -33,10 +33,10 @@ from galvae.config.reading import (
     TraverseConfig,
     UmapConfig,
 )
-from galvae.config.train import TrainConfig
+from galvae.config.train import TrainCommand
 
 COMMANDS = {
-    "train": TrainConfig,
+    "train": TrainCommand,
     "evaluate": EvaluateConfig,
     "sample": SampleConfig,
     "traverse": TraverseConfig,

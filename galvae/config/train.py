@@ -1,6 +1,6 @@
 """Keys of a training run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from galvae.config.dataset import DatasetConfig
 from galvae.config.keys import key
@@ -42,7 +42,7 @@ class CheckpointConfig:
 
 @dataclass(kw_only=True)
 class TrainConfig:
-    """Train a model on a dataset."""
+    """What a run is made of: all that its config.yaml holds."""
 
     dataset: DatasetConfig = key("dataset")
     model: ModelConfig = key("model")
@@ -64,6 +64,11 @@ class TrainConfig:
         "of the arithmetic; auto: bfloat16 where the device has it", choices=("auto", "float32", "bfloat16")
     )
     backend: str = key("of Keras", choices=("tensorflow", "jax"))
+    on_nan: str = key(
+        "when a loss or a weight is not finite, or the loss explodes: stop, or go back to the last good epoch "
+        "and on with half the learning rate, three times at most",
+        choices=("stop", "rollback"),
+    )
 
     def check(self):
         if self.model.name == "ae" and self.beta.name != "none":
@@ -86,3 +91,18 @@ class TrainConfig:
                 f"latent_dim: more than the network's width; expected at most {units} ({name}), received "
                 f"{self.latent_dim}"
             )
+
+
+@dataclass(kw_only=True)
+class TrainCommand(TrainConfig):
+    """Train a model on a dataset, or go on with a run."""
+
+    resume: str | None = key(
+        "directory of a run to go on with, by its own configuration; only epochs may grow"
+    )
+    force: bool = key("go on with a run that another machine may still be training")
+
+    @property
+    def run(self):
+        """The TrainConfig of it, without what is said of this call only."""
+        return TrainConfig(**{f.name: getattr(self, f.name) for f in fields(TrainConfig)})

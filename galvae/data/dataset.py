@@ -1,6 +1,8 @@
 """The one form in which every dataset reaches models, commands and figures."""
 
 import dataclasses
+import hashlib
+import json
 import logging
 import zipfile
 from dataclasses import dataclass, field
@@ -76,6 +78,15 @@ class GalaxyDataset:
     def image_shape(self):
         """(H, W, C)."""
         return tuple(self.images.shape[1:])
+
+    @property
+    def digest(self):
+        """SHA-256 of what training depends on, wherever the dataset lies."""
+        about = [self.name, self.images.shape, str(self.images.dtype), self.pixel_range, self.stretch]
+        digest = hashlib.sha256(json.dumps(about).encode())
+        for name in SPLITS:
+            digest.update(np.ascontiguousarray(self.splits[name], np.int64))
+        return digest.hexdigest()
 
     def to_unit(self, images):
         """Stored pixel values as float32 in network units."""
