@@ -111,17 +111,15 @@ def save(folder, epoch, best, last, state):
 
 
 def clean(folder, newest):
-    """Removes what a process that was killed had begun to write, and damaged checkpoints.
+    """Removes what a process that was killed had begun to write or to remove, and damaged checkpoints.
 
     Args:
         folder: the run's `checkpoints`; no process may be writing there.
-        newest: the checkpoint to go on from, or None; newer ones were found damaged.
+        newest: the checkpoint to go on from; newer ones were found damaged.
     """
     folder = Path(folder)
-    damaged = [
-        path for path in _newest_first(folder) if newest is None or _epoch_of(path) > _epoch_of(newest)
-    ]
-    for path in [*folder.glob(".tmp-*"), *damaged]:
+    kept = [path for path in _newest_first(folder) if _epoch_of(path) <= _epoch_of(newest)][:KEPT]
+    for path in {*folder.glob(".tmp-*"), *folder.glob("epoch-*")} - set(kept):
         shutil.rmtree(path, ignore_errors=True)
 
 
@@ -132,6 +130,11 @@ def newest(folder):
             return checkpoint
         log.warning("%s is damaged and is passed over", checkpoint)
     return None
+
+
+def any_in(folder):
+    """Whether there are checkpoints at all, damaged ones included."""
+    return bool(_newest_first(Path(folder)))
 
 
 def verifies(checkpoint):

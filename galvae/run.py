@@ -53,7 +53,7 @@ class Run:
         """
         run = cls(path, config)
         run.path.mkdir(parents=True, exist_ok=True)
-        checkpoints.clean(run.path / "checkpoints", None)
+        run._clean()
         run._write_config()
         run.write_json(
             "environment.json", {"run_id": uuid.uuid4().hex, **environment(config, device), "resumed": []}
@@ -61,26 +61,27 @@ class Run:
         run._describe(dataset)
         return run
 
-    def go_on(self, config, dataset, device):
-        """Makes a run ready to go on from its newest checkpoint.
+    def go_on(self, config, dataset, device, checkpoint):
+        """Makes a run ready to go on.
 
         Args:
             config: TrainConfig; epochs may have grown.
             dataset: GalaxyDataset.
             device: Device.
+            checkpoint: what `checkpoint` found.
 
         Raises:
             GalvaeError: if the dataset holds other images than when the run began.
         """
-        path, state = self.checkpoint()
+        path, state = checkpoint
         if state["dataset_sha256"] != dataset.digest:
             raise GalvaeError(
                 f"dataset: expected the images and the split that {self.path} was trained on, received others; "
                 "has the source changed since?"
             )
+        log.info("going on after epoch %d of %d", state["epoch"], config.epochs)
         checkpoints.clean(self.path / "checkpoints", path)
-        for leftover in self.path.glob(".[0-9]*-*"):  # of a process that was killed while it wrote
-            leftover.unlink(missing_ok=True)
+        self._clean()
         kept, now = self.environment, environment(config, device)
         then, here = (flat({name: values.get(name) for name in IDENTICAL}) for values in (kept, now))
         changed = [
@@ -95,6 +96,7 @@ class Run:
             self.config = config
             self._write_config()
         self._describe(dataset)
+        self.write_history(state["history"])
 
     @classmethod
     def open(cls, path):
@@ -115,13 +117,16 @@ class Run:
         """The newest whole checkpoint of this run.
 
         Returns:
-            (path, state), or None if there is none.
+            (path, state), or None if none was written yet.
 
         Raises:
-            GalvaeError: if it is another run's, or config.yaml is not what it was trained with.
+            GalvaeError: if all are damaged, or it is another run's, or config.yaml is not what it was trained with.
         """
-        path = checkpoints.newest(self.path / "checkpoints")
+        folder = self.path / "checkpoints"
+        path = checkpoints.newest(folder)
         if path is None:
+            if checkpoints.any_in(folder):
+                raise GalvaeError(f"{folder}: expected a whole checkpoint, received damaged ones only")
             return None
         state = checkpoints.read_state(path)
         expected = self.environment["run_id"]
@@ -283,6 +288,12 @@ class Run:
     def _write_config(self):
         with replacing(self.path / "config.yaml") as beside:
             write_config(self.config, beside)
+
+    def _clean(self):
+        """Removes what a process that was killed had begun to write."""
+        for folder in (self.path, self.path / "figures"):
+            for leftover in folder.glob(".[0-9]*-*"):
+                leftover.unlink(missing_ok=True)
 
     def _describe(self, dataset):
         self.write_json("data_report.json", {"dataset": dataset.name, **dataset.report})

@@ -25,8 +25,8 @@ SHOWN_IDS = 5
 log = logging.getLogger(__name__)
 
 
-def fit(model, dataset, config, run, device):
-    """Trains a model, from its run's newest checkpoint if there is one, and leaves it with its best weights.
+def fit(model, dataset, config, run, device, checkpoint=None):
+    """Trains a model, and leaves it with the weights of its best epoch.
 
     The order of the images is a pure function of `config.seed` and the epoch. Each epoch ends with a
     validation; the best epoch is the one with the least validation loss. A signal is answered after the step
@@ -38,6 +38,7 @@ def fit(model, dataset, config, run, device):
         config: TrainConfig.
         run: the Run that receives history and checkpoints.
         device: Device.
+        checkpoint: (path, state) to go on from, as `run.checkpoint` finds it; None: from the beginning.
 
     Returns:
         (history, metrics): a list with a dict per epoch, and the dict that metrics.json holds.
@@ -57,11 +58,10 @@ def fit(model, dataset, config, run, device):
             train.batch,
         )
     keeper = Keeper(config, run, dataset, train)
-    found = run.checkpoint()
-    if found is not None:
-        keeper.load(*found)
-    else:
+    if checkpoint is None:
         set_from_data(model, dataset, config)
+    else:
+        keeper.load(*checkpoint)
     betas = None if config.beta.name == "none" else beta_schedule(config.beta, config.epochs)
     while not keeper.complete:
         model.compile(

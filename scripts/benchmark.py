@@ -339,10 +339,51 @@ def umap_memory(quick):
     return rows
 
 
+def checkpoint(quick):
+    """Time for snapshots and checkpoints, against the time of the epochs, as often as `auto` writes and always."""
+    from galvae import checkpoints, cli, devices
+
+    devices.setup("tensorflow", "auto")
+    from galvae import training  # after setup: Keras takes its settings when it is imported
+
+    rows = []
+    spent = []
+    # What each epoch does for a checkpoint: copies of all variables, and, if it is due, the files.
+    for owner, name in ((training.Keeper, "snapshot"), (checkpoints, "save")):
+        setattr(owner, name, timed(getattr(owner, name), spent))
+    for every in ("auto", "1"):
+        with tempfile.TemporaryDirectory() as folder:
+            spent.clear()
+            overrides = [
+                f"checkpoint.every={every}",
+                f"epochs={20 if quick else 100}",
+                f"hydra.run.dir={folder}/run",
+            ]
+            with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
+                cli.main(["train", *overrides])
+            epochs = json.loads(Path(folder, "run", "metrics.json").read_text())["seconds"]
+        name = f"checkpoints and snapshots of galvae train, checkpoint.every={every}"
+        rows.append(row(name, f"{sum(spent):.2f} s", sum(spent) / epochs, "time of the epochs"))
+    return rows
+
+
+def timed(function, spent):
+    """A function whose seconds are appended to a list."""
+
+    def call(*arguments, **options):
+        started = time.perf_counter()
+        result = function(*arguments, **options)
+        spent.append(time.perf_counter() - started)
+        return result
+
+    return call
+
+
 CASES = {
     "startup": startup,
     "default_train": default_train,
     "feed": feed,
+    "checkpoint": checkpoint,
     "prepare": prepare,
     "stamps": stamps,
     "memory": memory,

@@ -25,6 +25,7 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def keras():
     """Keras on TensorFlow in float32; here for all tests, because a process has one backend."""
+    assert "keras" not in sys.modules, "a test file imports Keras before devices.setup has prepared it"
     devices.setup("tensorflow", "float32", 0)
     import absl.logging
     import keras

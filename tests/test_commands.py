@@ -211,8 +211,14 @@ def test_an_unfinished_run_is_sampled_and_says_its_epoch(galvae, small_files, tm
     assert err == "this run is running: reading its best epoch of 2 so far\n"
 
 
-@pytest.mark.parametrize("damage", ["no checkpoint", "broken checkpoints"])
-def test_a_run_that_cannot_be_sampled_is_one_line(damage, galvae, small_files, tmp_path):
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        ("no checkpoint", "no checkpoint yet; expected a run that has finished an epoch or more"),
+        ("broken checkpoints", "expected a whole checkpoint, received damaged ones only"),
+    ],
+)
+def test_a_run_that_cannot_be_sampled_is_one_line(damage, expected, galvae, small_files, tmp_path):
     import shutil
 
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
@@ -224,7 +230,7 @@ def test_a_run_that_cannot_be_sampled_is_one_line(damage, galvae, small_files, t
     status, _, err = galvae("sample", f"run={tmp_path / 'run'}")
     assert status == 2
     lines = err.splitlines()
-    assert "no checkpoint yet; expected a run that has finished an epoch or more" in lines[-1]
+    assert expected in lines[-1]
     assert not (tmp_path / "run" / "sample").exists()
 
 

@@ -61,7 +61,7 @@ def train(config, output_dir):
     model = build_model(
         config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
     )
-    run = begin(config, output_dir, dataset, device)
+    run, checkpoint = begin(config, output_dir, dataset, device)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
         config.model.name,
@@ -75,7 +75,7 @@ def train(config, output_dir):
     )
     try:
         run.write_json("metrics.json", {"status": "running", **holder()})
-        history, metrics = fit(model, dataset, config, run, device)
+        history, metrics = fit(model, dataset, config, run, device, checkpoint)
         metrics |= draw(run, model, dataset, history)
         run.write_json("metrics.json", metrics)
     except BaseException as error:
@@ -89,16 +89,14 @@ def train(config, output_dir):
 
 
 def begin(config, output_dir, dataset, device):
-    """The Run of a directory: a new one, or the one that it holds, ready to go on."""
+    """A directory's Run and the checkpoint to go on from: a new one and None, or those that it holds."""
     if (output_dir / "config.yaml").exists():
         run = Run.open(output_dir)
-        found = run.checkpoint()
-        if found is not None:
-            _, state = found
-            log.info("going on after epoch %d of %d", state["epoch"], config.epochs)
-            run.go_on(config, dataset, device)
-            return run
-    return Run.create(output_dir, config, dataset, device)
+        checkpoint = run.checkpoint()
+        if checkpoint is not None:
+            run.go_on(config, dataset, device, checkpoint)
+            return run, checkpoint
+    return Run.create(output_dir, config, dataset, device), None
 
 
 def check_range(dataset, loss):
