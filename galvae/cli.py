@@ -249,10 +249,13 @@ def going_on(words, resume, multirun):
     """
     path = Path(os.path.expanduser(resume.strip("'\""))).resolve()
     names = [word.partition("=")[0].lstrip("+") for word in words]
-    others = [name for name in names if name not in ("resume", "epochs", "force") and name[0] != "-"]
+    others = [
+        name for name in names if name not in ("resume", "epochs", "force", "devices") and name[0] != "-"
+    ]
     if multirun or others:
         raise GalvaeError(
-            "resume: expected nothing beside it but epochs= and force=, since a run goes on by its own configuration; "
+            "resume: expected nothing beside it but epochs=, devices= and force=, since a run goes on by its own "
+            "configuration; "
             f"received {', '.join(others) or '-m'}"
         )
     if not (path / "config.yaml").is_file():

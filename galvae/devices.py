@@ -1,12 +1,15 @@
 """Backend, precision and the feeding of data: the only file that knows TensorFlow from JAX."""
 
 import contextlib
+import functools
 import itertools
 import logging
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from galvae.errors import GalvaeError
 
@@ -25,7 +28,7 @@ class Device:
         backend: "tensorflow" or "jax".
         kind: "cpu" or "gpu".
         name: of the processor or of the first GPU.
-        count: number of GPUs, or 1.
+        count: number of devices that share every batch.
         precision: "float32" or "bfloat16" (matrix products only; weights and losses stay float32).
         threads: processors that this process may use.
     """
@@ -39,11 +42,27 @@ class Device:
 
     @property
     def jit(self):
-        """Whether steps are compiled by XLA; on a CPU TensorFlow without it is three times faster."""
-        return self.backend == "jax" or self.kind == "gpu"
+        """Whether steps are compiled by XLA.
+
+        On a CPU TensorFlow without it is three times faster; and XLA cannot compile what TensorFlow's devices
+        tell each other.
+        """
+        return self.backend == "jax" or (self.kind == "gpu" and self.count == 1)
+
+    def scope(self):
+        """Context in which model, optimizer and feeds are made, so that all devices have a part in them."""
+        if self.count == 1:
+            return contextlib.nullcontext()
+        if self.backend == "tensorflow":
+            return _strategy(self.kind, self.count).scope()
+        import keras
+
+        return keras.distribution.DataParallel(
+            devices=keras.distribution.list_devices()[: self.count]
+        ).scope()
 
 
-def setup(backend, precision="float32", seed=0):
+def setup(backend, precision="float32", seed=0, count=1, batch=1):
     """Makes Keras ready for one job; call it before anything imports Keras.
 
     Settings left by an earlier job of this process are reset, and nothing is taken from the user's
@@ -53,6 +72,8 @@ def setup(backend, precision="float32", seed=0):
         backend: "tensorflow" or "jax".
         precision: "auto", "float32" or "bfloat16".
         seed: of weights and of whatever else draws without a seed of its own.
+        count: number of devices to train on, or "auto": all GPUs, as far as they can share a batch equally.
+        batch: images that they share.
 
     Returns:
         Device.
@@ -80,6 +101,7 @@ def setup(backend, precision="float32", seed=0):
     keras.config.set_image_data_format("channels_last")
     with _quiet():
         gpus = _gpus(backend)
+        available = len(gpus) if gpus or count in (1, "auto") else _processors(backend)
     kind = "gpu" if gpus else "cpu"
     chosen = choose_precision(precision, kind, backend, processor_flags())
     _set_precision(backend, kind, chosen)
@@ -87,7 +109,7 @@ def setup(backend, precision="float32", seed=0):
         backend=backend,
         kind=kind,
         name=gpus[0] if gpus else processor_name(),
-        count=max(1, len(gpus)),
+        count=choose_count(count, available, kind, batch),
         precision=chosen,
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     )
@@ -113,6 +135,35 @@ def choose_precision(precision, kind, backend, flags):
             " or ".join(sorted(BFLOAT16_FLAGS)),
         )
     return "bfloat16" if able and precision != "float32" else "float32"
+
+
+def choose_count(count, available, kind, batch):
+    """The number of devices that a request comes to.
+
+    Args:
+        count: number, or "auto": as many GPUs as part the batch equally; one processor, which already is all cores.
+        available: number of devices there are.
+        kind: "cpu" or "gpu".
+        batch: images to share.
+
+    Returns:
+        At most `available`, with a warning if more were asked for: the run is the same on fewer, but slower.
+    """
+    available = max(1, available)
+    if count == "auto":
+        chosen = max(n for n in range(1, available + 1) if batch % n == 0) if kind == "gpu" else 1
+        if kind == "gpu" and chosen < available:
+            log.warning(
+                "devices=auto: %d of the %d GPUs share a batch of %d equally; a multiple of %d uses all",
+                *(chosen, available, batch, available),
+            )
+        return chosen
+    if count > available:
+        log.warning(
+            "devices=%d: expected at most %d, the number of %ss there are; going on with %d",
+            *(count, available, kind.upper(), available),
+        )
+    return min(count, available)
 
 
 def processor_flags():
@@ -141,6 +192,10 @@ def memory_mb():
 def feed(batches, start=0):
     """The batches without end, in the form that Keras' fit takes fastest, prepared beside the step.
 
+    Several devices, those of the `Device.scope` around this call, get equal parts of each batch. A batch that
+    cannot be parted equally is given to each of them whole, so that the mean over devices always is the mean
+    over the batch.
+
     Args:
         batches: a galvae Batches.
         start: the first step.
@@ -151,17 +206,24 @@ def feed(batches, start=0):
     import keras
 
     if keras.config.backend() != "tensorflow":
-        return _endless(batches, start)
+        return _endless(batches, start, keras.distribution.distribution())
     import tensorflow as tf
 
-    sample = batches.gather(batches.step(0)[:1])
+    count = replicas()
+
+    def take(number):
+        if count == 1:
+            return batches.gather(batches.step(number))
+        return _part(batches, *divmod(number, count), count)
+
+    sample = take(0)
     names, kinds = list(sample), [array.dtype for array in sample.values()]
 
-    def gather(step):
-        return list(batches.gather(batches.step(int(step))).values())
+    def gather(number):
+        return list(take(int(number)).values())
 
-    def inputs(step):
-        arrays = tf.numpy_function(gather, [step], kinds)
+    def inputs(number):
+        arrays = tf.numpy_function(gather, [number], kinds)
         for array, name in zip(arrays, names, strict=True):
             array.set_shape((None, *sample[name].shape[1:]))
         return (dict(zip(names, arrays, strict=True)),)
@@ -170,7 +232,46 @@ def feed(batches, start=0):
     # is waited for when training ends.
     options = tf.data.Options()
     options.autotune.enabled = False
-    return tf.data.Dataset.counter(start).map(inputs).prefetch(2).with_options(options)
+    dataset = tf.data.Dataset.counter(start * count).map(inputs).prefetch(2 * count).with_options(options)
+    if count == 1:
+        return dataset
+    return tf.distribute.get_strategy().distribute_datasets_from_function(lambda _: dataset)
+
+
+def replicas():
+    """Number of devices among which the model divides its work by itself; 1 where the backend does it."""
+    import keras
+
+    if keras.config.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def adam(learning_rate, clip_norm):
+    """The optimizer, made within `Device.scope`.
+
+    Args:
+        learning_rate: number or schedule.
+        clip_norm: largest global norm of the gradient of the whole batch; None: no limit.
+    """
+    import keras
+
+    count = replicas()
+    if clip_norm is None or count == 1:
+        return keras.optimizers.Adam(learning_rate, global_clipnorm=clip_norm, name="adam")
+    import tensorflow as tf
+
+    class Adam(keras.optimizers.Adam):
+        """Adam that clips the whole batch's gradient: Keras' own clips each device's before it sums them."""
+
+        def apply_gradients(self, grads_and_vars):
+            gradients, variables = zip(*grads_and_vars, strict=True)
+            context = tf.distribute.get_replica_context()
+            return super().apply_gradients(zip(context.all_reduce("MEAN", gradients), variables, strict=True))
+
+    return Adam(learning_rate, global_clipnorm=clip_norm / count, name="adam")
 
 
 def compiled(function):
@@ -191,9 +292,71 @@ def compiled(function):
     return tf.function(function, reduce_retracing=True, jit_compile=jit)
 
 
-def _endless(batches, start):
+@functools.cache
+def _strategy(kind, count):
+    """The only one of a process: TensorFlow takes equal ones for different, and cannot sum in two groups of devices.
+
+    Raises:
+        GalvaeError: if the process has one of another number of devices.
+    """
+    if _strategy.cache_info().currsize:
+        raise GalvaeError(
+            "devices: this process has already trained on another number of them; expected the same or 1, "
+            f"received {count}"
+        )
+    import tensorflow as tf
+
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)  # else every reduction is a line in the log
+    return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])
+
+
+def _part(batches, step, device, count):
+    """What one of several devices takes of a step.
+
+    Returns:
+        dict of what `Batches.gather` gives and, for each image, its row in the whole batch and its weight in
+        means over images, so that the weights of an image sum to one over all devices.
+    """
+    indices = batches.step(step)
+    rows, weight = np.arange(len(indices), dtype=np.int32), 1 / count
+    if len(indices) % count == 0:
+        rows, weight = np.split(rows, count)[device], 1
+    return {
+        **batches.gather(indices[rows]),
+        "rows": rows,
+        "weight": np.full(len(rows), weight, np.float32),
+    }
+
+
+def _endless(batches, start=0, distribution=None):
+    """Batches for JAX, which lets every device see the whole batch, wherever its parts lie."""
     for step in itertools.count(start):
-        yield (batches.gather(batches.step(step)),)
+        inputs = batches.gather(batches.step(step))
+        if distribution is not None:
+            inputs = {name: _laid_out(array, distribution) for name, array in inputs.items()}
+        yield (inputs,)
+
+
+def _laid_out(array, distribution):
+    """An array whose first axis is parted among JAX devices, or which each of them has whole."""
+    import jax
+    import keras
+
+    layout = distribution.get_data_layout(array.shape)
+    if len(array) % distribution.num_model_replicas:
+        layout = keras.distribution.TensorLayout([None] * array.ndim, distribution.device_mesh)
+    return jax.make_array_from_callback(array.shape, layout.backend_layout, array.__getitem__)
+
+
+def _processors(backend):
+    """Number of CPU devices; one, unless the process has been told to make more."""
+    if backend == "jax":
+        import jax
+
+        return jax.device_count()
+    import tensorflow as tf
+
+    return len(tf.config.list_logical_devices("CPU"))
 
 
 def _import(backend):

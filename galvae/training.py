@@ -57,6 +57,11 @@ def fit(model, dataset, config, run, device, checkpoint=None):
             len(train.indices),
             train.batch,
         )
+    if train.batch % device.count:
+        log.warning(
+            "batch=%d: expected a multiple of the %d devices, which cannot share it equally: each computes all of it",
+            *(train.batch, device.count),
+        )
     keeper = Keeper(config, run, dataset, train)
     if checkpoint is None:
         set_from_data(model, dataset, config)
@@ -64,25 +69,21 @@ def fit(model, dataset, config, run, device, checkpoint=None):
         keeper.load(*checkpoint)
     betas = None if config.beta.name == "none" else beta_schedule(config.beta, config.epochs)
     while not keeper.complete:
-        model.compile(
-            optimizer=keras.optimizers.Adam(
-                learning_rate_schedule(config, len(train), keeper.learning_rate_scale),
-                global_clipnorm=config.clip_norm,
-                name="adam",
-            ),
-            jit_compile=device.jit,
-        )
-        model.optimizer.build(model.trainable_variables)
+        rate = learning_rate_schedule(config, len(train), keeper.learning_rate_scale)
+        with device.scope():
+            model.compile(optimizer=devices.adam(rate, config.clip_norm), jit_compile=device.jit)
+            model.optimizer.build(model.trainable_variables)
+            feeds = devices.feed(train, keeper.epoch * len(train)), devices.feed(val)
         keeper.put_into(model)
         progress = Progress(config.epochs, train, keeper.epoch)
         try:
             with logging_redirect_tqdm(), signals.deferred():
                 model.fit(
-                    devices.feed(train, keeper.epoch * len(train)),
+                    feeds[0],
                     steps_per_epoch=len(train),
                     initial_epoch=keeper.epoch,
                     epochs=config.epochs,
-                    validation_data=devices.feed(val),
+                    validation_data=feeds[1],
                     validation_steps=len(val),
                     shuffle=False,
                     verbose=0,
@@ -241,7 +242,7 @@ class Keeper(keras.callbacks.Callback):
         names = [prefix + name for prefix in ("", "val_") for name in ("loss", *self.model.terms)]
         row = {"epoch": epoch + 1, **{name: float(logs[name]) for name in names}}
         if hasattr(self.model, "beta"):
-            row["beta"] = float(self.model.beta)
+            row["beta"] = float(self.model.beta.numpy())
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
         row["seconds"] = seconds
         row["images_per_second"] = len(self.train.indices) / seconds

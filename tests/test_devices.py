@@ -37,6 +37,55 @@ def test_bfloat16_on_a_processor_without_it_warns_and_goes_on(caplog):
     assert "expected a GPU" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("asked", "available", "kind", "chosen"),
+    [("auto", 4, "gpu", 4), ("auto", 2, "cpu", 1), ("auto", 0, "cpu", 1), (3, 4, "gpu", 3), (2, 2, "cpu", 2)],
+)
+def test_auto_is_every_gpu_and_a_number_is_that_number(asked, available, kind, chosen, caplog):
+    assert devices.choose_count(asked, available, kind, 32) == chosen
+    assert not caplog.records
+
+
+def test_more_devices_than_there_are_warn_and_all_of_them_are_taken(caplog):
+    assert devices.choose_count(8, 2, "gpu", 32) == 2
+    assert "devices=8: expected at most 2, the number of GPUs there are; going on with 2" in caplog.text
+    assert devices.setup("tensorflow", "float32", count=2).count == 1  # the tests' processor is one device
+    assert "devices=2: expected at most 1, the number of CPUs there are; going on with 1" in caplog.text
+
+
+def test_auto_leaves_out_gpus_that_cannot_share_the_batch_equally(caplog):
+    assert devices.choose_count("auto", 6, "gpu", 32) == 4
+    assert "4 of the 6 GPUs share a batch of 32 equally; a multiple of 6 uses all" in caplog.text
+
+
+def test_xla_is_left_out_where_tensorflow_s_gpus_talk_to_each_other():
+    def jit(backend, kind, count):
+        return devices.Device(backend, kind, "", count, "float32", 2).jit
+
+    assert jit("tensorflow", "gpu", 1)
+    assert not jit("tensorflow", "gpu", 2)
+    assert not jit("tensorflow", "cpu", 1)
+    assert jit("jax", "gpu", 2)
+
+
+@pytest.mark.parametrize(
+    ("images", "shares"), [(6, [[0, 1, 2], [3, 4, 5]]), (5, [[0, 1, 2, 3, 4]] * 2), (1, [[0]] * 2)]
+)
+def test_devices_get_equal_parts_of_a_batch_or_all_of_it(images, shares):
+    stored = np.arange(images, dtype=np.uint8).reshape(images, 1, 1, 1)
+    data = GalaxyDataset(
+        name="test", images=stored, pixel_range=(0, 255), splits={"train": np.arange(images)[::-1]}
+    )
+    batches = data.batches("train", 8)
+    parts = [devices._part(batches, 0, device, 2) for device in (0, 1)]
+    assert [part["rows"].tolist() for part in parts] == shares
+    weights = np.zeros(images)
+    for part in parts:
+        np.testing.assert_array_equal(part["images"].ravel(), images - 1 - part["rows"])
+        weights[part["rows"]] += part["weight"]
+    np.testing.assert_array_equal(weights, 1)
+
+
 def test_setup_reports_the_device_and_resets_keras(keras):
     keras.config.set_floatx("float16")
     keras.config.set_image_data_format("channels_first")

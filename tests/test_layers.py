@@ -41,6 +41,20 @@ def test_sampling_has_the_mean_and_the_variance_that_it_was_given():
     assert not np.array_equal(codes, np.asarray(layer(mean, log_variance)))
 
 
+def test_noise_of_an_image_is_that_of_its_row_in_the_whole_batch():
+    import keras
+
+    from galvae.models.layers import draw
+
+    def drawn(count, rows=None):
+        generator = keras.random.SeedGenerator(7, name="noise")
+        return np.asarray(draw(keras.random.normal, (count, 3), generator, rows))
+
+    whole = drawn(6)
+    np.testing.assert_array_equal(drawn(6, np.array([4, 5])), whole[4:])
+    np.testing.assert_array_equal(drawn(5, np.arange(5)), whole[:5])
+
+
 def test_code_moments_are_those_of_the_codes():
     from galvae.models.layers import CodeMoments
 

@@ -47,20 +47,21 @@ def main(command, output_dir):
             log.info("finished already, after %s epochs", held.metrics.get("epochs"))
             return held.metrics.get("val_loss")
     with locked(Run(output_dir, config), command.force):
-        return train(config, output_dir)
+        return train(config, output_dir, command.devices)
 
 
-def train(config, output_dir):
-    """Trains in a directory that is this process' own; returns the best validation loss."""
-    device = devices.setup(config.backend, config.precision, config.seed)
+def train(config, output_dir, count):
+    """Trains on `count` devices in a directory that is this process' own; returns the best validation loss."""
+    device = devices.setup(config.backend, config.precision, config.seed, count, config.batch)
     from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
     from galvae.training import fit
 
     dataset = dataset_of(config)
     check_range(dataset, config.reconstruction.loss)
-    model = build_model(
-        config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
-    )
+    with device.scope():
+        model = build_model(
+            config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
+        )
     run, checkpoint = begin(config, output_dir, dataset, device)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",

@@ -101,6 +101,14 @@ class TrainCommand(TrainConfig):
         "directory of a run to go on with, by its own configuration; only epochs may grow"
     )
     force: bool = key("go on with a run that another machine may still be training")
+    devices: int | str = key(
+        "number of GPUs that share each batch, or auto: all that can do so equally", at_least=1
+    )
+
+    def check(self):
+        super().check()
+        if isinstance(self.devices, str) and self.devices != "auto":
+            raise GalvaeError(f"devices: expected auto or a number of devices, received {self.devices!r}")
 
     @property
     def run(self):

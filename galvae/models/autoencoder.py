@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from galvae import losses
+from galvae import devices, losses
 from galvae.models.layers import CodeMoments, RandomDihedral, UnitScaling
 from galvae.models.networks import build_decoder, build_encoder
 
@@ -67,7 +67,8 @@ class Autoencoder(keras.Model):
         self.mean_head = keras.layers.Dense(
             latent_dim, activation=code_activation, dtype="float32", name="mean"
         )
-        self.term_trackers = [keras.metrics.Mean(name=term) for term in self.terms]
+        # "loss" takes the place of Keras' own in the logs, which knows no weights.
+        self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", *self.terms)]
         self.add_code_layers()
 
     @property
@@ -101,7 +102,8 @@ class Autoencoder(keras.Model):
         """What the objective is computed from, as a dict of tensors.
 
         Args:
-            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K).
+            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K); where
+                devices share a batch, also rows (B,) of these images in it, and their weight (B,).
             training: whether images are augmented and statistics kept.
             sample: whether codes are drawn from the posterior; False: its mean is decoded.
 
@@ -109,15 +111,16 @@ class Autoencoder(keras.Model):
             target (B, H, W, C) in network units, mean (B, latent_dim), logits (B, H, W, C), and what a subclass
             adds.
         """
-        target = self.unit_images(inputs["images"], training)
+        target = self.unit_images(inputs, training)
         codes = self.mean_head(self.encoder(target))
         codes = self.code_moments(codes, training=training)
         return {"target": target, "mean": codes, "logits": self.decode_logits(codes)}
 
-    def unit_images(self, images, training):
+    def unit_images(self, inputs, training):
         """Stored images as floats in network units, flipped and turned in training if so configured."""
+        images = inputs["images"]
         if training and self.augmentation is not None:
-            images = self.augmentation(images)
+            images = self.augmentation(images, inputs.get("rows"))
         return self.scaling(images)
 
     def decode_logits(self, codes):
@@ -145,9 +148,10 @@ class Autoencoder(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         terms = self.loss_terms(y_pred)
-        for tracker in self.term_trackers:
-            tracker.update_state(terms[tracker.name])
-        return ops.mean(self.total_loss(terms, training))
+        total = self.total_loss(terms, training)
+        for tracker in self.trackers:
+            tracker.update_state({"loss": total, **terms}[tracker.name], sample_weight=x.get("weight"))
+        return ops.mean(total) / devices.replicas()  # whose gradients are summed
 
     def encode(self, images, condition=None):
         """Codes of stored images.

@@ -65,10 +65,10 @@ class CVAE2(VAE):
         return scaled * self.condition_spread + self.condition_mean
 
     def call(self, inputs, training=False, sample=True):
-        target = self.unit_images(inputs["images"], training)
+        target = self.unit_images(inputs, training)
         condition = self.scaled_condition(inputs.get("condition"))
         mean, log_variance = self.posterior(self.features(target, condition))
-        codes = self.sampling(mean, log_variance) if sample else mean
+        codes = self.sampling(mean, log_variance, inputs.get("rows")) if sample else mean
         vectors = self.joined(codes, condition)
         return {
             "target": target,

@@ -5,6 +5,7 @@ import logging
 import keras
 from keras import layers
 
+from galvae import devices
 from galvae.errors import GalvaeError
 from galvae.models.conv import padded
 from galvae.models.initializers import initializer, transposed_initializer
@@ -42,7 +43,7 @@ def dcgan_encoder(image_shape, network, name):
             )
         )
         if i > 0:
-            stack.append(layers.BatchNormalization(**NORMALISATION, name=f"{name}_norm{i + 1}"))
+            stack.append(normalisation(f"{name}_norm{i + 1}"))
         stack.append(layers.LeakyReLU(SLOPE, name=f"{name}_relu{i + 1}"))
     stack += [
         layers.Conv2D(
@@ -85,7 +86,7 @@ def dcgan_decoder(code_dim, image_shape, network):
     ]
     for i in range(depth, 0, -1):
         stack += [
-            layers.BatchNormalization(**NORMALISATION, name=f"decoder_norm{i + 1}"),
+            normalisation(f"decoder_norm{i + 1}"),
             layers.ReLU(name=f"decoder_relu{i + 1}"),
         ]
         odd = sides[i - 1] % 2
@@ -104,6 +105,11 @@ def dcgan_decoder(code_dim, image_shape, network):
             )
         )
     return keras.Sequential([layers.Input((code_dim,), name="decoder_input"), *stack], name="decoder")
+
+
+def normalisation(name):
+    """Batch normalisation over the whole batch, also where devices share it."""
+    return layers.BatchNormalization(**NORMALISATION, synchronized=devices.replicas() > 1, name=name)
 
 
 def dcgan_sides(image_shape):

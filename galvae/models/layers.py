@@ -4,7 +4,23 @@ import keras
 import numpy as np
 from keras import ops
 
+from galvae import devices
 from galvae.stretch import to_unit
+
+
+def draw(distribution, shape, generator, rows=None):
+    """Random numbers for images, the same whether one device has the whole batch or several share it.
+
+    Args:
+        distribution: keras.random.normal or keras.random.uniform.
+        shape: its first axis runs over images.
+        generator: SeedGenerator.
+        rows: (B,) rows of these images in the whole batch; None: this is all of it.
+    """
+    if rows is None:
+        return distribution(shape, dtype="float32", seed=generator)
+    whole = distribution((devices.replicas() * shape[0], *shape[1:]), dtype="float32", seed=generator)
+    return ops.take(whole, rows, axis=0)
 
 
 class UnitScaling(keras.layers.Layer):
@@ -43,12 +59,13 @@ class RandomDihedral(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed, name=f"{name}_seed")
         self.built = True  # there is nothing to build, and outside of training it is never called
 
-    def call(self, images):
-        coins = keras.random.uniform((3, ops.shape(images)[0], 1, 1, 1), seed=self.seed_generator) < 0.5
-        images = ops.where(coins[0], ops.flip(images, axis=2), images)
-        images = ops.where(coins[1], ops.flip(images, axis=1), images)
+    def call(self, images, rows=None):
+        shape = (ops.shape(images)[0], 3, 1, 1, 1)
+        coins = draw(keras.random.uniform, shape, self.seed_generator, rows) < 0.5
+        images = ops.where(coins[:, 0], ops.flip(images, axis=2), images)
+        images = ops.where(coins[:, 1], ops.flip(images, axis=1), images)
         if images.shape[1] == images.shape[2]:
-            images = ops.where(coins[2], ops.transpose(images, (0, 2, 1, 3)), images)
+            images = ops.where(coins[:, 2], ops.transpose(images, (0, 2, 1, 3)), images)
         return images
 
 
@@ -96,8 +113,8 @@ class Sampling(keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         self.seed_generator = keras.random.SeedGenerator(seed, name=f"{name}_seed")
 
-    def call(self, mean, log_variance):
-        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seed_generator)
+    def call(self, mean, log_variance, rows=None):
+        noise = draw(keras.random.normal, ops.shape(mean), self.seed_generator, rows)
         return mean + ops.exp(0.5 * log_variance) * noise
 
 
@@ -118,7 +135,7 @@ class CodeMoments(keras.layers.Layer):
         self.momentum = momentum
 
     def build(self, input_shape):
-        zeros = {"initializer": "zeros", "trainable": False}
+        zeros = {"initializer": "zeros", "trainable": False, "aggregation": "mean"}  # over devices
         self.count = self.add_weight(shape=(), name="count", **zeros)
         self.first = self.add_weight(shape=(self.latent_dim,), name="first", **zeros)
         self.second = self.add_weight(shape=(self.latent_dim, self.latent_dim), name="second", **zeros)

@@ -45,13 +45,14 @@ class VAE(Autoencoder):
         )
 
     def call(self, inputs, training=False, sample=True):
-        target = self.unit_images(inputs["images"], training)
+        target = self.unit_images(inputs, training)
         mean, log_variance = self.posterior(self.encoder(target))
+        codes = self.sampling(mean, log_variance, inputs.get("rows")) if sample else mean
         return {
             "target": target,
             "mean": mean,
             "log_variance": log_variance,
-            "logits": self.decode_logits(self.sampling(mean, log_variance) if sample else mean),
+            "logits": self.decode_logits(codes),
         }
 
     def posterior(self, features):
