@@ -7,26 +7,19 @@ import io
 import json
 import logging
 import os
-import platform
-import subprocess
-import sys
 import uuid
-from importlib import metadata
 from pathlib import Path
 
-from galvae import __version__, checkpoints
+from galvae import checkpoints
 from galvae.atomic import replacing, save_json
 from galvae.config.keys import LATEST, PATHS
 from galvae.data import load_dataset
 from galvae.data.dataset import read_splits, save_splits
+from galvae.environment import differences, environment
 from galvae.errors import GalvaeError
 from galvae.validation import flat, read_config, write_config
 
 log = logging.getLogger(__name__)
-
-# Of environment.json, what must be equal for the same arithmetic.
-IDENTICAL = ("galvae", "git_commit", "packages", "backend", "kind", "name", "count", "precision", "threads")
-PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
 
 
 class Run:
@@ -83,10 +76,7 @@ class Run:
         checkpoints.clean(self.path / "checkpoints", path)
         self._clean()
         kept, now = self.environment, environment(config, device)
-        then, here = (flat({name: values.get(name) for name in IDENTICAL}) for values in (kept, now))
-        changed = [
-            f"{name} {then.get(name)} -> {value}" for name, value in here.items() if then.get(name) != value
-        ]
+        changed = differences(kept, now)
         if changed:
             log.warning("not bit-identical with a run that was never stopped: %s", ", ".join(changed))
         # Before config.yaml: whichever of the two is the last to be written, they then agree with a checkpoint.
@@ -330,35 +320,3 @@ def dataset_of(config):
     if config.model.name in CONDITIONAL:
         dataset = dataset.with_known_condition(config.dataset.missing_condition)
     return dataset
-
-
-def environment(config, device):
-    """What a run depends on besides its configuration: command line, versions, machine."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return {
-        "command_line": ["galvae", "train", *sys.argv[1:]],
-        "galvae": __version__,
-        "git_commit": _git_commit(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": versions,
-        **dataclasses.asdict(device),
-        "seed": config.seed,
-    }
-
-
-def _git_commit():
-    """Commit of the checkout that galvae runs from, or None when it is installed otherwise."""
-    checkout = Path(__file__).resolve().parent.parent
-    if not (checkout / ".git").exists():
-        return None
-    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

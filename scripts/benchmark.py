@@ -344,12 +344,12 @@ def checkpoint(quick):
     from galvae import checkpoints, cli, devices
 
     devices.setup("tensorflow", "auto")
-    from galvae import training  # after setup: Keras takes its settings when it is imported
+    from galvae import keeper  # after setup: Keras takes its settings when it is imported
 
     rows = []
     spent = []
     # What each epoch does for a checkpoint: copies of all variables, and, if it is due, the files.
-    for owner, name in ((training.Keeper, "snapshot"), (checkpoints, "save")):
+    for owner, name in ((keeper.Keeper, "snapshot"), (checkpoints, "save")):
         setattr(owner, name, timed(getattr(owner, name), spent))
     for every in ("auto", "1"):
         with tempfile.TemporaryDirectory() as folder:

@@ -60,7 +60,7 @@ def test_arrows(module):
         assert within(found, "galvae") <= {"galvae.errors"}
     if module in ("galvae.latent", "galvae.evaluation", "galvae.nearest", "galvae.embedding", "galvae.table"):
         assert not within(found, "galvae.figures", "galvae.run", "galvae.training", "galvae.models")
-    if module == "galvae.training":
+    if module in ("galvae.training", "galvae.keeper"):
         assert not within(found, "galvae.data", "galvae.models", "galvae.run", "galvae.commands")
     if module == "galvae.run":
         assert not within(found, "galvae.training", "galvae.figures", "galvae.latent", "galvae.devices")
@@ -77,7 +77,9 @@ def test_arrows(module):
     "module", ["galvae.devices", "galvae.run", "galvae.checkpoints", "galvae.validation"]
 )
 def test_keras_is_imported_late_where_its_backend_is_not_yet_chosen(module):
-    assert not within(imports(module, late=False), "keras", *BACKENDS, "galvae.models", "galvae.training")
+    assert not within(
+        imports(module, late=False), "keras", *BACKENDS, "galvae.models", "galvae.training", "galvae.keeper"
+    )
 
 
 def test_nothing_is_unpickled_or_evaluated():

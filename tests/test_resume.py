@@ -138,7 +138,7 @@ def test_a_run_stopped_in_any_epoch_ends_as_if_it_never_was(
         ("galvae.devices.setup", False),
         ("galvae.commands.train.dataset_of", False),
         ("galvae.checkpoints.save", True),
-        ("galvae.training.Keeper.on_test_batch_end", True),
+        ("galvae.keeper.Keeper.on_test_batch_end", True),
         ("galvae.commands.train.draw", True),
     ],
 )
