@@ -189,7 +189,7 @@ class Run:
         return dataset
 
     def _check_same(self, dataset):
-        """Refuses a dataset of other images than the run's."""
+        """Refuses a dataset of other content than the run's; where it lies does not matter."""
         report = self.data_report()
         if not report:
             raise GalvaeError(
@@ -203,6 +203,12 @@ class Run:
             raise GalvaeError(
                 f"dataset: expected the {expected[0]} images of shape {expected[1]} that {self.path} was "
                 f"trained on, received {received[0]} of shape {received[1]}"
+            )
+        known = report.get("sha256", dataset.content)  # runs of earlier versions do not say
+        if known != dataset.content:
+            raise GalvaeError(
+                f"dataset: expected the images, labels, conditions and ids that {self.path} was trained on (SHA-256 "
+                f"{str(known)[:12]}), received others ({dataset.content[:12]}) in the same place"
             )
 
     def data_report(self):

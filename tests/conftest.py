@@ -1,8 +1,13 @@
 """What the tests share: one Keras backend, a cache of their own, and the command line in this process."""
 
 import gc
+import importlib
 import logging
+import os
+import shutil
 import sys
+import tempfile
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -11,6 +16,7 @@ import pytest
 from galvae import devices
 from galvae.cli import main
 from galvae.config import ConvConfig
+from galvae.data import apart, entry
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,6 +41,32 @@ def keras():
     # Keras collects garbage at the start of every job: what the imports made need not be looked at each time.
     gc.freeze()
     return keras
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Has files read in this process, which saves a start of Python each time; test_apart.py has the real thing."""
+
+    def fill(folder, module, config):
+        entry.fill(folder, config.name, importlib.import_module(module).read(config))
+
+    monkeypatch.setattr(apart, "fill", fill)
+
+
+@pytest.fixture
+def nobody(tmp_path):  # which must be made first, by the user who runs the tests
+    """A folder of a user without rights over root's files, as whom the test runs."""
+    folder = Path(tempfile.mkdtemp())
+    root = os.geteuid() == 0
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    for path in (folder, *folder.iterdir()):
+        path.chmod(0o700)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -302,6 +302,28 @@ def test_no_network_is_one_line_with_status_1(galvae, tmp_path, monkeypatch):
     assert not (tmp_path / "outputs").exists()
 
 
+def test_what_is_odd_about_the_data_stands_in_the_run(galvae, tmp_path):
+    images = blobs(60, 16)
+    images[[7, 9]], images[[20, 30, 40]] = 9, images[3]
+    np.save(tmp_path / "odd.npy", images)
+    data = ("dataset=files", f"dataset.path={tmp_path / 'odd.npy'}", f"hydra.run.dir={tmp_path / 'run'}")
+    status, _, err = galvae("train", *data, *SMALL, "epochs=1", "reconstruction.loss=bce")
+    assert status == 0, err
+    found = json.loads((tmp_path / "run" / "data_report.json").read_text())["findings"]
+    assert {name: finding["ids"] for name, finding in found.items()} == {
+        "blank images": [7, 9],
+        "duplicates": [20, 30, 40],
+    }
+    log = (tmp_path / "run" / "train.log").read_text()
+    assert log.count("data: 2 blank images, 3 duplicates") == 1
+    np.save(tmp_path / "odd.npy", images / 200.0)  # above 1
+    status, _, err = galvae(
+        "train", *data[:2], f"hydra.run.dir={tmp_path / 'other'}", "reconstruction.loss=bce"
+    )
+    assert status == 2 and "expected intensities in [0, 1] for bce" in err
+    assert not (tmp_path / "other").exists()
+
+
 def test_prepare_says_what_is_in_a_dataset(galvae, tmp_path):
     path = write_galaxy10(tmp_path / "g.h5", side=32)
     status, out, err = galvae("prepare", "dataset=galaxy10", f"dataset.path={path}", "dataset.image_size=16")
@@ -313,8 +335,18 @@ def test_prepare_says_what_is_in_a_dataset(galvae, tmp_path):
     assert "  condition   redshift: 0.1 to 0.1, 10 missing" in lines
     assert "0 blank images" in out
     folder = tmp_path / lines[-1]
-    assert {file.name for file in folder.iterdir()} == {"report.json", "contact_sheet.png"}
-    assert json.loads((folder / "report.json").read_text())["count"] == 30
+    assert {file.name for file in folder.iterdir()} == {
+        "data_report.json",
+        "contact_sheet.png",
+        "prepare.log",
+    }
+    report = json.loads((folder / "data_report.json").read_text())
+    assert report["count"] == 30
+    assert {name: found["count"] for name, found in report["findings"].items()} == {
+        "redshift missing": 10,
+        "redshift constant": 20,
+    }
+    assert "data: 10 without redshift, constant redshift; see data_report.json" in out + err
 
 
 def test_the_default_dataset_trains(galvae, tmp_path):

@@ -238,3 +238,24 @@ def test_what_is_no_indices_is_refused(tmp_path, values):
     save_splits({"train": values, "val": values, "test": values}, tmp_path / "split.npz")
     with pytest.raises(GalvaeError, match="expected the indices of train, val, test, received for train"):
         read_splits(tmp_path / "split.npz")
+
+
+def test_the_digest_is_that_of_what_training_sees():
+    data = dataset(content="ab", condition=np.zeros((25, 1), np.float32), condition_names=["redshift"])
+    changes = [
+        {"content": "cd"},
+        {"pixel_range": (0, 254)},
+        {"stretch": "asinh"},
+        {"splits": make_splits(25, [0.6, 0.2, 0.2], 1)},
+        {"splits": {**data.splits, "test": data.splits["test"][::-1]}},
+        {"condition": np.ones((25, 1), np.float32)},
+        {"condition": None},
+    ]
+    digests = {data.digest, *(dataclasses.replace(data, **change).digest for change in changes)}
+    assert len(digests) == 8
+    assert all(len(digest) == 64 and int(digest, 16) for digest in digests)
+    indifferent = {"name": "other", "report": {"count": 3}, "catalogue": {"ra": np.arange(25)}}
+    assert dataclasses.replace(data, **indifferent).digest == data.digest
+    filled = dataclasses.replace(data, condition=np.where(np.arange(25)[:, None] < 3, np.nan, 1).astype("f4"))
+    assert filled.with_known_condition("mean").digest != filled.digest
+    assert filled.with_known_condition("drop").digest != filled.digest

@@ -4,8 +4,11 @@ import errno
 import gzip
 import hashlib
 import json
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -147,7 +150,7 @@ def test_target_that_does_not_match_is_replaced(server, target, checks):
     assert target.read_bytes() == DATA
 
 
-@pytest.mark.parametrize("cut", [0, 51_200, 102_298])  # 0 %, 50 %, 99.9 %
+@pytest.mark.parametrize("cut", [0, 1024, 51_200, 102_298])  # 0 %, 1 %, 50 %, 99.9 %
 def test_retry_resumes_after_a_cut(server, target, cut, caplog):
     caplog.set_level("INFO")
     server.script = [honest(upto=cut), honest()]
@@ -158,7 +161,7 @@ def test_retry_resumes_after_a_cut(server, target, cut, caplog):
     assert (f"resuming cat.h5 at byte {cut} of 102400" in caplog.text) == (cut > 0)
 
 
-@pytest.mark.parametrize("cut", [0, 51_200, 102_298])
+@pytest.mark.parametrize("cut", [0, 1024, 51_200, 102_298])
 def test_next_call_resumes_after_a_cut(server, target, cut, monkeypatch, capsys):
     monkeypatch.setattr(module, "PAUSES", ())
     server.script = [honest(upto=cut), honest()]
@@ -419,6 +422,34 @@ def test_stall_is_resumed(server, target, monkeypatch):
     over.set()
     assert ranges(server) == [None, "bytes=3000-"]
     assert target.read_bytes() == DATA
+
+
+def test_a_server_that_stalls_for_ever_is_given_up(server, target, monkeypatch):
+    monkeypatch.setattr(module, "TIMEOUT", 0.1)
+    over = threading.Event()
+
+    def stall(handler):
+        honest(upto=3000)(handler)
+        over.wait(10)
+
+    server.script = [stall]
+    assert "timed out" in fails(server.url, target)
+    over.set()
+    assert len(server.seen) == 4 and part_of(target).read_bytes() == DATA[:3000]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_that_nobody_signed_is_refused(server, target, tmp_path):
+    made = [tmp_path / "key.pem", tmp_path / "certificate.pem"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1"]
+    command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", made[0], "-out", made[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made[1], made[0])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None
+    assert "certificate" in fails(server.url.replace("http:", "https:"), target).lower()
+    assert server.seen == []
 
 
 def test_reset_connection_is_retried(server, target):

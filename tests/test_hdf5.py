@@ -1,8 +1,10 @@
+import os
+
 import h5py
 import numpy as np
 import pytest
 
-from galvae.data.hdf5 import array, blocks, column, open_hdf5
+from galvae.data.hdf5 import array, blocks, column, data_sets, open_hdf5
 from galvae.errors import GalvaeError
 
 
@@ -89,3 +91,85 @@ def test_damage_found_while_reading_is_one_line(tmp_path):
     path.write_bytes(content)
     with pytest.raises(GalvaeError, match="damaged"), open_hdf5(path) as file:
         list(blocks(array(file, "images"), 4))
+
+
+def test_no_link_out_of_the_file_is_followed(path, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret/images"] = np.ones((3, 4, 4))
+    with h5py.File(path, "a") as file:
+        file["outside"] = h5py.ExternalLink("other.h5", "secret/images")
+        file["folder"] = h5py.ExternalLink("other.h5", "secret")
+        file["inside"] = h5py.SoftLink("/images")
+        file["circle"] = h5py.SoftLink("/circle")
+        file["group/same"] = file["ra"]
+    with open_hdf5(path) as file:
+        assert sorted(data_sets(file)) == ["images", "ra"]
+        assert array(file, "group/same").shape == (7,)  # a second name in the file itself
+        for name in ("outside", "folder/images", "inside", "circle", "circle/x", "images/x", "", "/", "."):
+            with pytest.raises(GalvaeError, match=r"received images, ra \(links are not followed\)"):
+                array(file, name)
+
+
+def test_a_link_to_a_pipe_is_not_opened(path, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with h5py.File(path, "a") as file:
+        file["outside"] = h5py.ExternalLink("pipe", "images")
+    with open_hdf5(path) as file, pytest.raises(GalvaeError, match="no data set 'outside'"):
+        array(file, "outside")
+
+
+def test_values_in_other_files_are_not_read(tmp_path):
+    path = tmp_path / "a.h5"
+    (tmp_path / "secret").write_bytes(bytes(range(64)))
+    layout = h5py.VirtualLayout((4, 4, 4), np.uint8)
+    layout[:] = h5py.VirtualSource(str(tmp_path / "b.h5"), "images", (4, 4, 4))
+    with h5py.File(path, "w") as file:
+        file.create_dataset("outside", (4, 4, 4), np.uint8, external=[(str(tmp_path / "secret"), 0, 64)])
+        file.create_virtual_dataset("virtual", layout)
+    with open_hdf5(path) as file:
+        for name in ("outside", "virtual"):
+            with pytest.raises(GalvaeError, match=f"values of the data set '{name}' lie in other files"):
+                array(file, name)
+
+
+def test_a_filter_that_is_missing_is_named(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        for code in (32001, 32015, 999):
+            packing = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+            packing.set_chunk((4, 4, 4))
+            packing.set_filter(code, h5py.h5z.FLAG_OPTIONAL)
+            space = h5py.h5s.create_simple((4, 4, 4))
+            item = h5py.h5d.create(file.id, f"f{code}".encode(), h5py.h5t.STD_U8LE, space, packing)
+            item.write_direct_chunk((0, 0, 0), bytes(64))
+    with open_hdf5(tmp_path / "a.h5") as file:
+        for code, name in ((32001, "blosc"), (32015, "zstd"), (999, "")):
+            with pytest.raises(GalvaeError, match=rf"packed with {name} ?\(filter {code}\).*expected gzip"):
+                array(file, f"f{code}")
+
+
+def test_chunks_that_fill_the_memory_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        item = file.create_dataset("images", (40, 2**13, 2**13), "u1", chunks=(40, 2**13, 2**13))
+        item.id.write_direct_chunk((0, 0, 0), bytes(10**7))
+    with open_hdf5(tmp_path / "a.h5") as file, pytest.raises(GalvaeError, match="chunks of 2684354560 bytes"):
+        array(file, "images")
+
+
+@pytest.mark.parametrize(
+    "dtype", [h5py.vlen_dtype("f4"), h5py.ref_dtype, h5py.string_dtype(), [("a", "f4")], "c8", "V3"]
+)
+def test_columns_of_anything_but_numbers_are_refused(tmp_path, dtype):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("ra", (7,), dtype)
+    with open_hdf5(tmp_path / "a.h5") as file, pytest.raises(GalvaeError, match="ra"):
+        column(file, "ra", 7)
+
+
+def test_what_has_no_axes_is_no_column(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["scalar"], file["empty"] = 3.0, h5py.Empty("f4")
+    with open_hdf5(tmp_path / "a.h5") as file:
+        with pytest.raises(GalvaeError, match=r"shape \(\); expected \(7,\)"):
+            column(file, "scalar", 7)
+        with pytest.raises(GalvaeError, match="no data set 'empty'"):
+            column(file, "empty", 7)

@@ -1,6 +1,9 @@
 import json
 import os
+import shutil
+from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 from conftest import blobs
@@ -76,3 +79,27 @@ def test_files_are_replaced_whole(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         run.write_json("metrics.json", {"status": "failed"})
     assert run.status == "finished"
+
+
+def test_a_moved_or_touched_dataset_is_the_same_and_another_one_is_refused(trained, tmp_path):
+    run = Run.open(trained("vae"))
+    same = tmp_path / "elsewhere.h5"
+    shutil.copy(run.config.dataset.path, same)
+    os.utime(same, (1, 1))
+    moved = SimpleNamespace(path=str(same))
+    data = run.load_dataset(moved)
+    assert data.content == run.data_report()["sha256"]
+    assert data.digest == run.load_dataset().digest
+    with h5py.File(same, "a") as file:  # equal in number and shape
+        file["images"][17, 3, 3, 1] += 1
+    with pytest.raises(
+        GalvaeError, match=r"that .*vae was trained on \(SHA-256 \w{12}\), received others"
+    ) as error:
+        run.load_dataset(moved)
+    assert "\n" not in str(error.value)
+    shutil.copy(run.config.dataset.path, same)
+    with h5py.File(same, "a") as file:
+        file["redshift"][5] += 0.1
+        file["ra"][5] += 0.1
+    with pytest.raises(GalvaeError, match="trained on .* received others"):
+        run.load_dataset(moved)

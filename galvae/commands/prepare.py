@@ -3,6 +3,7 @@
 from galvae import figures
 from galvae.atomic import save_json
 from galvae.data import load_dataset
+from galvae.data.checks import checked
 from galvae.data.dataset import evenly
 
 SHOWN = 100  # galaxies on the contact sheet
@@ -13,16 +14,16 @@ def main(config, output_dir):
 
     Args:
         config: PrepareConfig.
-        output_dir: where report.json and contact_sheet.png go.
+        output_dir: where data_report.json and contact_sheet.png go.
     """
-    dataset = load_dataset(config.dataset)
+    dataset = checked(load_dataset(config.dataset))
     report = {
         "dataset": dataset.name,
         **dataset.report,
         "splits": {name: len(indices) for name, indices in dataset.splits.items()},
         "catalogue": sorted(dataset.catalogue),
     }
-    save_json(output_dir / "report.json", report)
+    save_json(output_dir / "data_report.json", report)
     shown = evenly(len(dataset), SHOWN)
     figures.save(figures.grid(dataset.to_unit(dataset.images[shown])), output_dir / "contact_sheet")
     print("\n".join(summary(report)))

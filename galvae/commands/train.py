@@ -8,7 +8,8 @@ import numpy as np
 
 from galvae import devices, figures
 from galvae.atomic import save_arrays
-from galvae.errors import GalvaeError, TrainingDiverged, line_of
+from galvae.data.checks import checked
+from galvae.errors import TrainingDiverged, line_of
 from galvae.resume import check_same, holder, locked
 from galvae.run import Run, dataset_of
 from galvae.signals import Stopped
@@ -56,8 +57,7 @@ def train(config, output_dir, count):
     from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
     from galvae.training import fit
 
-    dataset = dataset_of(config)
-    check_range(dataset, config.reconstruction.loss)
+    dataset = checked(dataset_of(config), config.reconstruction.loss)
     with device.scope():
         model = build_model(
             config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
@@ -98,20 +98,6 @@ def begin(config, output_dir, dataset, device):
             run.go_on(config, dataset, device, checkpoint)
             return run, checkpoint
     return Run.create(output_dir, config, dataset, device), None
-
-
-def check_range(dataset, loss):
-    """Refuses targets that the loss has no meaning for, and warns of those that the decoder cannot reach."""
-    low, high = dataset.to_unit([dataset.report["low"], dataset.report["high"]])
-    if low >= 0 and high <= 1:
-        return
-    found = f"intensities from {low:.4g} to {high:.4g} where the decoder gives 0 to 1"
-    if loss == "bce":
-        raise GalvaeError(
-            f"reconstruction.loss: expected intensities in [0, 1] for bce, received {found}; set the pixel "
-            "range or take reconstruction.loss=mse"
-        )
-    log.warning("%s", found)
 
 
 def draw(run, model, dataset, history):

@@ -4,8 +4,10 @@ import importlib
 
 import numpy as np
 
+from galvae.data import apart, entry
 from galvae.data.cache import cache_folder, cached
 from galvae.data.dataset import GalaxyDataset, make_splits
+from galvae.errors import CannotBeDone
 
 SOURCES = {
     "hdf": "galvae.data.hdf",
@@ -16,6 +18,7 @@ SOURCES = {
     "simulated": "galvae.data.simulated",
     "files": "galvae.data.files",
 }
+MADE_HERE = ("hdf", "simulated")  # of no file from elsewhere
 
 
 def load_dataset(config):
@@ -31,14 +34,34 @@ def load_dataset(config):
 
     Raises:
         GalvaeError: if the source is missing, damaged or not in the layout that the reader expects.
-        CannotBeDone: if it cannot be downloaded, or its cache cannot be written.
+        CannotBeDone: if it cannot be downloaded, changes while it is read, or its cache cannot be written.
     """
     reader = importlib.import_module(SOURCES[config.name])
-    images, columns, about = cached(
-        cache_folder(config.cache_dir), config.name, reader.fingerprint(config), lambda: reader.read(config)
-    )
+    fingerprint = reader.fingerprint(config)
+
+    def fill(folder):
+        if config.name in MADE_HERE:
+            entry.fill(folder, config.name, reader.read(config))
+            return
+        apart.fill(folder, SOURCES[config.name], config)
+        if reader.fingerprint(config) != fingerprint:
+            raise CannotBeDone(
+                f"dataset {config.name}: expected files that stay as they are, received others while they were read; "
+                "run the command again"
+            )
+
+    images, columns, about = cached(cache_folder(config.cache_dir), config.name, fingerprint, fill)
     labels, condition = columns.get("labels"), columns.get("condition")
-    report = dict(about["report"])
+    facts = {name: columns[f"image.{name}"] for name in ("hash", "low", "high")}
+    report = {
+        "sha256": about["content"],
+        "count": len(images),
+        "image_shape": list(images.shape[1:]),
+        "dtype": str(images.dtype),
+        "low": float(facts["low"].min()),
+        "high": float(facts["high"].max()),
+        "blank": int((facts["low"] == facts["high"]).sum()),
+    }
     if labels is not None:
         report["classes"] = {
             name: int((labels == index).sum()) for index, name in enumerate(about["class_names"])
@@ -67,6 +90,8 @@ def load_dataset(config):
             if name.startswith("catalogue.")
         },
         catalogue_units=about["catalogue_units"],
+        image_facts=facts,
+        content=about["content"],
         report=report,
         splits=make_splits(len(images), config.split, config.split_seed),
     ).stretched(config.stretch)

@@ -1,14 +1,18 @@
 """Labels, conditions and catalogue columns of the user's own images, from a table or the images' file."""
 
+import os
+
 import h5py
 import numpy as np
 
+from galvae.data.apart import alive
 from galvae.data.hdf5 import array
-from galvae.data.pictures import Pictures, quiet_astropy
+from galvae.data.pictures import Pictures, opened_fits, quiet_astropy
 from galvae.errors import GalvaeError, line_of
 
 TABLES = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits"}
 MOST_CLASSES = 1000
+SLOWEST = 1e6  # bytes of a table that are read in a second, at least
 LONGEST_TEXT = 1000  # letters; one long entry widens a whole column
 
 
@@ -36,8 +40,9 @@ def _table(path, text):
     ending = next((ending for ending in TABLES if path.lower().endswith(ending)), None)
     if ending is None:
         raise GalvaeError(f"dataset.table: expected a file ending in {' '.join(TABLES)}, received {path}")
+    alive(os.path.getsize(path) / SLOWEST)
     try:
-        with quiet_astropy(), open(path, "rb") as file:
+        with quiet_astropy(), opened_fits(path) if TABLES[ending] == "fits" else open(path, "rb") as file:
             if TABLES[ending] == "fits":
                 table = Table.read(file, format="fits", memmap=False)
             else:
@@ -62,8 +67,11 @@ def _values(items):
         if item.dtype.itemsize > 4 * LONGEST_TEXT:
             continue
         if isinstance(item, h5py.Dataset):
+            is_text = h5py.check_string_dtype(item.dtype)
+            if not is_text and item.dtype.kind not in "biuf":
+                continue
             array(item.file, name)
-            item = item.asstr("utf-8", "replace") if h5py.check_string_dtype(item.dtype) else item
+            item = item.asstr("utf-8", "replace") if is_text else item
         column = item[:]
         values, missing = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
         if values.dtype.kind == "O" and all(isinstance(v, str) and len(v) <= LONGEST_TEXT for v in values):

@@ -53,7 +53,9 @@ class GalaxyDataset:
         condition_names, condition_units: K names and units.
         catalogue: column name -> (N,) array; ids, sky positions and measurements, carried along untouched.
         catalogue_units: column name -> unit, for the columns that have one.
-        report: what the check of the images found.
+        image_facts: "hash", "low" and "high" -> (N,) array: of each image a hash, its darkest and its brightest pixel.
+        content: SHA-256 of images, labels, conditions and ids, hexadecimal; equal wherever they are read from.
+        report: what is known of the whole, and what its check found.
         splits: "train", "val", "test" -> indices of images.
     """
 
@@ -68,6 +70,8 @@ class GalaxyDataset:
     condition_units: list[str] = field(default_factory=list)
     catalogue: dict[str, np.ndarray] = field(default_factory=dict)
     catalogue_units: dict[str, str] = field(default_factory=dict)
+    image_facts: dict[str, np.ndarray] = field(default_factory=dict)
+    content: str = ""
     report: dict = field(default_factory=dict)
     splits: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -79,15 +83,6 @@ class GalaxyDataset:
         """(H, W, C)."""
         return tuple(self.images.shape[1:])
 
-    @property
-    def digest(self):
-        """SHA-256 of what training depends on, wherever the dataset lies."""
-        about = [self.name, self.images.shape, str(self.images.dtype), self.pixel_range, self.stretch]
-        digest = hashlib.sha256(json.dumps(about).encode())
-        for name in SPLITS:
-            digest.update(np.ascontiguousarray(self.splits[name], np.int64))
-        return digest.hexdigest()
-
     def to_unit(self, images):
         """Stored pixel values as float32 in network units."""
         return to_unit(np.asarray(images, np.float32), self.stretch, self.pixel_range)
@@ -95,6 +90,17 @@ class GalaxyDataset:
     def from_unit(self, images):
         """Values in network units as float32 in stored units."""
         return from_unit(np.asarray(images, np.float32), self.stretch, self.pixel_range)
+
+    @property
+    def digest(self):
+        """SHA-256 of all that determines the training data: content, conditions, units and splits, hexadecimal."""
+        facts = [self.content, self.pixel_range, self.stretch, self.condition_names, list(self.splits)]
+        digest = hashlib.sha256(json.dumps(facts).encode())
+        for indices in self.splits.values():
+            digest.update(np.ascontiguousarray(indices, "<i8"))
+        if self.condition is not None:  # the unknown ones may have been filled in
+            digest.update(np.ascontiguousarray(self.condition, "<f4"))
+        return digest.hexdigest()
 
     def split(self, name):
         """Indices of the images of "train", "val" or "test", or, for "all", of the three in stored order.

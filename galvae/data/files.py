@@ -4,9 +4,7 @@ import contextlib
 import functools
 import math
 import os
-import tokenize
 import zipfile
-import zlib
 
 import h5py
 import numpy as np
@@ -14,7 +12,7 @@ import numpy as np
 from galvae.data.cache import Source, file_identity
 from galvae.data.columns import all_columns, classes, find_column, numbers, whole
 from galvae.data.hdf5 import array, blocks, open_hdf5
-from galvae.data.pictures import MOST_CHANNELS, Pictures, folder_identity
+from galvae.data.pictures import LARGEST_PICTURE, MOST_CHANNELS, Pictures, folder_identity
 from galvae.data.resampling import area_average
 from galvae.errors import GalvaeError, line_of
 
@@ -22,9 +20,6 @@ SETTINGS = ("images", "labels", "class_names", "condition", "ids", "image_size",
 HDF5 = (".h5", ".hdf5", ".hdf")
 BLOCK = 32_000_000  # bytes read at a time
 NATURAL_RANGES = {"u1": (0, 255), "u2": (0, 65535), "f2": (0, 1), "f4": (0, 1), "f8": (0, 1)}
-# What h5py, zipfile and numpy's parser of headers raise on damaged files.
-DAMAGE = (OSError, ValueError, TypeError, KeyError, RuntimeError, EOFError, SyntaxError)
-DAMAGE += (zipfile.BadZipFile, zlib.error, tokenize.TokenError)
 
 
 def fingerprint(config):
@@ -113,7 +108,9 @@ def _opened(config):
             raise GalvaeError(
                 f"dataset.path: expected {' '.join(HDF5)} .npz .npy or a folder of pictures, received {path}"
             )
-    except DAMAGE as error:
+    except (GalvaeError, MemoryError):
+        raise
+    except Exception as error:  # the libraries raise whatever they stumble on
         raise GalvaeError(
             f"dataset.path: {path}: expected whole arrays of numbers, received a damaged file ({line_of(error)})"
         ) from error
@@ -172,6 +169,10 @@ def _check(config, images):
         raise GalvaeError(
             f"dataset.path: {config.path}: expected images of shape (N, H, W), (N, H, W, C) with at most "
             f"{MOST_CHANNELS} channels, or (N, C, H, W) with 1, 3 or 4, received {shape}"
+        )
+    if math.prod(shape[1:]) > LARGEST_PICTURE:
+        raise GalvaeError(
+            f"dataset.path: {config.path}: expected images of at most {LARGEST_PICTURE} values, received {shape}"
         )
     if dtype.kind not in "uif":
         raise GalvaeError(f"dataset.path: {config.path}: expected integer or float pixels, received {dtype}")

@@ -1,9 +1,12 @@
 """A folder of PNG, JPEG or FITS pictures, each read when it is needed."""
 
 import contextlib
+import gzip
 import hashlib
+import io
 import math
 import os
+import stat
 import warnings
 from pathlib import Path
 
@@ -11,12 +14,13 @@ import numpy as np
 
 from galvae.errors import GalvaeError, line_of
 
-FITS = (".fits.gz", ".fits", ".fit")
+FITS = (".fits.gz", ".fits.fz", ".fits", ".fit")
 ENDINGS = (".png", ".jpg", ".jpeg", *FITS)
 # What a picture of each of Pillow's modes becomes; others (CMYK, ...) have no plain meaning as intensities.
 MODES = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGB": "RGB", "RGBA": "RGB", "I;16": "I;16"}
 MOST_CHANNELS = 16
 LARGEST_PICTURE = 100_000_000  # values; a small compressed file can declare far more
+LARGEST_FITS = 2**31  # bytes, unpacked
 
 
 class Pictures:
@@ -130,8 +134,9 @@ def picture_names(folder):
     for place, folders, files in os.walk(folder, onerror=refuse):
         # Hidden ones are not the user's: previews and the like, left by macOS, Jupyter and others.
         folders[:] = [name for name in folders if not name.startswith(".")]
+        below = Path(place).relative_to(folder).as_posix()
         names += [
-            Path(place, name).relative_to(folder).as_posix()
+            name if below == "." else f"{below}/{name}"
             for name in files
             if name.lower().endswith(ENDINGS) and not name.startswith(".")
         ]
@@ -150,6 +155,8 @@ def folder_identity(folder):
             status = os.stat(os.path.join(folder, name))
         except OSError as error:
             raise GalvaeError(f"dataset.path: {name}: {error.strerror}; expected a readable file") from error
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
+            raise GalvaeError(f"dataset.path: {name}: expected a file, received a folder, a pipe or a device")
         digest.update(os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0"))
     return {"path": str(folder), "pictures": digest.hexdigest()}
 
@@ -203,8 +210,7 @@ def _photograph(path):
 def _fits(path):
     from astropy.io import fits
 
-    # Opened here, since astropy leaves open what it refuses.
-    with quiet_astropy(), open(path, "rb") as file, fits.open(file, memmap=False) as units:
+    with quiet_astropy(), opened_fits(path) as file, fits.open(file, memmap=False) as units:
         for unit in units:
             if isinstance(unit, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
                 if len(unit.shape) not in (2, 3):
@@ -213,6 +219,23 @@ def _fits(path):
                 pixels = unit.data.astype(unit.data.dtype.newbyteorder("="))
                 return pixels if pixels.ndim == 2 else np.moveaxis(pixels, 0, 2)
     raise GalvaeError("expected an image of shape (H, W) or (C, H, W), received none")
+
+
+@contextlib.contextmanager
+def opened_fits(path):
+    """A FITS file as astropy takes it, open for reading; opened here, since astropy leaves open what it refuses.
+
+    One that gzip packed is read to its end, where its checksum is, and refused above LARGEST_FITS bytes.
+    """
+    with open(path, "rb") as file:
+        if not str(path).lower().endswith(".gz"):
+            yield file
+            return
+        with gzip.open(file) as packed:
+            content = packed.read(LARGEST_FITS + 1)
+        if len(content) > LARGEST_FITS:
+            raise GalvaeError(f"expected a file of at most {LARGEST_FITS} bytes, unpacked, received more")
+        yield io.BytesIO(content)
 
 
 def _check_size(shape):

@@ -5,8 +5,9 @@ import logging
 import h5py
 import numpy as np
 
+from galvae.data.apart import alive
 from galvae.data.cache import Source, file_identity
-from galvae.data.hdf5 import array, open_hdf5
+from galvae.data.hdf5 import array, data_sets, open_hdf5
 from galvae.data.resampling import area_average
 from galvae.errors import GalvaeError
 
@@ -41,7 +42,7 @@ def read(config):
     """
     path = config.path
     with open_hdf5(path) as file:
-        sets = {name: file[name] for name in file if isinstance(file.get(name), h5py.Dataset)}
+        sets = data_sets(file)
         images = _find_images(file, sets, config.images)
         _, count, side = _layout(images)
         redshift = _find_redshift(file, sets, images, config.redshift, count)
@@ -149,6 +150,7 @@ def _blocks(images):
     axis, count, side = _layout(images)
     step = max(1, BLOCK * count // images.nbytes)
     for start in range(0, count, step):
+        alive()
         block = images[(slice(None),) * axis + (slice(start, start + step),)]
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, which the cache refuses
             yield np.moveaxis(block, axis, 0).reshape(-1, side, side, 1).astype(np.float32)

@@ -1,0 +1,407 @@
+"""Damages data files and cache entries by the thousand, reads each as `galvae prepare` does, and counts outcomes.
+
+    python scripts/fuzz_data.py --files 3000 --entries 1000 --seed 0
+    python scripts/fuzz_data.py --files 3000 --entries 0 --only HDF5
+
+Outcomes: clean (read; right as far as the format has checksums), refused (one line, status 2), failed (one line,
+status 1), traceback, signal, hang, wrong (read as something else, though a checksum told). The last four must be zero:
+the exit status is 1 if they are not. Each case runs in a fork of this process, under the limits of
+galvae/data/apart.py; where that fork crashes or hangs, the whole command is run to see what a user gets.
+"""
+
+import argparse
+import collections
+import dataclasses
+import io
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import zlib
+from pathlib import Path
+
+import h5py
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table
+from PIL import Image
+
+from galvae.config import FilesConfig, Galaxy10Config, MnistConfig, StampsConfig
+from galvae.data import apart, load_dataset
+from galvae.data.checks import checked
+from galvae.errors import GalvaeError
+
+COUNT, SIDE = 12, 16
+LIMIT = 60  # seconds of a case
+OUTCOMES = ("clean", "refused", "failed", "traceback", "signal", "hang", "wrong")
+COMMON = {
+    "augment": True,
+    "split": [0.6, 0.2, 0.2],
+    "split_seed": 0,
+    "stretch": "none",
+    "missing_condition": "drop",
+    "image_size": None,
+}
+
+
+@dataclasses.dataclass
+class Target:
+    """A valid input.
+
+    Attributes:
+        config: the dataset section, without cache_dir.
+        files: those that are damaged, one at a time.
+        checksummed: whether the format itself notices other pixels.
+    """
+
+    config: object
+    files: list
+    checksummed: bool = False
+
+
+def write_targets(folder):
+    """Small valid inputs of every format; returns name -> Target."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
+    columns = {
+        "kind": np.arange(COUNT) % 3,
+        "redshift": np.linspace(0.1, 1, COUNT),
+        "ra": np.linspace(0, 300, COUNT),
+        "dec": np.linspace(-60, 60, COUNT),
+        "name": np.array([f"G{number}" for number in range(COUNT)]),
+    }
+    table = Table(columns)
+    keys = {"labels": "kind", "condition": ["redshift"], "ids": "name"}
+
+    def files(path, **changes):
+        values = dict.fromkeys(("images", "table", "labels", "class_names", "ids", "pixel_range"))
+        values |= {"name": "files", "path": str(folder / path), "condition": [], "cache_dir": None, **COMMON}
+        return FilesConfig(**{**values, **changes})
+
+    def hdf5(name, libver="earliest", **options):
+        with h5py.File(folder / name, "w", libver=libver) as file:
+            file.create_dataset("images", data=images, **options)
+            for key, column in columns.items():
+                text = column.dtype.kind == "U"
+                file[f"of_each/{key}"] = column.astype(object) if text else column
+        return files(
+            name,
+            images="images",
+            **{
+                key: [f"of_each/{one}" for one in value] if isinstance(value, list) else f"of_each/{value}"
+                for key, value in keys.items()
+            },
+        )
+
+    targets = {
+        "HDF5 plain": Target(hdf5("plain.h5"), ["plain.h5"]),
+        "HDF5 gzip": Target(hdf5("gzip.h5", chunks=(4, SIDE, SIDE, 3), compression="gzip"), ["gzip.h5"]),
+        "HDF5 newest": Target(
+            hdf5("newest.h5", "latest", chunks=(1, SIDE, 8, 3), shuffle=True, fletcher32=True),
+            ["newest.h5"],
+            checksummed=True,
+        ),
+    }
+    with h5py.File(folder / "galaxy10.h5", "w") as file:
+        file["images"], file["ans"] = images, np.arange(COUNT, dtype=np.uint8) % 10
+        for name in ("ra", "dec", "redshift"):
+            file[name] = columns[name]
+    config = Galaxy10Config(name="galaxy10", path=str(folder / "galaxy10.h5"), cache_dir=None, **COMMON)
+    targets["HDF5 Galaxy10"] = Target(config, ["galaxy10.h5"])
+    with h5py.File(folder / "stamps.h5", "w") as file:
+        file["images"] = generator.uniform(0, 1, (COUNT, SIDE, SIDE)).astype(np.float32)
+        file["redshift"] = columns["redshift"]
+    names = {"images": None, "redshift": None, "archive": None, "download": False}
+    config = StampsConfig(name="cosmos", path=str(folder / "stamps.h5"), cache_dir=None, **names, **COMMON)
+    targets["HDF5 stamps"] = Target(config, ["stamps.h5"])
+
+    np.save(folder / "a.npy", images)
+    np.savez_compressed(folder / "a.npz", images=images, **columns)
+    targets["npy"] = Target(files("a.npy"), ["a.npy"])
+    targets["npz"] = Target(files("a.npz", images="images", **keys), ["a.npz"], checksummed=True)
+    digits, labels = images[:, :, :, 0], columns["kind"].astype(np.uint8)
+    np.savez(
+        folder / "mnist.npz", x_train=digits[:6], y_train=labels[:6], x_test=digits[6:], y_test=labels[6:]
+    )
+    config = MnistConfig(name="mnist", path=str(folder / "mnist.npz"), cache_dir=None, **COMMON)
+    targets["mnist"] = Target(config, ["mnist.npz"], checksummed=True)
+
+    for kind, ending in (
+        ("PNG", "png"),
+        ("JPEG", "jpg"),
+        ("FITS", "fits"),
+        ("FITS gzip", "fits.gz"),
+        ("FITS fz", "fz"),
+    ):
+        (folder / ending).mkdir()
+        paths = [
+            f"{ending}/{number:02d}.{'fits.fz' if ending == 'fz' else ending}" for number in range(COUNT)
+        ]
+        for path, image in zip(paths, images, strict=True):
+            if ending == "fz":
+                unit = fits.CompImageHDU(image[:, :, 0].astype(np.int16))
+                fits.HDUList([fits.PrimaryHDU(), unit]).writeto(folder / path)
+            elif "fits" in ending:
+                fits.writeto(folder / path, np.moveaxis(image, 2, 0) / np.float32(255))
+            else:
+                Image.fromarray(image).save(folder / path)
+        exact = ending in ("png", "fits.gz")
+        wide = {"pixel_range": [0.0, 255.0]} if ending == "fz" else {}
+        targets[kind] = Target(files(ending, **wide), [paths[0], paths[5]], checksummed=exact)
+
+    for ending in ("csv", "ecsv", "fits"):
+        table.write(folder / f"table.{ending}")
+        config = files("a.npy", table=str(folder / f"table.{ending}"), **keys)
+        targets[f"table {ending}"] = Target(config, [f"table.{ending}"])
+    return targets
+
+
+def damage(content, generator):
+    """Bytes with one of the usual kinds of damage, and its name."""
+    kind = generator.choice(("flip", "flip", "flips", "extremes", "zeros", "truncated", "doubled", "text"))
+    content = bytearray(content)
+    # Half of the damage is done where headers are.
+    place = generator.randrange(
+        min(len(content), generator.choice((64, 512, 4096, len(content), len(content))))
+    )
+    if kind in ("flip", "flips"):
+        for _ in range(1 if kind == "flip" else generator.randint(2, 16)):
+            content[place] ^= 1 << generator.randrange(8)
+            place = generator.randrange(len(content))
+    elif kind == "extremes":
+        size = generator.choice((1, 2, 4, 8))
+        value = generator.choice((b"\xff", b"\x00", b"\x7f", b"\x80")) * size
+        content[place : place + size] = value
+    elif kind == "zeros":
+        size = generator.choice((16, 512, 4096))
+        place -= place % size
+        content[place : place + size] = bytes(len(content[place : place + size]))
+    elif kind == "truncated":
+        del content[
+            generator.choice((place, place - place % 2880, len(content) - generator.randint(1, 16))) :
+        ]
+    elif kind == "doubled":
+        size = generator.choice((8, 64, 512))
+        content[place:place] = content[place : place + size]
+    else:
+        size = generator.choice((1, 4, 16))
+        content[place : place + size] = bytes(
+            generator.choice(b"0123456789 -.,eENaninf'\"{}[]()#:\n") for _ in range(size)
+        )
+    return bytes(content), kind
+
+
+def facts_of(dataset):
+    """What must be right of a dataset that was read."""
+    return zlib.crc32(np.ascontiguousarray(dataset.images)), dataset.content, dataset.images.shape
+
+
+def judge(config, truth=None, whole=False):
+    """Reads a dataset in a fork of this process.
+
+    Args:
+        config: with its cache_dir.
+        truth: what `facts_of` the undamaged one gives, if other pixels must be noticed.
+        whole: whether all of that must be equal, instead of the pixels alone.
+
+    Returns:
+        (outcome, text).
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        os._exit(_read(config, truth, whole, writing))
+    os.close(writing)
+    deadline = time.monotonic() + LIMIT
+    while not (ended := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < deadline:
+        time.sleep(0.002)
+    if not ended[0]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reading)
+        return "hang", ""
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    status = os.waitstatus_to_exitcode(ended[1])
+    if status < 0:
+        return ("hang" if -status == signal.SIGXCPU else "signal"), signal.Signals(-status).name
+    return OUTCOMES[status], text
+
+
+def _read(config, truth, whole, answers):
+    """The fork's part: exit status = place in OUTCOMES."""
+
+    def here(folder, module, config):
+        answer = apart._outcome(
+            {"module": module, "folder": folder, "config": dataclasses.asdict(config)}
+            | {"seconds": apart.SECONDS, "memory": apart.MEMORY}
+        )
+        if answer:
+            raise apart.ERRORS.get(answer["error"], RuntimeError)(*answer["arguments"])
+
+    apart.fill = here
+    for number in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+    outcome, text = "clean", ""
+    try:
+        dataset = checked(load_dataset(config))
+        consistent = all(len(column) == len(dataset) for column in dataset.catalogue.values())
+        found = facts_of(dataset)
+        same = truth is None or (found == truth if whole else found[0] == truth[0])
+        if not (consistent and same and np.isfinite(dataset.images).all()):
+            outcome = "wrong"
+    except GalvaeError as error:
+        text = str(error)
+        outcome = {2: "refused", 1: "failed"}[error.exit_status] if "\n" not in text else "traceback"
+    except BaseException:
+        outcome, text = "traceback", traceback.format_exc()
+    with os.fdopen(answers, "w", encoding="utf-8", errors="replace") as file:
+        file.write(text[-6000:])
+    return OUTCOMES.index(outcome)
+
+
+def whole_command(config):
+    """Outcome of `galvae prepare` itself, for what crashed or hung in a fork."""
+    words = [
+        f"dataset.{name}={_word(value)}"
+        for name, value in dataclasses.asdict(config).items()
+        if name not in ("name", "split", "augment") and value is not None and value != []
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "galvae", "prepare", f"dataset={config.name}", *words]
+        command += ["dataset.split=[0.6,0.2,0.2]", f"hydra.run.dir={folder}/out"]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=5 * LIMIT, cwd=folder, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return "hang", ""
+    if done.returncode < 0:
+        return "signal", str(done.returncode)
+    if "Traceback" in done.stderr:
+        return "traceback", done.stderr
+    return OUTCOMES[{0: 0, 2: 1, 1: 2}.get(done.returncode, 3)], done.stderr.strip()
+
+
+def _word(value):
+    return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list) else value
+
+
+def fuzz_files(count, seed, folder, only=""):
+    """Damages data files.
+
+    Args:
+        count: number of cases.
+        seed: of all of them.
+        folder: an empty one to work in.
+        only: how the names of the targets start.
+
+    Returns:
+        ({target: Counter of outcomes}, [(case, outcome, text) of what must not be]).
+    """
+    targets = {name: target for name, target in write_targets(folder).items() if name.startswith(only)}
+    truths = {}
+    for name, target in targets.items():
+        target.config.cache_dir = str(folder / "cache")
+        truths[name] = facts_of(load_dataset(target.config))
+    counts, bad = collections.defaultdict(collections.Counter), []
+    for case in range(count):
+        generator = random.Random(f"{seed}-{case}")
+        name = list(targets)[case % len(targets)]
+        target = targets[name]
+        path = folder / generator.choice(target.files)
+        content = path.read_bytes()
+        spoiled, kind = damage(content, generator)
+        target.config.cache_dir = str(folder / f"cache-{case}")
+        try:
+            path.write_bytes(spoiled)
+            outcome, text = judge(target.config, truths[name] if target.checksummed else None)
+            if outcome in ("signal", "hang"):
+                counts[name][f"{outcome} of the library"] += 1
+                shutil.rmtree(target.config.cache_dir, ignore_errors=True)
+                outcome, text = whole_command(target.config)
+        finally:
+            path.write_bytes(content)
+            shutil.rmtree(target.config.cache_dir, ignore_errors=True)
+        counts[name][outcome] += 1
+        if outcome in OUTCOMES[3:]:
+            bad.append((f"{case}: {name}, {path.name}, {kind}", outcome, text))
+    return counts, bad
+
+
+def fuzz_entries(count, seed, folder):
+    """Flips bits and zeroes pages in a cache entry, which must come back as it was; returns as fuzz_files."""
+    config = write_targets(folder)["HDF5 gzip"].config
+    config.cache_dir = str(folder / "cache")
+    truth = facts_of(load_dataset(config))
+    (entry,) = (path for path in Path(config.cache_dir).iterdir() if path.is_dir())
+    good = {path.name: path.read_bytes() for path in entry.iterdir()}
+    counts, bad = collections.defaultdict(collections.Counter), []
+    for case in range(count):
+        generator = random.Random(f"{seed}-entry-{case}")
+        name = sorted(good)[case % len(good)]
+        content = bytearray(good[name])
+        place = generator.randrange(len(content))
+        kind = ("flip", "page", "flip", "cut")[case // len(good) % 4]
+        if kind == "flip":
+            content[place] ^= 1 << generator.randrange(8)
+        elif kind == "page":
+            start = place - place % 4096
+            content[start : start + 4096] = bytes(len(content[start : start + 4096]))
+        else:
+            del content[place:]
+        (entry / name).write_bytes(content)
+        outcome, text = judge(config, truth, whole=True)
+        if outcome == "clean" and {path.name: path.read_bytes() for path in entry.iterdir()} != good:
+            outcome = "wrong"  # read, and not rebuilt
+        counts[f"cache {name}"][outcome] += 1
+        if outcome != "clean":
+            bad.append((f"{case}: cache {name}, {kind} at {place}", outcome, text))
+        for file, whole in good.items():
+            if (entry / file).read_bytes() != whole:
+                (entry / file).write_bytes(whole)
+    return counts, bad
+
+
+def report(counts, bad):
+    """Lines with the counts by outcome, and what must not be."""
+    names = [*OUTCOMES, "signal of the library", "hang of the library"]
+    text = io.StringIO()
+    total = sum(counts.values(), collections.Counter())
+    for name, counter in [*sorted(counts.items()), ("total", total)]:
+        cases = sum(counter[outcome] for outcome in OUTCOMES)
+        found = ", ".join(f"{outcome} {counter[outcome]}" for outcome in names if counter[outcome])
+        print(f"{name:20} {cases:6}  {found}", file=text)
+    for case, outcome, told in bad[:20]:
+        print(f"\n{outcome}: {case}\n{told}", file=text)
+    return text.getvalue()
+
+
+def main():
+    """Runs the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--files", type=int, default=3000, help="damaged data files")
+    parser.add_argument("--entries", type=int, default=1000, help="damaged cache entries")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="how the names of the formats to damage start")
+    options = parser.parse_args()
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        found.append(fuzz_files(options.files, options.seed, Path(folder), options.only))
+    with tempfile.TemporaryDirectory() as folder:
+        found.append(fuzz_entries(options.entries, options.seed, Path(folder)))
+    for counts, bad in found:
+        print(report(counts, bad))
+    sys.exit(any(bad for _, bad in found))
+
+
+if __name__ == "__main__":
+    main()
