@@ -3,8 +3,8 @@
 import contextlib
 import errno
 import importlib
+import logging
 import os
-import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +19,17 @@ from galvae.outputs import (
     check_unused,
     claimed,
     existing_directories,
+    quoted,
     remove_empty,
     remove_empty_sweep,
+    unquoted,
 )
+from galvae.sweep import STOPPED, Sweep
 from galvae.validation import closest, read_config, typed
+
+# Hydra takes launchers from a top-level package hydra_plugins only.
+sys.path.append(str(Path(__file__).parent / "plugins"))
+log = logging.getLogger(__name__)
 
 CFG_CHOICES = ("job", "hydra", "all")
 HYDRA_OPTIONS = (
@@ -93,13 +100,17 @@ class Command:
         self.name = name
         self.existing = existing
         self.exit_status = 0
+        self.sweep = Sweep()
 
     def __call__(self, composed):
         from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
         from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
 
-        output_dir = Path(HydraConfig.get().runtime.output_dir)
+        job = HydraConfig.get()
+        output_dir = Path(job.runtime.output_dir)
+        sweeping = job.sweep.dir if job.mode == RunMode.MULTIRUN else None
         try:
             try:
                 values = OmegaConf.to_container(composed, resolve=True)
@@ -110,27 +121,31 @@ class Command:
                 check_unused(output_dir)
             with signals.caught() if self.name == "train" else contextlib.nullcontext():
                 result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
-        except GalvaeError as error:
-            # Reported here, because Hydra would add lines of its own; other jobs of a sweep go on.
-            _report(str(error))
-            self.exit_status = max(self.exit_status, error.exit_status)
-            self._remove_unused(output_dir)
-            return None
-        except OSError as error:
-            self._remove_unused(output_dir)
-            if error.errno not in DISK_TROUBLE:
+        except Exception as error:
+            message, exit_status = mistake(error, output_dir)
+            if message is None and sweeping:
+                message = f"{type(error).__name__}: {error}"
+                log.exception("a defect of galvae:")
+            else:
+                self._remove_unused(output_dir)
+            if message is None:
                 raise
-            self.exit_status = CannotBeDone.exit_status
-            _report(f"cannot write in {output_dir}: {error.strerror}; what was written before is kept")
+            # Reported here, because Hydra would add lines of its own; other jobs of a sweep go on.
+            _report(message)
+            self.exit_status = max(self.exit_status, exit_status)
+            if sweeping:
+                status = "stopped" if exit_status in STOPPED else "failed"
+                self.sweep.note(sweeping, output_dir, status, message, exit_status)
             return None
-        except MemoryError as error:
+        except BaseException as error:
             self._remove_unused(output_dir)
-            self.exit_status = CannotBeDone.exit_status
-            _report(f"not enough memory: {one_line(error)}; expected a smaller n, grid or batch")
-            return None
-        except BaseException:
-            self._remove_unused(output_dir)
+            if sweeping:
+                self.sweep.note(
+                    sweeping, output_dir, "stopped", str(error), getattr(error, "exit_status", 130)
+                )
             raise
+        if sweeping:
+            self.sweep.note(sweeping, output_dir, "finished")
         print(output_dir)
         return result
 
@@ -140,6 +155,17 @@ class Command:
         if output_dir.is_dir() and [path.name for path in output_dir.iterdir()] == [log.name]:
             log.unlink()
         remove_empty(output_dir, self.existing)
+
+
+def mistake(error, output_dir):
+    """What a user is told of an exception, (line, exit status); the line is None if it is a defect of ours."""
+    if isinstance(error, GalvaeError):
+        return str(error), error.exit_status
+    if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
+        return f"cannot write in {output_dir}: {error.strerror}; what was written before is kept", 1
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {one_line(error)}; expected a smaller n, grid or batch", 1
+    return None, 1
 
 
 def launch(command, overrides):
@@ -174,7 +200,8 @@ def launch(command, overrides):
         remove_empty_sweep(overrides, existing)
         while CLAIMED:
             remove_empty(CLAIMED.pop(), existing)
-    return task.exit_status
+        exit_status = task.sweep.report()
+    return exit_status or task.exit_status
 
 
 def place(command, words):
@@ -213,13 +240,13 @@ def place(command, words):
     if command == "train" and given.get("resume", "null") != "null":
         return going_on(placed, given["resume"], multirun)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    elsewhere = [f"{key}=outputs/multirun/{datetime.now():%Y-%m-%d_%H-%M-%S}"] * (
-        multirun and key not in given
-    )
+    elsewhere = []
+    if multirun and key not in given:
+        elsewhere = [f"{key}={claimed(Path('outputs/multirun', f'{datetime.now():%Y-%m-%d_%H-%M-%S}'))}"]
     read = next((name for name in ("run", "runs") if name in given), None)
     if read is None or (read == "runs" and given[read][0] == "[") or (multirun and "," in given[read]):
         return placed + elsewhere
-    value = given[read].strip("'\"")
+    value = unquoted(given[read])
     if value == "latest":
         if not LATEST.exists():
             raise GalvaeError(
@@ -228,11 +255,11 @@ def place(command, words):
         value = LATEST
     path = Path(os.path.expanduser(value)).resolve()
     placed = [word for word in placed if not word.startswith(f"{read}=")]
-    placed.append(f"{read}={_quoted(path)}")
+    placed.append(f"{read}={quoted(path)}")
     if not (path.is_dir() if read == "runs" else (path / "config.yaml").is_file()):
         return placed + elsewhere  # the command says what is wrong with it; no directory is needed
     if key not in given:
-        placed.append(f"{key}={_quoted(claimed(path / command))}")
+        placed.append(f"{key}={quoted(claimed(path / command))}")
     return placed
 
 
@@ -247,7 +274,7 @@ def going_on(words, resume, multirun):
     Raises:
         GalvaeError: if it is no run's directory, or anything but epochs is asked for.
     """
-    path = Path(os.path.expanduser(resume.strip("'\""))).resolve()
+    path = Path(os.path.expanduser(unquoted(resume))).resolve()
     names = [word.partition("=")[0].lstrip("+") for word in words]
     others = [
         name for name in names if name not in ("resume", "epochs", "force", "devices") and name[0] != "-"
@@ -265,7 +292,7 @@ def going_on(words, resume, multirun):
         )
     epochs = [] if "epochs" in names else [f"epochs={read_config(path / 'config.yaml').epochs}"]
     kept = [word for word, name in zip(words, names, strict=True) if name != "resume"]
-    return [*kept, *epochs, f"resume={_quoted(path)}", f"hydra.run.dir={_quoted(path)}"]
+    return [*kept, *epochs, f"resume={quoted(path)}", f"hydra.run.dir={quoted(path)}"]
 
 
 def complete(arguments):
@@ -295,13 +322,7 @@ def _path_value(value, multirun):
     """The value of a path key as Hydra's grammar needs it; what is quoted already, or swept over, stays."""
     if value in ("", "null") or value[0] in "'\"" or (multirun and "," in value):
         return value
-    return _quoted(value)
-
-
-def _quoted(path):
-    """A path in Hydra's single quotes, where a backslash counts as one unless quotes follow it."""
-    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
-    return f"'{escaped}'"
+    return quoted(value)
 
 
 def _report(message):

@@ -16,6 +16,12 @@ class CannotBeDone(GalvaeError):
     exit_status = 1
 
 
+class Busy(CannotBeDone):
+    """A run that another process is training; exit status 75, as for whatever is worth trying again later."""
+
+    exit_status = 75
+
+
 class TrainingDiverged(CannotBeDone):
     """Training whose loss or weights are no longer finite, or whose loss explodes; exit status 1.
 

@@ -1,5 +1,6 @@
 """Output directories: a free name for each call, and nothing left of a call that failed."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from galvae.errors import GalvaeError
 
 CLAIMED = []  # directories that this call made for itself; removed again if they stay empty
+SWEEP_NOTES = {"multirun.yaml", "jobs.json"}
 LOGS = {".log", ".out", ".err"}  # what a batch system may write into an output directory before we do
 
 
@@ -21,6 +23,11 @@ def numbered(path):
 
 def claimed(path):
     """The first of path, path-2, ... that is free, made at once, so that no call started beside this one takes it."""
+    for parent in reversed(path.absolute().parents):
+        if not parent.exists():
+            with contextlib.suppress(OSError):
+                parent.mkdir()
+                CLAIMED.append(parent)
     for target in numbered(path):
         try:
             target.mkdir()
@@ -63,20 +70,28 @@ def remove_empty(folder, existing):
 
 
 def remove_empty_sweep(overrides, existing):
-    """Removes a sweep's folder that holds nothing but Hydra's own note."""
+    """Removes a sweep's folder that holds nothing but notes of Hydra and of ours."""
     for folder in _given(overrides, "hydra.sweep.dir"):
-        if folder.is_dir() and os.listdir(folder) == ["multirun.yaml"]:
-            (folder / "multirun.yaml").unlink()
+        if folder.is_dir() and set(os.listdir(folder)) <= SWEEP_NOTES:
+            for note in folder.iterdir():
+                note.unlink()
             remove_empty(folder, existing)
 
 
 def _given(overrides, key):
     """The directories that overrides name with a key, without the quotes and backslashes of Hydra's grammar."""
     pairs = (text.partition("=") for text in overrides)
-    values = [value for name, _, value in pairs if name == key]
-    plain = [re.sub(r"(\\+)(?='|$)", _half, value[1:-1]) if value[:1] == "'" else value for value in values]
-    return [Path(os.path.expanduser(value.strip('"'))) for value in plain]
+    return [Path(os.path.expanduser(unquoted(value))) for name, _, value in pairs if name == key]
 
 
-def _half(found):
-    return found[0][: len(found[0]) // 2]
+def quoted(path):
+    """A path in Hydra's single quotes, where a backslash counts as one unless quotes follow it."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
+    return f"'{escaped}'"
+
+
+def unquoted(value):
+    """What `quoted` was given, or what a user put in quotes."""
+    if value[:1] != "'":
+        return value.strip('"')
+    return re.sub(r"(\\+)(?='|$)", lambda found: found[0][: len(found[0]) // 2], value[1:-1])

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 
-from galvae.errors import CannotBeDone, GalvaeError
+from galvae.errors import Busy, CannotBeDone, GalvaeError
 from galvae.validation import flat
 
 SHOWN = 5  # differing keys in an error message
@@ -47,7 +47,8 @@ def locked(run, force):
         force: whether a run may be taken over that another machine had begun and not ended.
 
     Raises:
-        CannotBeDone: if another process is at it, or may be.
+        Busy: if another process is at it.
+        CannotBeDone: if another machine may be.
     """
     descriptor = os.open(run.path, os.O_RDONLY)
     try:
@@ -56,7 +57,7 @@ def locked(run, force):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CannotBeDone(f"{run.path}: expected a run that nobody trains, but {who} does") from error
+            raise Busy(f"{run.path}: expected a run that nobody trains, but {who} does") from error
         except OSError:  # a file system without locks, as some network ones
             pass
         if metrics.get("status") == "running" and not (force or ours(metrics)):

@@ -108,6 +108,45 @@ def feed(quick):
     ]
 
 
+def skipped(quick):
+    """`galvae train` in the directory of a run that is finished, against Python's own start."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [*GALVAE, "train", "epochs=1", f"hydra.run.dir={folder}/run"]
+        run(command, {})
+        measures = {
+            "python -c pass": lambda: run([sys.executable, "-c", "pass"], {})[0],
+            "galvae train, finished already": lambda: run(command, {})[0],
+        }
+        seconds = in_turns(measures, 3 if quick else 9)
+    reference = seconds["python -c pass"]
+    return [
+        row(name, f"{value:.3f} s", value / reference, "python -c pass") for name, value in seconds.items()
+    ]
+
+
+def sweep_memory(quick):
+    """Peak memory of the jobs of a sweep in one process, from the first to the twentieth."""
+    count = 4 if quick else 20
+    with tempfile.TemporaryDirectory() as folder:
+        run(
+            [*GALVAE, "train", "-m", f"seed=range({count})", "epochs=2", f"hydra.sweep.dir={folder}/sweep"],
+            {},
+        )
+        peaks = {}
+        for path in Path(folder, "sweep").glob("*/metrics.json"):
+            number = int(path.parent.name.partition("_")[0]) + 1
+            peaks[number] = json.loads(path.read_text())["peak_memory_mb"]
+    return [
+        row(
+            f"peak memory of job {number} of a sweep in one process",
+            f"{peaks[number]:.0f} MB",
+            peaks[number] / peaks[1],
+            "job 1",
+        )
+        for number in sorted({1, 2, count // 2, count})
+    ]
+
+
 def prepare(quick):
     """`galvae prepare` of a file in Galaxy10's layout and size, against reading it with h5py alone."""
     import h5py
@@ -384,6 +423,8 @@ CASES = {
     "default_train": default_train,
     "feed": feed,
     "checkpoint": checkpoint,
+    "skipped": skipped,
+    "sweep_memory": sweep_memory,
     "prepare": prepare,
     "stamps": stamps,
     "memory": memory,

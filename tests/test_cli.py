@@ -6,6 +6,7 @@ import pytest
 
 from galvae import __version__
 from galvae.config import COMMANDS
+from galvae.outputs import quoted
 
 # What each mistake must lead to: status 2, one line that holds these words, nothing left behind.
 MISTAKES = {
@@ -48,7 +49,8 @@ def test_a_mistake_is_one_line_and_leaves_nothing(mistake, galvae, tmp_path):
     status, out, err = galvae(*arguments)
     assert status == 2
     lines = [line for line in err.splitlines() if line]
-    assert len(lines) == (2 if mistake == "sweep with a mistake" else 1)  # a line for each job
+    # A line for each job, and the list of them at the end.
+    assert len(lines) == (5 if mistake == "sweep with a mistake" else 1)
     for word in words:
         assert word in lines[0]
     assert "Traceback" not in out + err
@@ -237,9 +239,10 @@ def test_paths_of_any_letters_reach_the_command(name, galvae, tmp_path):
     folder = tmp_path / name
     folder.mkdir()
     (folder / "config.yaml").write_text("nothing")
-    status, _, err = galvae("sample", f"run={folder}")
-    assert status == 2
-    assert f"{folder}/config.yaml: configuration: expected keys and values" in err
+    for written in (folder, quoted(folder)):
+        status, _, err = galvae("sample", f"run={written}")
+        assert status == 2
+        assert f"{folder}/config.yaml: configuration: expected keys and values" in err
     status, _, err = galvae("train", "dataset=galaxy10", f"dataset.path={folder}/no.h5")
     assert f"{folder}/no.h5: No such file" in err
 

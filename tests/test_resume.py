@@ -405,9 +405,7 @@ def test_one_process_at_a_time(undisturbed, tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
         )
-        assert done.stdout.startswith(
-            f"CannotBeDone {folder}: expected a run that nobody trains, but process"
-        )
+        assert done.stdout.startswith(f"Busy {folder}: expected a run that nobody trains, but process")
     with resume.locked(run, force=False):
         pass  # the lock ended with its block
     assert {path.name for path in folder.iterdir()} == {path.name for path in undisturbed.iterdir()}

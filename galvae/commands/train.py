@@ -152,7 +152,7 @@ def draw(run, model, dataset, history):
 
 def ended(error):
     """What metrics.json says when training ends with an exception."""
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, KeyboardInterrupt | SystemExit):  # SystemExit: of submitit, which requeues the job
         return {"status": "stopped"}
     found = {"status": "failed", "error": line_of(error) or type(error).__name__}
     if isinstance(error, TrainingDiverged):
