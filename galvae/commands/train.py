@@ -6,7 +6,7 @@ import shlex
 
 import numpy as np
 
-from galvae import devices, figures
+from galvae import devices
 from galvae.atomic import save_arrays
 from galvae.data.checks import checked
 from galvae.errors import TrainingDiverged, line_of
@@ -106,6 +106,7 @@ def draw(run, model, dataset, history):
     Returns:
         dict for metrics.json: how many latent dimensions the encoder uses, and which it does not.
     """
+    from galvae import figures  # late: a run that is finished need not wait for matplotlib
     from galvae.latent import active_units, decode_codes, encode_dataset, information, information_unit
 
     folder = run.path / "figures"
