@@ -8,6 +8,7 @@ manifest.json (size and SHA-256 of the others, written last). A finished directo
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 from pathlib import Path
@@ -15,9 +16,13 @@ from pathlib import Path
 import numpy as np
 
 from galvae.errors import GalvaeError
+from galvae.untrusted import open_file, read_json, read_weights, weights_header
 
 FORMAT = 2
 KEPT = 2
+LARGEST_MANIFEST = 10_000  # bytes
+COLUMNS = {"epoch", "loss", "val_loss", "seconds", "images_per_second"}  # of the history, that are read back
+LARGEST_SIDE = 65536  # of an image, in pixels
 FILES = ("best.safetensors", "last.safetensors", "state.json")
 
 log = logging.getLogger(__name__)
@@ -51,20 +56,45 @@ def restore(variables, arrays, prefix=""):
     Raises:
         GalvaeError: if the two sets differ; nothing is assigned then.
     """
+    _compare(
+        {prefix + v.path: (v.shape, v.dtype) for v in variables},
+        {name: (array.shape, array.dtype) for name, array in arrays.items()},
+    )
+    for variable in variables:
+        variable.assign(arrays[prefix + variable.path])
 
-    def kind(shape, dtype):
-        return tuple(shape), "integer" if np.dtype(dtype).kind in "iu" else str(np.dtype(dtype))
 
-    expected = {prefix + v.path: kind(v.shape, v.dtype) for v in variables}
-    received = {name: kind(array.shape, array.dtype) for name, array in arrays.items()}
+def check_shapes(checkpoint, name, expected):
+    """Compares the header of "best" or "last" with what a model needs, before any array is read.
+
+    Args:
+        checkpoint: a verified checkpoint.
+        name: "best" or "last".
+        expected: path -> (shape, type).
+
+    Raises:
+        GalvaeError: if they differ, or the file is no safetensors file.
+    """
+    header = weights_header(checkpoint / f"{name}.safetensors")
+    _compare(expected, {path: found[:2] for path, found in header.items()})
+
+
+def _compare(expected, received):
+    """Refuses variables of other names, shapes or types than expected; path -> (shape, type)."""
+
+    def kinds(variables):
+        return {
+            path: (tuple(shape), "integer" if np.dtype(dtype).kind in "iu" else str(np.dtype(dtype)))
+            for path, (shape, dtype) in variables.items()
+        }
+
+    expected, received = kinds(expected), kinds(received)
     if expected != received:
         name = sorted(set(expected.items()) ^ set(received.items()))[0][0]
         raise GalvaeError(
             f"checkpoint: variable {name}: expected {expected.get(name, 'none')}, received "
             f"{received.get(name, 'none')}; the weights are not of this configuration"
         )
-    for variable in variables:
-        variable.assign(arrays[prefix + variable.path])
 
 
 def save(folder, epoch, best, last, state):
@@ -140,16 +170,16 @@ def any_in(folder):
 def verifies(checkpoint):
     """Whether every file of a checkpoint has the size and the SHA-256 that its manifest names."""
     try:
-        manifest = json.loads((checkpoint / "manifest.json").read_bytes())
+        manifest = read_json(checkpoint / "manifest.json", LARGEST_MANIFEST)
         if sorted(manifest) != sorted(FILES):
             return False
         for name, entry in manifest.items():
-            if (checkpoint / name).stat().st_size != entry["size"]:
-                return False
-            with open(checkpoint / name, "rb") as file:
+            with open_file(checkpoint / name) as file:
+                if os.fstat(file.fileno()).st_size != entry["size"]:
+                    return False
                 if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
                     return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (GalvaeError, OSError, ValueError, KeyError, TypeError):
         return False
     return True
 
@@ -158,14 +188,17 @@ def read_state(checkpoint):
     """The state of a verified checkpoint.
 
     Raises:
-        GalvaeError: if it has another format than this version writes.
+        GalvaeError: if it is not what this version writes.
     """
-    try:
-        state = json.loads((checkpoint / "state.json").read_bytes())
-    except ValueError:
-        state = None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    state = read_json(checkpoint / "state.json")
+    if state.get("format") != FORMAT:
         raise GalvaeError(f"{checkpoint}: expected a checkpoint of format {FORMAT}, received another")
+    wrong = [name for name, holds in STATE.items() if not holds(state.get(name))]
+    if wrong or not 1 <= state["best_epoch"] <= state["epoch"] == len(state["history"]):
+        raise GalvaeError(
+            f"{checkpoint / 'state.json'}: expected the state of a run, received one whose "
+            f"{', '.join(wrong) or 'epochs'} cannot be"
+        )
     return state
 
 
@@ -173,20 +206,55 @@ def read_arrays(checkpoint, name):
     """Arrays of "best" or "last" of a verified checkpoint, by the paths of their variables.
 
     Raises:
-        GalvaeError: if the file is no safetensors file.
+        GalvaeError: if the file is no safetensors file, or holds NaN or infinity.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     path = checkpoint / f"{name}.safetensors"
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise GalvaeError(f"{path}: expected a safetensors file ({error})") from error
+    arrays = read_weights(path)
+    for variable, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise GalvaeError(
+                f"{path}: variable {variable}: expected finite weights, received NaN or infinity"
+            )
+    return arrays
+
+
+def _is_number(value):
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
+
+
+def _is_count(value):
+    return type(value) is int and 0 <= value <= 10**9
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def _list_of(holds, length=None):
+    """A test of lists whose entries all pass a test."""
+    return lambda value: (
+        isinstance(value, list) and all(map(holds, value)) and (length is None or len(value) == length)
+    )
+
+
+# What a state must hold for commands to read it: name -> test of its value.
+STATE = {
+    **dict.fromkeys(("run_id", "config_sha256", "dataset_sha256", "stretch"), _is_text),
+    **dict.fromkeys(("epoch", "epochs", "best_epoch", "rollbacks"), _is_count),
+    **dict.fromkeys(("best_loss", "learning_rate_scale"), _is_number),
+    "image_shape": _list_of(lambda side: _is_count(side) and 1 <= side <= LARGEST_SIDE, 3),
+    "pixel_range": lambda value: _list_of(_is_number, 2)(value) and value[0] < value[1],
+    "condition_names": _list_of(_is_text),
+    "condition_ranges": _list_of(_list_of(lambda value: value is None or _is_number(value), 2)),
+    "peak_memory_mb": _is_number,
+    "history": _list_of(
+        lambda row: isinstance(row, dict) and row.keys() >= COLUMNS and all(map(_is_number, row.values()))
+    ),
+}
 
 
 def _newest_first(folder):
-    return sorted((path for path in folder.glob("epoch-*") if path.is_dir()), reverse=True, key=_epoch_of)
+    return sorted(folder.glob("epoch-*"), reverse=True, key=_epoch_of)
 
 
 def _epoch_of(checkpoint):

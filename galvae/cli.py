@@ -6,44 +6,31 @@ import importlib
 import logging
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 
 from galvae import __version__, signals
+from galvae.arguments import check_words, place
 from galvae.config import COMMANDS
-from galvae.config.keys import LATEST
-from galvae.errors import CannotBeDone, GalvaeError
-from galvae.help import CONF, command_help, one_line, overview
+from galvae.errors import CannotBeDone, GalvaeError, printable
+from galvae.help import CONF, STUMBLES, command_help, one_line, overview
 from galvae.outputs import (
     CLAIMED,
     check_unused,
-    claimed,
     existing_directories,
-    quoted,
     remove_empty,
     remove_empty_sweep,
-    unquoted,
 )
 from galvae.sweep import STOPPED, Sweep
-from galvae.validation import closest, read_config, typed
+from galvae.validation import closest, typed
 
 # Hydra takes launchers from a top-level package hydra_plugins only.
 sys.path.append(str(Path(__file__).parent / "plugins"))
 log = logging.getLogger(__name__)
 
-CFG_CHOICES = ("job", "hydra", "all")
-HYDRA_OPTIONS = (
-    *("-m", "--multirun", "-c", "--cfg", "-p", "--package", "--resolve"),
-    *("-i", "--info", "-cd", "--config-dir", "-cn", "--config-name"),
-)
 DISK_TROUBLE = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO),
-    *(errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR),
-}
-# Keys whose value is a path, quoted for Hydra's grammar, in which many letters of ordinary paths have a meaning.
-PATH_KEYS = {
-    *("run", "runs", "resume", "hydra.run.dir", "hydra.sweep.dir"),
-    *("dataset.path", "dataset.table", "dataset.cache_dir", "dataset.archive"),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP),
+    errno.EPIPE,
 }
 
 
@@ -55,15 +42,22 @@ def main(argv=None):
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        sys.exit(run(arguments))
+        status = run(arguments)
+        if sys.stdout is not None:  # closed by who started us
+            sys.stdout.flush()
+        sys.exit(status)
     except GalvaeError as error:
         _report(str(error))
         sys.exit(error.exit_status)
     except KeyboardInterrupt as stopped:
         _report(str(stopped) or "stopped by Ctrl-C")
         sys.exit(getattr(stopped, "exit_status", 130))
-    except BrokenPipeError:  # the reader of our output left, as `| head` does
+    except OSError as error:
+        if error.errno not in DISK_TROUBLE:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:  # the reader of our output left, as `| head` does
+            _report(f"cannot write to standard output: {error.strerror}")
         sys.exit(1)
 
 
@@ -82,6 +76,7 @@ def run(arguments):
         raise GalvaeError(
             f"unknown command {command!r}; expected {' or '.join(COMMANDS)}{closest(command, COMMANDS)}"
         )
+    check_words(overrides)
     if {"-h", "--help"} & set(overrides):
         print(command_help(command, [text for text in overrides if not text.startswith("-")]))
         return 0
@@ -100,9 +95,17 @@ class Command:
         self.name = name
         self.existing = existing
         self.exit_status = 0
+        self.running = False
         self.sweep = Sweep()
 
     def __call__(self, composed):
+        self.running = True
+        result = self.run(composed)
+        self.running = False
+        return result
+
+    def run(self, composed):
+        """Runs the command; mistakes are reported, other errors raised."""
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
         from omegaconf import OmegaConf
@@ -162,8 +165,10 @@ def mistake(error, output_dir):
     if isinstance(error, GalvaeError):
         return str(error), error.exit_status
     if isinstance(error, OSError) and error.errno in DISK_TROUBLE:
-        return f"cannot write in {output_dir}: {error.strerror}; what was written before is kept", 1
-    if isinstance(error, MemoryError):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "free space and repeat the command" if full else "expected a place to write"
+        return f"cannot write in {output_dir}: {error.strerror}; {hint}; what was written before is kept", 1
+    if out_of_memory(error):
         return f"not enough memory: {one_line(error)}; expected a smaller n, grid or batch", 1
     return None, 1
 
@@ -182,6 +187,7 @@ def launch(command, overrides):
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    logging.raiseExceptions = False  # on a full disk each line of the log would come with a traceback
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the lines below have the last word
     sys.argv = ["galvae", *overrides]  # the name for which the completion installs itself
     existing = existing_directories(overrides) - set(CLAIMED)
@@ -196,6 +202,10 @@ def launch(command, overrides):
         raise CannotBeDone(
             f"cannot make the output directory {error.filename}: {error.strerror}; expected a place to write"
         ) from error
+    except STUMBLES as error:
+        if task.running:
+            raise
+        raise GalvaeError(f"configuration: not understood ({one_line(error)})") from error
     finally:
         remove_empty_sweep(overrides, existing)
         while CLAIMED:
@@ -204,95 +214,15 @@ def launch(command, overrides):
     return exit_status or task.exit_status
 
 
-def place(command, words):
-    """Hydra's arguments, with `run=` or `runs=` resolved to a directory and the output directory put in it.
-
-    Args:
-        command: name of the command.
-        words: as typed.
-
-    Raises:
-        GalvaeError: if an option is unknown, or `run=latest` and there is no finished run.
-    """
-    for index, word in enumerate(words):
-        option, _, value = word.partition("=")
-        if word.startswith("-") and option not in HYDRA_OPTIONS:
-            raise GalvaeError(
-                f"unknown option {word}; expected key=value or one of {' '.join(HYDRA_OPTIONS)}"
-            )
-        if option in ("-c", "--cfg") and (value or "".join(words[index + 1 : index + 2])) not in CFG_CHOICES:
-            raise GalvaeError(f"{option}: expected {' or '.join(CFG_CHOICES)} after it")
-    # Options first: Hydra's parser does not take them between overrides.
-    placed = sorted(words, key=lambda word: "=" in word and not word.startswith("-"))
-    multirun = bool({"-m", "--multirun"} & set(placed))
-    given = {}
-    for index, word in enumerate(placed):
-        key, equals, value = word.partition("=")
-        key = key.lstrip("+")
-        if key in PATH_KEYS and equals:
-            if key in given:
-                raise GalvaeError(f"{key}: expected once, received twice")
-            if not value and not key.startswith("dataset."):
-                raise GalvaeError(f"{key}: expected a directory, received nothing")
-            given[key] = value
-            listed = key == "runs" and value.startswith("[")
-            placed[index] = f"{key}={value if listed else _path_value(value, multirun)}"
-    if command == "train" and given.get("resume", "null") != "null":
-        return going_on(placed, given["resume"], multirun)
-    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    elsewhere = []
-    if multirun and key not in given:
-        elsewhere = [f"{key}={claimed(Path('outputs/multirun', f'{datetime.now():%Y-%m-%d_%H-%M-%S}'))}"]
-    read = next((name for name in ("run", "runs") if name in given), None)
-    if read is None or (read == "runs" and given[read][0] == "[") or (multirun and "," in given[read]):
-        return placed + elsewhere
-    value = unquoted(given[read])
-    if value == "latest":
-        if not LATEST.exists():
-            raise GalvaeError(
-                f"{read}=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
-            )
-        value = LATEST
-    path = Path(os.path.expanduser(value)).resolve()
-    placed = [word for word in placed if not word.startswith(f"{read}=")]
-    placed.append(f"{read}={quoted(path)}")
-    if not (path.is_dir() if read == "runs" else (path / "config.yaml").is_file()):
-        return placed + elsewhere  # the command says what is wrong with it; no directory is needed
-    if key not in given:
-        placed.append(f"{key}={quoted(claimed(path / command))}")
-    return placed
-
-
-def going_on(words, resume, multirun):
-    """Hydra's arguments for `resume=`: the run's own directory, and its epochs unless more are asked for.
-
-    Args:
-        words: as `place` has them.
-        resume: the run's directory, as typed.
-        multirun: whether a sweep was asked for.
-
-    Raises:
-        GalvaeError: if it is no run's directory, or anything but epochs is asked for.
-    """
-    path = Path(os.path.expanduser(unquoted(resume))).resolve()
-    names = [word.partition("=")[0].lstrip("+") for word in words]
-    others = [
-        name for name in names if name not in ("resume", "epochs", "force", "devices") and name[0] != "-"
-    ]
-    if multirun or others:
-        raise GalvaeError(
-            "resume: expected nothing beside it but epochs=, devices= and force=, since a run goes on by its own "
-            "configuration; "
-            f"received {', '.join(others) or '-m'}"
-        )
-    if not (path / "config.yaml").is_file():
-        received = "a directory without one" if path.is_dir() else "no directory"
-        raise GalvaeError(
-            f"resume: {path}: expected a run's directory, with a config.yaml; received {received}"
-        )
-    epochs = [] if "epochs" in names else [f"epochs={read_config(path / 'config.yaml').epochs}"]
-    kept = [word for word, name in zip(words, names, strict=True) if name != "resume"]
-    return [*kept, *epochs, f"resume={quoted(path)}", f"hydra.run.dir={quoted(path)}"]
+def out_of_memory(error):
+    """Whether an exception says that memory is short; TensorFlow and JAX have errors of their own for that."""
+    signs = (
+        "RESOURCE_EXHAUSTED",
+        "OOM when allocating",
+        "could not create a primitive",
+        "Unable to allocate",
+    )
+    return isinstance(error, MemoryError) or any(sign in str(error) for sign in signs)
 
 
 def complete(arguments):
@@ -318,12 +248,5 @@ def complete(arguments):
     return launch(command, arguments)
 
 
-def _path_value(value, multirun):
-    """The value of a path key as Hydra's grammar needs it; what is quoted already, or swept over, stays."""
-    if value in ("", "null") or value[0] in "'\"" or (multirun and "," in value):
-        return value
-    return quoted(value)
-
-
 def _report(message):
-    print(f"galvae: {message}", file=sys.stderr)
+    print(f"galvae: {printable(message)}", file=sys.stderr)

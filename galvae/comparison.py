@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+import statistics
 from pathlib import Path
 
 from galvae.config.keys import LATEST, absolute
@@ -167,25 +168,23 @@ def results(metrics, history):
     """What is known of a run's training.
 
     Args:
-        metrics: of metrics.json.
-        history: rows of the epochs, for a run that has not finished; may be empty.
+        metrics: of metrics.json, which people may edit.
+        history: rows of the epochs of a verified checkpoint, which have the last word; may be empty.
 
     Returns:
         dict with those of RESULTS that are known.
     """
-    found = {}
+    found = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     if history:
         best = min(history, key=lambda row: row["val_loss"])
-        speeds = sorted(row["images_per_second"] for row in history)
-        found = {
+        found |= {
             "epochs": len(history),
             "best_epoch": best["epoch"],
             **{name: value for name, value in best.items() if name.startswith("val_")},
-            "images_per_second": speeds[len(speeds) // 2],
+            "images_per_second": statistics.median(row["images_per_second"] for row in history),
             "seconds": sum(row["seconds"] for row in history),
         }
-    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    return {name: value for name, value in {**found, **numbers}.items() if name in RESULTS}
+    return {name: value for name, value in found.items() if name in RESULTS}
 
 
 def column_of(key):

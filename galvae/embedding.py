@@ -5,14 +5,13 @@ import json
 import logging
 import time
 import warnings
-import zipfile
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from galvae.atomic import save_arrays
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
+from galvae.untrusted import read_npz
 
 FORMAT = 1
 NEAREST = 5  # galaxies that are named as nearest to each in code space
@@ -29,18 +28,6 @@ ARRAYS = {  # name -> kind and number of dimensions
     "nearest": ("i", 2),
     "nearest_distances": ("f", 2),
 }
-
-# What NumPy and zipfile raise for a file that is not what it should be.
-DAMAGED = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    EOFError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 log = logging.getLogger(__name__)
 
@@ -130,14 +117,12 @@ def find(paths, wanted, indices):
     """
     for path in paths:
         try:
-            # Opened here, because NumPy leaves a file open that is no whole archive.
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-                if str(stored["identity"]) != wanted or not np.array_equal(stored["indices"], indices):
-                    continue
-                arrays = {name: stored[name] for name in ARRAYS}
+            arrays = read_npz(path, ARRAYS)
+            if str(arrays["identity"]) != wanted or not np.array_equal(arrays["indices"], indices):
+                continue
             _check(arrays)
-        except DAMAGED as error:
-            log.warning("%s is damaged and is passed over (%s)", path, " ".join(str(error).split()))
+        except (GalvaeError, ValueError) as error:
+            log.warning("%s is damaged and is passed over (%s)", path, line_of(error))
             continue
         return Embedding(**{**arrays, "identity": wanted}), path
     return None, None

@@ -1,5 +1,7 @@
 """The errors that a user can mend, shown as one line instead of a traceback."""
 
+LONGEST_LINE = 2000  # letters of a message
+
 
 class GalvaeError(Exception):
     """A mistake in what the user asked for or gave; the command ends with exit status 2.
@@ -8,6 +10,9 @@ class GalvaeError(Exception):
     """
 
     exit_status = 2
+
+    def __str__(self):
+        return printable(super().__str__())
 
 
 class CannotBeDone(GalvaeError):
@@ -38,3 +43,9 @@ class TrainingDiverged(CannotBeDone):
 def line_of(error):
     """An exception's message in one line."""
     return " ".join(str(error).split())
+
+
+def printable(text):
+    """One line of it, not too long: names of strangers may hold line breaks and what a terminal would obey."""
+    plain = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    return plain if len(plain) <= LONGEST_LINE else f"{plain[:LONGEST_LINE]} ..."

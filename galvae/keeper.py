@@ -209,6 +209,11 @@ class Keeper(keras.callbacks.Callback):
             "pixel_range": list(self.dataset.pixel_range),
             "stretch": self.dataset.stretch,
             "condition_names": self.dataset.condition_names,
+            "condition_ranges": [
+                [self.dataset.report.get(f"condition {name}", {}).get(end) for end in ("low", "high")]
+                for name in self.dataset.condition_names
+            ],
+            "peak_memory_mb": self.peak_memory_mb,
             "history": self.history,
         }
         self.run.save_checkpoint(self.epoch, self.best, self.last, state)

@@ -14,12 +14,17 @@ from galvae import checkpoints
 from galvae.atomic import replacing, save_json
 from galvae.config.keys import LATEST, PATHS
 from galvae.data import load_dataset
+from galvae.data.cache import is_cache
 from galvae.data.dataset import read_splits, save_splits
 from galvae.environment import differences, environment
 from galvae.errors import GalvaeError
+from galvae.untrusted import read_json
 from galvae.validation import flat, read_config, write_config
 
 log = logging.getLogger(__name__)
+
+STATUSES = ("running", "finished", "stopped", "diverged", "failed")
+LARGEST_JSON = 10_000_000  # bytes of the small files of a run
 
 
 class Run:
@@ -33,6 +38,7 @@ class Run:
     def __init__(self, path, config):
         self.path = Path(path)
         self.config = config
+        self._state = None  # of the checkpoint that the model came from
 
     @classmethod
     def create(cls, path, config, dataset, device):
@@ -67,11 +73,7 @@ class Run:
             GalvaeError: if the dataset holds other images than when the run began.
         """
         path, state = checkpoint
-        if state["dataset_sha256"] != dataset.digest:
-            raise GalvaeError(
-                f"dataset: expected the images and the split that {self.path} was trained on, received others; "
-                "has the source changed since?"
-            )
+        self._check_same(dataset, state)
         log.info("going on after epoch %d of %d", state["epoch"], config.epochs)
         checkpoints.clean(self.path / "checkpoints", path)
         self._clean()
@@ -142,7 +144,7 @@ class Run:
         Raises:
             GalvaeError: if there is no checkpoint yet, or its weights are not of this configuration.
         """
-        from galvae.models import build_model
+        from galvae.models import build_model, variable_shapes
 
         found = self.checkpoint()
         if found is None:
@@ -150,14 +152,12 @@ class Run:
                 f"run: {self.path}: no checkpoint yet; expected a run that has finished an epoch or more"
             )
         checkpoint, state = found
-        model = build_model(
-            self.config,
-            tuple(state["image_shape"]),
-            tuple(state["pixel_range"]),
-            state["stretch"],
-            len(state["condition_names"]),
-        )
+        shape, conditions = tuple(state["image_shape"]), len(state["condition_names"])
+        # First, because a configuration of another size could take any amount of memory.
+        checkpoints.check_shapes(checkpoint, "best", variable_shapes(self.config, shape, conditions))
+        model = build_model(self.config, shape, tuple(state["pixel_range"]), state["stretch"], conditions)
         checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
+        self._state = state
         return model, state
 
     def load_dataset(self, moved=None):
@@ -176,6 +176,11 @@ class Run:
                     f"dataset.{name}: expected none, because the dataset {self.config.dataset.name} has no such key"
                 )
         config = dataclasses.replace(self.config.dataset, **given)
+        # A stranger's run names no place to write to: neither a cache that is none, nor a folder to download to.
+        if "cache_dir" not in given and not is_cache(config.cache_dir):
+            config = dataclasses.replace(config, cache_dir=None)
+        if getattr(config, "archive", None) is not None:
+            config = dataclasses.replace(config, download=False)
         for name in ("path", "table", "archive"):
             path = getattr(config, name, None)
             if path is not None and not os.path.exists(path):
@@ -185,35 +190,19 @@ class Run:
                 )
         dataset = dataset_of(dataclasses.replace(self.config, dataset=config))
         dataset = dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
-        self._check_same(dataset)
+        state = self._state or (self.checkpoint() or (None, None))[1]
+        if state is not None:
+            self._check_same(dataset, state)
         return dataset
 
-    def _check_same(self, dataset):
-        """Refuses a dataset of other content than the run's; where it lies does not matter."""
-        report = self.data_report()
-        if not report:
+    def _check_same(self, dataset, state):
+        """Refuses a dataset of other images, or another split, than a checkpoint's."""
+        if state["dataset_sha256"] != dataset.digest:
             raise GalvaeError(
-                f"{self.path / 'data_report.json'}: expected what was found of the run's images, received no such "
-                "file or a damaged one"
+                f"dataset: expected the images and the split that {self.path} was trained on (SHA-256 "
+                f"{state['dataset_sha256'][:12]}), received others ({dataset.digest[:12]}), {len(dataset)} of shape "
+                f"{list(dataset.image_shape)}; has the source changed since?"
             )
-        expected = (report.get("count"), report.get("image_shape"))
-        received = (len(dataset), list(dataset.image_shape))
-        largest = max(int(indices.max(initial=-1)) for indices in dataset.splits.values())
-        if expected != received or largest >= len(dataset):
-            raise GalvaeError(
-                f"dataset: expected the {expected[0]} images of shape {expected[1]} that {self.path} was "
-                f"trained on, received {received[0]} of shape {received[1]}"
-            )
-        known = report.get("sha256", dataset.content)  # runs of earlier versions do not say
-        if known != dataset.content:
-            raise GalvaeError(
-                f"dataset: expected the images, labels, conditions and ids that {self.path} was trained on (SHA-256 "
-                f"{str(known)[:12]}), received others ({dataset.content[:12]}) in the same place"
-            )
-
-    def data_report(self):
-        """What the check of the dataset found when the run began; empty if the file cannot be read."""
-        return self._read_json("data_report.json")
 
     @property
     def metrics(self):
@@ -242,7 +231,7 @@ class Run:
     def status(self):
         """running, finished, stopped, diverged or failed; unfinished if metrics.json cannot be read."""
         status = self.metrics.get("status")
-        return status if isinstance(status, str) else "unfinished"
+        return status if status in STATUSES else "unfinished"
 
     @property
     def finished(self):
@@ -298,10 +287,9 @@ class Run:
 
     def _read_json(self, name):
         try:
-            found = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            return read_json(self.path / name, LARGEST_JSON)
+        except GalvaeError:
             return {}
-        return found if isinstance(found, dict) else {}
 
 
 def config_digest(config):

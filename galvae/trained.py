@@ -65,8 +65,7 @@ def redshift_conditions(run, model, state, values, others=None):
             f"{', '.join(f'{value:g}' for value in np.unique(values))}"
         )
     name = state["condition_names"][0]
-    known = run.data_report().get(f"condition {name}", {})
-    low, high = known.get("low"), known.get("high")
+    low, high = state["condition_ranges"][0]
     if low is not None and (np.min(values) < low or np.max(values) > high):
         asked = " to ".join(f"{value:g}" for value in dict.fromkeys((np.min(values), np.max(values))))
         log.warning(

@@ -16,9 +16,17 @@ import yaml
 from galvae.config import choices
 from galvae.config.keys import key_name
 from galvae.config.train import TrainConfig
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
+from galvae.untrusted import open_file
 
-LARGEST_CONFIG = 1_000_000  # bytes
+LARGEST_CONFIG = 100_000  # bytes
+DEEPEST = 8  # sections in sections
+FORBIDDEN = yaml.AliasToken | yaml.AnchorToken | yaml.TagToken
+OPENING = (
+    *(yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken),
+    *(yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken),
+)
+CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 def typed(schema, values):
@@ -50,26 +58,54 @@ def read_config(path):
         GalvaeError: if the file cannot be read, is not plain YAML, or does not fit the schema.
     """
     try:
-        size = path.stat().st_size
-        text = path.read_text(encoding="utf-8") if size <= LARGEST_CONFIG else None
-    except (OSError, UnicodeDecodeError) as error:
-        raise GalvaeError(f"{path}: cannot be read; expected a run's configuration ({error})") from error
-    if text is None:
-        raise GalvaeError(f"{path}: too large; expected at most {LARGEST_CONFIG} bytes, received {size}")
+        with open_file(path, LARGEST_CONFIG) as file:
+            text = file.read().decode("utf-8")
+    except (OSError, ValueError) as error:
+        raise GalvaeError(
+            f"{path}: cannot be read; expected a run's configuration ({line_of(error)})"
+        ) from error
     try:
-        # Aliases can make a few bytes expand without limit, and interpolations can read the environment.
-        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
-            raise GalvaeError(f"{path}: expected plain YAML, received an alias or an anchor")
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        line = str(error).replace("\n", " ")
-        raise GalvaeError(f"{path}: not a configuration; expected YAML, received {line}") from error
+        _check_plain(text)
+        values = PlainLoader(text).get_single_data()
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, an integer too long
+        raise GalvaeError(
+            f"{path}: not a configuration; expected plain YAML, received {_shown(line_of(error), 200)}"
+        ) from error
     if "${" in text:
         raise GalvaeError(f"{path}: expected resolved values, received an interpolation")
     try:
         return typed(TrainConfig, values)
     except GalvaeError as error:
         raise GalvaeError(f"{path}: {error}") from error
+
+
+class PlainLoader(yaml.SafeLoader):
+    """The safe loader, without merged keys, and with an error for a key that stands twice."""
+
+    def flatten_mapping(self, node):
+        names = set()
+        for name in (str(key.value) for key, _ in node.value):
+            if name in names or name == "<<":
+                raise ValueError(f"the key {_shown(name)} twice, or merged with others")
+            names.add(name)
+
+
+def _check_plain(text):
+    """Refuses what a configuration never holds.
+
+    Aliases can make a few bytes expand without limit, tags choose how a value is read, and brackets within
+    brackets exhaust the reader.
+
+    Raises:
+        ValueError: if there is such a thing.
+    """
+    depth = 0
+    for token in yaml.scan(text):
+        depth += isinstance(token, OPENING) - isinstance(token, CLOSING)
+        if isinstance(token, FORBIDDEN):
+            raise ValueError("an alias, an anchor or a tag")
+        if depth > DEEPEST:
+            raise ValueError(f"more than {DEEPEST} levels")
 
 
 def plain(config):
@@ -115,17 +151,17 @@ def closest(name, candidates):
 def _section(schema, values, prefix):
     where = prefix.rstrip(".") or "configuration"
     if not isinstance(values, Mapping):
-        raise GalvaeError(f"{where}: expected keys and values, received {values!r}")
+        raise GalvaeError(f"{where}: expected keys and values, received {_shown(values)}")
     group = choices(where, schema)
     if group:
         name = values.get("name")
         if not isinstance(name, str) or name not in group:
-            raise GalvaeError(f"{where}.name: expected {' or '.join(group)}, received {name!r}")
+            raise GalvaeError(f"{where}.name: expected {' or '.join(group)}, received {_shown(name)}")
         schema = group[name]
     known = {key_name(f): f for f in fields(schema)}
     for name in values:
         if name not in known:
-            raise GalvaeError(f"{prefix}{name}: unknown key{closest(name, known)}")
+            raise GalvaeError(f"{_shown(f'{prefix}{name}', quoted=False)}: unknown key{closest(name, known)}")
     arguments = {}
     for name, schema_field in known.items():
         if name not in values or values[name] == "???":
@@ -172,7 +208,7 @@ def _within(value, limits):
     if limits["choices"] and value not in limits["choices"]:
         return False
     if isinstance(value, str):
-        return value != ""
+        return value != "" and "\0" not in value  # which no path can hold
     return (
         (limits["above"] is None or value > limits["above"])
         and (limits["at_least"] is None or value >= limits["at_least"])
@@ -191,6 +227,7 @@ def _type_name(kind, plural=False):
     return f"{name}s" if plural else name
 
 
-def _shown(value):
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _shown(value, longest=60, quoted=True):
+    """A value in a message: one line, not too long, without letters that a terminal would obey."""
+    text = repr(value) if quoted else repr(value)[1:-1]
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -9,13 +9,38 @@ from galvae.errors import GalvaeError
 ARRAYS = {"a/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "seed/state": np.array([1, 2], np.uint32)}
 
 
-def save(folder, epoch, **state):
+ROW = {"loss": 2.0, "val_loss": 1.0, "seconds": 3.0, "images_per_second": 4.0}
+
+
+def state_of(epoch):
+    """A state as training writes it."""
+    return {
+        "run_id": "a",
+        "config_sha256": "b",
+        "dataset_sha256": "c",
+        "epoch": epoch,
+        "epochs": 20000,
+        "best_epoch": 1,
+        "best_loss": 1.0,
+        "learning_rate_scale": 1.0,
+        "rollbacks": 0,
+        "peak_memory_mb": 1.0,
+        "image_shape": [8, 8, 1],
+        "pixel_range": [0.0, 1.0],
+        "stretch": "none",
+        "condition_names": ["redshift"],
+        "condition_ranges": [[0.1, None]],
+        "history": [{"epoch": number + 1, **ROW} for number in range(epoch)],
+    }
+
+
+def save(folder, epoch, best=ARRAYS, **state):
     last = {**ARRAYS, "optimizer/step": np.array(epoch)}
-    return checkpoints.save(folder, epoch, ARRAYS, last, {"epoch": epoch, **state})
+    return checkpoints.save(folder, epoch, best, last, {**state_of(epoch), **state})
 
 
 def test_what_is_written_comes_back(tmp_path):
-    checkpoint = save(tmp_path, 12, history=[{"loss": 1.0}])
+    checkpoint = save(tmp_path, 12)
     assert checkpoint == tmp_path / "epoch-0012"
     assert sorted(file.name for file in checkpoint.iterdir()) == [
         "best.safetensors",
@@ -24,7 +49,7 @@ def test_what_is_written_comes_back(tmp_path):
         "state.json",
     ]
     assert checkpoints.newest(tmp_path) == checkpoint
-    assert checkpoints.read_state(checkpoint)["history"] == [{"loss": 1.0}]
+    assert checkpoints.read_state(checkpoint) == {"format": checkpoints.FORMAT, **state_of(12)}
     best, last = (checkpoints.read_arrays(checkpoint, name) for name in ("best", "last"))
     assert set(last) - set(best) == {"optimizer/step"}
     for name, array in ARRAYS.items():
@@ -90,6 +115,52 @@ def test_another_format_is_refused(tmp_path):
     (checkpoint / "state.json").write_text(json.dumps({**state, "format": 99}))
     with pytest.raises(GalvaeError, match="expected a checkpoint of format 2"):
         checkpoints.read_state(checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("run_id", 3),
+        ("epochs", -1),
+        ("best_epoch", 13),
+        ("best_loss", float("nan")),
+        ("image_shape", [8, 8]),
+        ("image_shape", [8, 8, 10**9]),
+        ("pixel_range", [1.0, 0.0]),
+        ("stretch", None),
+        ("condition_names", ["z", 3]),
+        ("condition_ranges", [[1]]),
+        ("history", []),
+        ("history", [{"loss": 1.0}] * 12),
+        ("history", [{**ROW, "epoch": "1"}] * 12),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused(tmp_path, key, value):
+    with pytest.raises(
+        GalvaeError, match=r"state.json: expected the state of a run, received one whose \w+ cannot be$"
+    ):
+        checkpoints.read_state(save(tmp_path, 12, **{key: value}))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path, value):
+    checkpoint = save(tmp_path, 1, {**ARRAYS, "a/kernel": np.full((2, 3), value, np.float32)})
+    with pytest.raises(
+        GalvaeError, match="best.safetensors: variable a/kernel: expected finite weights, received NaN"
+    ):
+        checkpoints.read_arrays(checkpoint, "best")
+    assert set(checkpoints.read_arrays(checkpoint, "last")) == {*ARRAYS, "optimizer/step"}
+
+
+def test_shapes_are_compared_before_arrays_are_read(tmp_path, monkeypatch):
+    checkpoint = save(tmp_path, 1)
+    monkeypatch.setattr(np, "fromfile", None)
+    expected = {name: (array.shape, str(array.dtype)) for name, array in ARRAYS.items()}
+    checkpoints.check_shapes(checkpoint, "best", expected)
+    with pytest.raises(
+        GalvaeError, match=r"a/kernel: expected \(\(1000000000, 3\), 'float32'\), received \(\(2, 3\)"
+    ):
+        checkpoints.check_shapes(checkpoint, "best", {**expected, "a/kernel": ((10**9, 3), "float32")})
 
 
 def test_variables_are_restored_by_path_or_not_at_all(keras):

@@ -482,21 +482,8 @@ def test_a_picture_that_no_memory_holds_is_one_line(galvae, small_files, tmp_pat
     assert not (tmp_path / "run" / "sample").exists()
 
 
-@pytest.mark.parametrize("content", [None, "{", "[1]"])
-def test_a_run_without_its_data_report_is_one_line(content, galvae, small_files, tmp_path):
-    galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
-    report = tmp_path / "run" / "data_report.json"
-    report.unlink()
-    if content:
-        report.write_text(content)
-    status, _, err = galvae("evaluate", f"run={tmp_path / 'run'}")
-    assert status == 2
-    assert "data_report.json: expected what was found of the run's images" in err.splitlines()[-1]
-    assert not (tmp_path / "run" / "evaluate").exists()
-
-
 def test_calls_that_start_at_once_get_a_directory_each(galvae, small_files, tmp_path):
-    from galvae.cli import place
+    from galvae.arguments import place
 
     galvae("train", *small_files, "hydra.run.dir=run")
     first, second = (place("sample", [f"run={tmp_path / 'run'}"])[-1] for _ in range(2))

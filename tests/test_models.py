@@ -1,8 +1,11 @@
 """One contract for every model in MODELS, and what is particular to each."""
 
+import math
+
 import numpy as np
 import pytest
 from conftest import blobs, conv
+from test_validation import train
 
 from galvae.config import GROUPS
 from galvae.errors import GalvaeError
@@ -52,6 +55,23 @@ def test_every_configurable_model_exists():
 @pytest.fixture(params=sorted(GROUPS["model"]))
 def name(request):
     return request.param
+
+
+@pytest.mark.parametrize("network", ["conv", "dcgan", "slim"])
+def test_shapes_are_known_without_a_model(name, network):
+    from galvae.models import build_model, variable_shapes
+
+    config = train(f"model={name}", f"network={network}", "latent_dim=3")
+    model = build_model(config, SHAPE, (0, 255), "none", 2)
+    assert variable_shapes(config, SHAPE, 2) == {v.path: (tuple(v.shape), v.dtype) for v in model.variables}
+
+
+def test_shapes_of_a_model_for_which_no_memory_would_do():
+    from galvae.models import variable_shapes
+
+    config = train("network.dense=65536", "network.filters=[4096]", "latent_dim=65536")
+    shapes = variable_shapes(config, (4096, 4096, 3), 0)
+    assert sum(4 * math.prod(shape) for shape, _ in shapes.values()) > 40e9
 
 
 def test_encode_decode_and_sample(name):

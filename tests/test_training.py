@@ -201,7 +201,8 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_written(train, monkeypatch):
     folder, err = train("epochs=5", "checkpoint.every=1", status=1)
     lines = [line for line in err.splitlines() if line.startswith("galvae: ")]
     assert lines == [
-        f"galvae: cannot write in {folder}: No space left on device; what was written before is kept"
+        f"galvae: cannot write in {folder}: No space left on device; free space and repeat the command; "
+        "what was written before is kept"
     ]
     assert checkpoints.newest(folder / "checkpoints").name == "epoch-0002"
     assert metrics(folder) == {"status": "failed", "error": "[Errno 28] No space left on device"}

@@ -125,9 +125,9 @@ def read(run, name, config, backend, noise, alone):
     except GalvaeError as error:
         log.warning("%s (%s) is not drawn: %s", name, run.status, error)
         return row, None
+    row |= results({"peak_memory_mb": state["peak_memory_mb"]}, state["history"])
     if run.status != "finished":
         log.warning("%s (%s): its best epoch of %d so far is drawn", name, run.status, state["epoch"])
-        row |= results(run.metrics, state["history"])
     try:
         dataset = run.load_dataset(config.dataset)
     except GalvaeError as error:

@@ -45,8 +45,9 @@ def main(command, output_dir):
             config = dataclasses.replace(held.config, epochs=command.epochs)
         check_same(held, config)
         if held.finished and config.epochs <= held.config.epochs:
-            log.info("finished already, after %s epochs", held.metrics.get("epochs"))
-            return held.metrics.get("val_loss")
+            _, state = held.checkpoint() or (None, {})
+            log.info("finished already, after %s epochs", state.get("epoch"))
+            return state.get("best_loss")
     with locked(Run(output_dir, config), command.force):
         return train(config, output_dir, command.devices)
 

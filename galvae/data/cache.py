@@ -65,6 +65,11 @@ def cache_folder(cache_dir=None):
     return Path(pooch.os_cache("galvae"))
 
 
+def is_cache(folder):
+    """Whether a folder is one where this module has kept arrays; what a stranger's run names may be any."""
+    return folder is not None and any(Path(folder).glob(f"*-{'[0-9a-f]' * DIGITS}/{SOURCE}"))
+
+
 def file_identity(path):
     """What tells a source file from another version of itself: path, size in bytes, time of last change.
 

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from galvae.errors import GalvaeError
 from galvae.stretch import from_unit, to_unit
+from galvae.untrusted import read_npz
 
 SPLITS = ("train", "val", "test")
 SAMPLED_VALUES = 10_000_000  # of which medians and percentiles are taken
@@ -348,14 +348,7 @@ def read_splits(path):
     Raises:
         GalvaeError: if the file is missing or holds anything but three arrays of indices.
     """
-    try:
-        # Opened here, because NumPy leaves a file open that is no whole archive.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            splits = {name: stored[name] for name in SPLITS}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise GalvaeError(
-            f"{path}: expected the indices of {', '.join(SPLITS)}, received a damaged file ({error})"
-        ) from error
+    splits = read_npz(path, SPLITS)
     for name, indices in splits.items():
         if indices.dtype.kind not in "iu" or indices.ndim != 1 or not len(indices) or indices.min() < 0:
             raise GalvaeError(

@@ -1,5 +1,7 @@
 """Models: MODELS maps the name that `model.name` takes to a class."""
 
+import keras
+
 from galvae.models.autoencoder import Autoencoder
 from galvae.models.cvae import CVAE, CVAE2
 from galvae.models.fancy_cvae import FancyCVAE
@@ -33,6 +35,36 @@ def build_model(config, image_shape, pixel_range, stretch, condition_dim):
     Raises:
         GalvaeError: if the network cannot take images of this size.
     """
+    model = _make(config, image_shape, pixel_range, stretch, condition_dim)
+    model.build_all()
+    return model
+
+
+def variable_shapes(config, image_shape, condition_dim):
+    """Shapes and types of the variables of a configuration's model, which is not built: no memory is taken.
+
+    Args:
+        config, image_shape, condition_dim: as of `build_model`.
+
+    Returns:
+        path -> (shape, name of the type).
+
+    Raises:
+        GalvaeError: as `build_model`.
+    """
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = _make(config, image_shape, (0, 1), "none", condition_dim)
+            inputs = {"images": keras.Input(image_shape)}
+            if model.condition_dim:
+                inputs["condition"] = keras.Input((model.condition_dim,))
+            model(inputs, training=False)
+            return {variable.path: (tuple(variable.shape), variable.dtype) for variable in model.variables}
+    finally:
+        keras.utils.clear_session()  # which forgets the variables that wait for a value
+
+
+def _make(config, image_shape, pixel_range, stretch, condition_dim):
     name = config.model.name
     arguments = {
         "image_shape": image_shape,
@@ -55,6 +87,4 @@ def build_model(config, image_shape, pixel_range, stretch, condition_dim):
     if name == "fancy_cvae":
         arguments["prediction"] = config.model.prediction
         arguments["prediction_weight"] = config.model.prediction_weight
-    model = MODELS[name](**arguments)
-    model.build_all()
-    return model
+    return MODELS[name](**arguments)

@@ -32,11 +32,9 @@ class CVAE2(VAE):
 
     def add_code_layers(self):
         super().add_code_layers()
-        options = {"trainable": False, "dtype": "float32", "aggregation": "none"}
-        self.condition_mean = keras.Variable(np.zeros(self.condition_dim), name="condition_mean", **options)
-        self.condition_spread = keras.Variable(
-            np.ones(self.condition_dim), name="condition_spread", **options
-        )
+        options = {"shape": (self.condition_dim,), "trainable": False, "aggregation": "none"}
+        self.condition_mean = keras.Variable("zeros", name="condition_mean", dtype="float32", **options)
+        self.condition_spread = keras.Variable("ones", name="condition_spread", dtype="float32", **options)
 
     def set_condition_scale(self, conditions):
         """Scales conditions to zero mean and unit variance.

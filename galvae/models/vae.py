@@ -40,8 +40,10 @@ class VAE(Autoencoder):
             self.latent_dim, kernel_initializer="zeros", dtype="float32", name="log_variance"
         )
         self.sampling = Sampling(self.seed + 1, name="sampling")
+        # By an initializer, so that `variable_shapes` can learn the shape without a value.
+        options = {"trainable": False, "dtype": "float32", "aggregation": "none"}
         self.beta = keras.Variable(
-            self.final_beta, trainable=False, dtype="float32", name="beta", aggregation="none"
+            keras.initializers.Constant(self.final_beta), shape=(), name="beta", **options
         )
 
     def call(self, inputs, training=False, sample=True):

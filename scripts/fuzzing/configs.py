@@ -1,0 +1,261 @@
+"""A run's config.yaml: other values, other keys, other letters, and what YAML can do besides."""
+
+import copy
+
+import yaml
+from hypothesis import strategies as st
+
+from fuzzing import drawn, schema
+from fuzzing.overrides import SPECIAL
+from fuzzing.runs import Runs
+
+State = {}
+TEXTS = (
+    *(
+        "",
+        "\ufeff",
+        "\0",
+        "\t",
+        "- 1\n",
+        "--- \n---\n",
+        "...",
+        "null",
+        "epochs",
+        "%YAML 9.9\n---\na: 1\n",
+        "[" * 99_000,
+    ),
+    *(
+        "{a: " * 40_000,
+        "- " * 60_000,
+        "? " * 60_000,
+        "a: " * 60_000,
+        "'" * 99_999,
+        "a: |\n" + " x\n" * 33_000,
+    ),
+    *(
+        "[" + "1," * 49_000 + "]",
+        "x" * 10_000_000,
+        "\n" * 150_000,
+        "!" * 99_999,
+        "&a " * 40_000,
+        "*a",
+        "!!binary x\n",
+    ),
+    # Nine levels of nine aliases each, which would become a billion.
+    "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)),
+    *(
+        "!!python/object/apply:os.system [touch /tmp/galvae-fuzz-was-here]",
+        "!!python/name:os.system",
+        "!!set {a, b}",
+    ),
+)
+SNIPPETS = (
+    *(
+        "&a ",
+        "*a",
+        "!!python/object/apply:os.abort []",
+        "!!str ",
+        "!!int 3",
+        "!!float 1",
+        "!!bool x",
+        "!!timestamp x",
+    ),
+    *(
+        "<<: {epochs: 3}\n",
+        "<<: *a\n",
+        "${oc.env:HOME}",
+        "${epochs}",
+        "\t",
+        "\r\n",
+        "\0",
+        "\x07",
+        "\u2028",
+        "\ufeff",
+    ),
+    *(
+        "#",
+        ": ",
+        "- ",
+        "? ",
+        "| ",
+        "> ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "'",
+        '"',
+        "\\",
+        "%",
+        "@",
+        "`",
+        "---\n",
+        "...\n",
+    ),
+    *(
+        "epochs: 3\n",
+        "seed: 1\n",
+        "format_version: 99\n",
+        "_target_: os.abort\n",
+        "dataset: 3\n",
+        "\n",
+        " ",
+        "é",
+        "銀",
+    ),
+)
+VALUES = st.one_of(
+    st.sampled_from(
+        [True, False, None, "8", "", "???", "auto", "..", "../x", "/etc/passwd", "a\0b", "x" * 5000]
+    ),
+    st.sampled_from([8.0, 1e400, -1e400, float("nan"), -0.0, 10**9, 2**63, -(2**63), 10**400, 0, -1, 1e-300]),
+    st.sampled_from(
+        [[], {}, [[]], [1], [None], {"a": 1}, {"name": "vae"}, {"_target_": "os.abort"}, [1] * 3000]
+    ),
+    st.sampled_from([text for text in SPECIAL if "\udcff" not in text]),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(
+        ["cvae", "ae", "vae", "beta_vae", "slim", "dcgan", "conv", "hdf", "warmup", "none", "jax", "bce"]
+    ),
+)
+places = st.integers(0, 10**6)
+mutations = st.one_of(
+    st.tuples(st.just("value"), places, VALUES),
+    st.tuples(st.just("value"), places, VALUES),
+    st.tuples(st.just("edge"), places, places),
+    st.tuples(st.sampled_from(["without", "line twice", "line away", "letter away"]), places),
+    st.tuples(
+        st.just("key"),
+        places,
+        st.one_of(st.sampled_from(["format", "version", "_target_", "x"]), st.text()),
+        VALUES,
+    ),
+    st.tuples(st.just("rename"), places, st.text(max_size=5)),
+    st.tuples(st.just("snippet"), places, st.sampled_from(SNIPPETS)),
+    st.tuples(st.just("bytes"), places, st.binary(min_size=1, max_size=4)),
+    st.tuples(st.just("encoding"), st.sampled_from(["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "utf-7"])),
+    st.tuples(st.just("text"), st.sampled_from(TEXTS)),
+)
+
+strategy = st.lists(mutations, min_size=1, max_size=3)
+
+
+def cases(count, seed):
+    """Lists of one to three mutations."""
+    return drawn(strategy, count, seed)
+
+
+def prepare(folder):
+    """Makes the runs."""
+    prepare_with(Runs(folder))
+
+
+def prepare_with(runs):
+    """Takes runs that were made before."""
+    from galvae.validation import plain, read_config
+
+    path = runs.a / "config.yaml"
+    State.update(runs=runs, plain=plain(read_config(path)), text=path.read_text())
+
+
+def leaves(section, prefix=()):
+    """(keys, value) of every value and every section of a configuration."""
+    for key, value in section.items():
+        yield (*prefix, key), value
+        if isinstance(value, dict):
+            yield from leaves(value, (*prefix, key))
+
+
+def mutated(text, mutation):
+    """The bytes of a config.yaml with one thing changed."""
+    kind, place, *more = mutation
+    if kind == "text":
+        return place.encode()
+    if kind == "encoding":
+        return text.decode("utf-8", "replace").encode(place, "replace")
+    if kind == "bytes":
+        place %= len(text) + 1
+        return text[:place] + more[0] + text[place + len(more[0]) :]
+    if kind in ("value", "edge", "without", "key", "rename"):
+        try:
+            values = copy.deepcopy(yaml.safe_load(text))
+            found = list(leaves(values))
+            keys, _ = found[place % len(found)]
+        except (yaml.YAMLError, ValueError, AttributeError, ZeroDivisionError, RecursionError, KeyError):
+            return text  # an earlier mutation left no configuration
+        section = values
+        for key in keys[:-1]:
+            section = section[key]
+        if kind == "value":
+            section[keys[-1]] = more[0]
+        elif kind == "edge":
+            edges = schema.edges(State["schema"], ".".join(map(str, keys)))
+            section[keys[-1]] = schema.reading(edges[more[0] % len(edges)])
+        elif kind == "without":
+            del section[keys[-1]]
+        elif kind == "rename":
+            section[more[0]] = section.pop(keys[-1])
+        else:
+            section[more[0]] = more[1]
+        return yaml.safe_dump(values, sort_keys=False).encode("utf-8", "surrogatepass")
+    lines = text.decode("utf-8", "replace").splitlines(keepends=True) or [""]
+    place %= len(lines)
+    if kind == "line twice":
+        lines.insert(place, lines[place])
+    elif kind == "line away":
+        del lines[place]
+    elif kind == "letter away":
+        lines[place] = lines[place][:-2] + "\n"
+    else:
+        lines.insert(place, more[0])
+    return "".join(lines).encode("utf-8", "surrogatepass")
+
+
+def check(case):
+    """The outcome of reading a run with another config.yaml."""
+    from galvae.config.train import TrainConfig
+    from galvae.errors import GalvaeError
+    from galvae.run import Run
+    from galvae.validation import plain
+
+    State["schema"] = TrainConfig
+    text = State["text"].encode()
+    for mutation in case:
+        text = mutated(text, mutation)
+    runs = State["runs"]
+    path = runs.copy / "config.yaml"
+    path.write_bytes(text)
+    try:
+        outcome, said = runs.judged()
+        if outcome == "wrong" and not said.startswith("config: "):
+            return outcome, said
+        try:
+            config = Run.open(runs.copy).config
+        except GalvaeError:
+            return outcome, said
+        found = schema.faults(config) + differing(config, yaml.safe_load(text))
+        if found:
+            return "wrong", f"accepted: {found}"
+        if outcome == "refused":
+            return outcome, said  # a sound configuration, but not that of the weights
+        free = all(
+            plain(config)[name] == State["plain"][name] for name in State["plain"] if name != "dataset"
+        )
+        return ("clean" if outcome == "clean" or free else "wrong"), said
+    finally:
+        path.write_text(State["text"])
+
+
+def differing(config, values):
+    """Keys of an accepted configuration that are not what the file says."""
+    from galvae.validation import plain
+
+    meant = dict(leaves(values))
+    return [
+        f"{keys}: {value!r} instead of {meant.get(keys)!r}"
+        for keys, value in leaves(plain(config))
+        if not isinstance(value, dict) and not schema.same(value, meant.get(keys, "missing"), keys[-1])
+    ]

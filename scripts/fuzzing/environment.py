@@ -1,0 +1,111 @@
+"""Real commands in processes whose surroundings are odd: variables, limits, streams, home directories."""
+
+import os
+import resource
+import subprocess
+import sys
+
+import numpy as np
+
+LIMIT = 300  # seconds
+State = {}
+TRAIN = (
+    "train",
+    "dataset=files",
+    "dataset.path=images.npy",
+    "network.filters=[4]",
+    "network.kernels=[3]",
+    "epochs=1",
+)
+SHOW = ("train", "--cfg", "job")
+NEITHER = ("sample", "run=nothing")
+KERAS = {
+    "torn": '{"floatx": "floa',
+    "half": '{"floatx": "float16", "epsilon": 1e-3, "backend": "tensorflow", "image_data_format": "channels_first"}',
+    "other backend": '{"backend": "torch"}',
+}
+# name -> (arguments, exit statuses that are right, variables; None takes one away, what the shell does first).
+CASES = {
+    "nothing odd": (TRAIN, {0}, {}, ""),
+    **{f"keras.json {name}": (TRAIN, {0}, {"KERAS": name}, "") for name in KERAS},
+    "KERAS_BACKEND jax": (TRAIN, {0}, {"KERAS_BACKEND": "jax"}, ""),
+    "KERAS_BACKEND none": (TRAIN, {0}, {"KERAS_BACKEND": "no such"}, ""),
+    "optimised": (TRAIN, {0}, {"PYTHONOPTIMIZE": "2"}, ""),
+    "warnings are errors": (SHOW, {0}, {"PYTHONWARNINGS": "error"}, ""),
+    "no GPU": (TRAIN, {0}, {"CUDA_VISIBLE_DEVICES": ""}, ""),
+    "umask": (TRAIN, {0}, {}, "umask 077;"),
+    "no home": (TRAIN, {0}, {"HOME": None}, ""),
+    "home read-only": (TRAIN, {0}, {"HOME": "/proc", "NUMBA_CACHE_DIR": None, "MPLCONFIGDIR": None}, ""),
+    "home nowhere": (TRAIN, {0}, {"HOME": "/nonexistent"}, ""),
+    "few files": (TRAIN, {0, 1}, {}, "ulimit -n 64;"),
+    "small files": (TRAIN, {1}, {}, "ulimit -f 4;"),
+    "little memory": (TRAIN, {1, 2}, {}, "ulimit -v 1000000;"),
+    "memory that runs short": (TRAIN, {0, 1}, {}, "ulimit -v 3100000;"),
+    "little memory at once": (SHOW, {0, 1}, {}, "ulimit -v 200000;"),
+    "no stdout": (TRAIN, {0}, {}, "exec >&-;"),
+    "stdout that nobody reads": (("train", "--help"), {0, 1}, {}, "PIPE"),
+    "no stdin": (TRAIN, {0}, {}, "exec <&-;"),
+    "full stdout": (("train", "--help"), {1}, {}, "exec >/dev/full;"),
+}
+for variable, value in (
+    *(
+        ("LC_ALL", "C"),
+        ("LC_CTYPE", "tr_TR.UTF-8"),
+        ("LANG", None),
+        ("LANGUAGE", "no such"),
+        ("PYTHONUTF8", "0"),
+    ),
+    *(
+        ("TERM", "dumb"),
+        ("COLUMNS", "1"),
+        ("TZ", "no such"),
+        ("PYTHONHASHSEED", "1"),
+        ("TMPDIR", "/nonexistent"),
+    ),
+    *(("HYDRA_FULL_ERROR", "0"), ("COMP_LINE", "galvae tr"), ("PWD", "/nonexistent")),
+):
+    CASES[f"{variable}={value}"] = SHOW, {0}, {variable: value}, ""
+    CASES[f"{variable}={value}, refused"] = NEITHER, {2}, {variable: value}, ""
+
+
+def cases(count, seed):
+    """Names of the cases; count and seed have no meaning."""
+    return list(CASES)
+
+
+def prepare(folder):
+    """Makes a few images."""
+    State["folder"] = folder
+    np.save(folder / "images.npy", np.random.default_rng(0).integers(0, 255, (40, 8, 8, 1), np.uint8))
+
+
+def check(name):
+    """The outcome of a command in odd surroundings."""
+    arguments, right, variables, shell = CASES[name]
+    folder = State["folder"]
+    values = {**os.environ, "HOME": str(folder / "home"), "GALVAE_CACHE": str(folder / "cache"), **variables}
+    keras = values.pop("KERAS", None)
+    (folder / "home" / ".keras").mkdir(parents=True, exist_ok=True)
+    (folder / "home" / ".keras" / "keras.json").write_text(KERAS.get(keras, "{}"))
+    command = [sys.executable, "-m", "galvae", *arguments]
+    line = f'{"" if shell == "PIPE" else shell} exec "$@"' + (" | true" if shell == "PIPE" else "")
+    if shell == "PIPE":
+        line = '"$@" | true; exit ${PIPESTATUS[0]}'
+    done = subprocess.run(
+        ["bash", "-c", line, "bash", *command],
+        env={key: value for key, value in values.items() if value is not None},
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        # The fuzzer's own limit is not for them.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2),
+    )
+    said = done.stderr.decode("utf-8", "replace")
+    text = f"exit status {done.returncode}: {said[-1500:]}"
+    if "Traceback" in said or "Exception ignored" in said:
+        return "traceback", text
+    if done.returncode < 0 or done.returncode > 128:
+        return "signal", text
+    if done.returncode not in right:
+        return "wrong", text
+    return {0: "clean", 1: "failed", 2: "refused"}[done.returncode], text
