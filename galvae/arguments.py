@@ -21,7 +21,8 @@ HYDRA_OPTIONS = {
 }
 LONGEST_WORD = 10_000  # letters of an argument; Hydra's parser takes seconds for them, and minutes for more,
 DEEPEST_WORD = 20  # as for brackets within brackets
-OWN = ("hydra.runtime", "hydra.output_subdir", "hydra.job.name")  # not for users to set
+# Not for users to set.
+OWN = ("hydra.runtime", "hydra.output_subdir", "hydra.job.name", "hydra.job_logging.root.level")
 # Keys whose value is a path, quoted for Hydra's grammar, in which many letters of ordinary paths have a meaning.
 PATH_KEYS = {
     *("run", "runs", "resume", "hydra.run.dir", "hydra.sweep.dir"),

@@ -7,7 +7,7 @@ from fuzzing import configs, damage, headers, overrides, swaps
 from fuzzing.runs import READ, Runs
 from hypothesis import HealthCheck, given, settings
 
-from galvae import devices, models
+from galvae import devices
 from galvae.config import COMMANDS
 
 GOOD = ("clean", "refused", "failed")
@@ -36,6 +36,8 @@ def command_lines(tmp_path_factory):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """The damaged copy of a run, for all families that need one."""
+    from galvae import models  # late, because it imports Keras
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GALVAE_CACHE", "set anew by the fuzzer")
         for name in ("build_model", "variable_shapes"):

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import blobs
 
-from galvae import cli
+from galvae import arguments
 from galvae.run import Run
 from galvae.sweep import Sweep, ended
 
@@ -244,7 +244,7 @@ def test_two_sweeps_of_the_same_second_have_a_directory_each(galvae, small_files
         def now(cls, tz=None):
             return cls(2026, 11, 20, 10, 9, 8)
 
-    monkeypatch.setattr(cli, "datetime", Frozen)
+    monkeypatch.setattr(arguments, "datetime", Frozen)
     for _ in range(2):
         assert galvae("prepare", *small_files[:2], "-m", "dataset.image_size=16")[0] == 0
     names = sorted(path.name for path in (tmp_path / "outputs" / "multirun").iterdir())
