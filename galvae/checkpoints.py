@@ -140,15 +140,17 @@ def save(folder, epoch, best, last, state):
     return final
 
 
-def clean(folder, newest):
+def clean(folder, newest=None):
     """Removes what a process that was killed had begun to write or to remove, and damaged checkpoints.
 
     Args:
         folder: the run's `checkpoints`; no process may be writing there.
-        newest: the checkpoint to go on from; newer ones were found damaged.
+        newest: the checkpoint to go on from, newer than which are damaged ones only; None: there is none.
     """
     folder = Path(folder)
-    kept = [path for path in _newest_first(folder) if _epoch_of(path) <= _epoch_of(newest)][:KEPT]
+    kept = []
+    if newest is not None:
+        kept = [path for path in _newest_first(folder) if _epoch_of(path) <= _epoch_of(newest)][:KEPT]
     for path in {*folder.glob(".tmp-*"), *folder.glob("epoch-*")} - set(kept):
         shutil.rmtree(path, ignore_errors=True)
 

@@ -1,6 +1,5 @@
 """The command line: `galvae COMMAND [key=value ...]`, each command a Hydra application."""
 
-import contextlib
 import errno
 import importlib
 import logging
@@ -80,7 +79,8 @@ def run(arguments):
     if {"-h", "--help"} & set(overrides):
         print(command_help(command, [text for text in overrides if not text.startswith("-")]))
         return 0
-    return launch(command, place(command, overrides))
+    with signals.caught():  # around all of a sweep, so that one between two jobs leaves nothing unsaid either
+        return launch(command, place(command, overrides))
 
 
 class Command:
@@ -122,8 +122,7 @@ class Command:
             config = typed(COMMANDS[self.name], values)
             if not (self.name == "train" and (output_dir / "config.yaml").exists()):  # a run to go on with
                 check_unused(output_dir)
-            with signals.caught() if self.name == "train" else contextlib.nullcontext():
-                result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
+            result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
         except Exception as error:
             message, exit_status = mistake(error, output_dir)
             if message is None and sweeping:
@@ -211,6 +210,12 @@ def launch(command, overrides):
         while CLAIMED:
             remove_empty(CLAIMED.pop(), existing)
         exit_status = task.sweep.report()
+    shows = any(word.startswith(("-c", "--cfg", "-i", "--info")) for word in overrides)
+    others = any(word.startswith("hydra/launcher=") for word in overrides)  # some note no jobs here
+    if {"-m", "--multirun"} & set(overrides) and not (task.sweep.jobs or shows or others):
+        raise GalvaeError(
+            "sweep: expected one job or more, received none, since a glob(...) or a range(...) is empty"
+        )
     return exit_status or task.exit_status
 
 

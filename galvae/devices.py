@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from galvae.errors import GalvaeError
+from galvae.errors import CannotBeDone, GalvaeError
 
 # Of what TensorFlow would compute in bfloat16 on a CPU, the operations that make up losses and their means.
 FLOAT32_OPERATIONS = "Sum,Mean,Sub,Square,SquaredDifference,Mul,Sigmoid,Exp,Log1p,Softplus"
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of /proc/cpuinfo: the processor multiplies bfloat16 natively
+LEAST_ADDRESS_SPACE = 6_000_000_000  # bytes; TensorFlow maps three to four gigabytes for the smallest run
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ def setup(backend, precision="float32", seed=0, count=1, batch=1):
         GalvaeError: if the backend is not installed, or Keras already runs on the other one.
     """
     if "keras" not in sys.modules:
+        _check_address_space()
         os.environ["KERAS_BACKEND"] = backend
         os.environ["KERAS_HOME"] = os.devnull  # so that no keras.json is read or, by parallel jobs, written
         os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_INFERLIST_REMOVE"] = FLOAT32_OPERATIONS
@@ -113,6 +115,22 @@ def setup(backend, precision="float32", seed=0, count=1, batch=1):
         precision=chosen,
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     )
+
+
+def _check_address_space():
+    """Refuses a limit (`ulimit -v`) under which the backends' native code would crash instead of raising.
+
+    Raises:
+        CannotBeDone: then.
+    """
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESS_SPACE:
+        raise CannotBeDone(
+            f"memory: expected {LEAST_ADDRESS_SPACE / 1e9:g} GB of address space or more, received "
+            f"{limit / 1e9:.1f}, the limit of ulimit -v"
+        )
 
 
 def choose_precision(precision, kind, backend, flags):

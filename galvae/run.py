@@ -52,7 +52,9 @@ class Run:
         """
         run = cls(path, config)
         run.path.mkdir(parents=True, exist_ok=True)
+        checkpoints.clean(run.path / "checkpoints")
         run._clean()
+        checkpoints.clean(run.path / "checkpoints", None)  # of a process killed in its first epoch
         run._write_config()
         run.write_json(
             "environment.json", {"run_id": uuid.uuid4().hex, **environment(config, device), "resumed": []}
@@ -176,11 +178,7 @@ class Run:
                     f"dataset.{name}: expected none, because the dataset {self.config.dataset.name} has no such key"
                 )
         config = dataclasses.replace(self.config.dataset, **given)
-        # A stranger's run names no place to write to: neither a cache that is none, nor a folder to download to.
-        if "cache_dir" not in given and not is_cache(config.cache_dir):
-            config = dataclasses.replace(config, cache_dir=None)
-        if getattr(config, "archive", None) is not None:
-            config = dataclasses.replace(config, download=False)
+        config = dataclasses.replace(writing_nowhere(config), **given)
         for name in ("path", "table", "archive"):
             path = getattr(config, name, None)
             if path is not None and not os.path.exists(path):
@@ -297,6 +295,18 @@ def config_digest(config):
     free = {"epochs", *(f"dataset.{name}" for name in PATHS)}
     values = {name: value for name, value in flat(config).items() if name not in free}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def writing_nowhere(section):
+    """The `dataset` section of a run that may be a stranger's, without the places to write to that it names.
+
+    They are a cache folder that is none yet, and a folder to download to.
+    """
+    if not is_cache(section.cache_dir):
+        section = dataclasses.replace(section, cache_dir=None)
+    if getattr(section, "archive", None) is not None:
+        section = dataclasses.replace(section, download=False)
+    return section
 
 
 def dataset_of(config):

@@ -86,27 +86,29 @@ class Torture:
         print(f"undisturbed: {self.options.epochs} epochs, {calls} calls", flush=True)
 
         points = range(1, calls + 1, self.options.every)
-        self.tell("before each call", [self.killed_at(point) for point in points])
+        killed = [self.killed_at(point) for point in points]
+        self.tell("before each call", killed, f", {sum(killed)} killed")
 
         middle = calls // 2
         points = range(1, calls - middle, self.options.every)
-        self.tell(
-            "twice in a row, while going on", [self.killed_at(middle, point, point) for point in points]
-        )
+        killed = [self.killed_at(middle, point, point) for point in points]
+        self.tell("thrice, twice of it while going on", killed, f", {sum(killed)} killed each time")
 
         inside = [self.killed_at_random() for _ in range(self.options.random)]
         if inside:
             self.tell("at random moments", inside, f", {sum(inside)} inside the writing of a checkpoint")
-        for failure in self.failures:
-            print(failure)
         return not self.failures
 
     def killed_at(self, *points):
-        """Kills a run before its n-th call, for each of the points in turn, and lets it finish; checks it."""
+        """Kills a run before its n-th call, for each of the points in turn, and lets it finish; checks it.
+
+        Returns:
+            Whether every kill came before the run had ended.
+        """
         path = self.directory()
-        for point in points:
-            self.child(path, kill_at=point)
-        return self.finish(path, f"killed before calls {points}")
+        killed = [self.child(path, kill_at=point) == -signal.SIGKILL for point in points]
+        self.finish(path, f"killed before calls {points}")
+        return all(killed)
 
     def killed_at_random(self):
         """Kills a slowed run at a random moment and lets it finish; returns whether it was inside a checkpoint."""
@@ -128,8 +130,8 @@ class Torture:
         if found != self.expected:
             differing = [name for name in self.expected if not found or found[name] != self.expected[name]]
             self.failures.append(f"{what}: exit status {status}, differs in {', '.join(differing)}")
+            print(self.failures[-1], flush=True)
         shutil.rmtree(path, ignore_errors=True)
-        return True
 
     def directory(self):
         """A new name for a run."""

@@ -69,6 +69,8 @@ def read(config):
         raise CannotBeDone("no network")
     elif what == "disk":
         raise OSError(28, "No space left on device")
+    elif what == "group":
+        raise GalvaeError(f"in a process group {'of its own' if os.getpgrp() == os.getpid() else 'of others'}")
     elif what == "bug":
         raise ZeroDivisionError("a bug of ours")
     print("not an answer")
@@ -123,6 +125,11 @@ def test_what_becomes_of_the_process_is_one_line(what, kind, message, read, tmp_
     assert type(caught.value) is kind and "\n" not in str(caught.value)
     assert left(tmp_path) == []
     assert capfd.readouterr().err == ""
+
+
+def test_ctrl_c_in_a_terminal_does_not_reach_the_process(read):
+    with pytest.raises(GalvaeError, match="in a process group of its own"):
+        read("group")
 
 
 def test_a_bug_of_ours_keeps_its_traceback(read):

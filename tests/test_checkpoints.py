@@ -190,3 +190,13 @@ def test_a_snapshot_does_not_follow_the_variable(keras):
     np.testing.assert_array_equal(stored["v"], np.zeros(3))
     with pytest.raises(ValueError, match="unique paths"):
         checkpoints.snapshot([variable, keras.Variable(np.zeros(1, np.float32), name="v")])
+
+
+def test_what_was_begun_before_the_first_checkpoint_is_removed(galvae, small_files, tmp_path):
+    command = ("train", *small_files, "epochs=1", f"hydra.run.dir={tmp_path / 'run'}")
+    assert galvae(*command)[0] == 0
+    folder = tmp_path / "run" / "checkpoints"
+    (folder / "epoch-0001").rename(folder / ".tmp-machine-1-0001")
+    (tmp_path / "run" / "metrics.json").unlink()
+    assert galvae(*command)[0] == 0
+    assert [path.name for path in folder.iterdir()] == ["epoch-0001"]

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 
@@ -261,3 +262,20 @@ def test_a_home_that_nobody_has_is_no_traceback(key, galvae):
     status, _, err = galvae(*command, f"{key}=~nobody-of-this-name/x")
     assert status == 2
     assert len(err.splitlines()) == 1
+
+
+def signalled(*arguments, **options):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_to_any_command_is_a_line_and_leaves_nothing(galvae, small_files, tmp_path, monkeypatch):
+    monkeypatch.setattr("galvae.commands.prepare.main", signalled)
+    status, _, err = galvae("prepare", *small_files[:2])
+    assert (status, err) == (75, "galvae: stopped by SIGTERM\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
+
+
+def test_a_signal_between_two_jobs_of_a_sweep_stops_it(galvae, small_files, monkeypatch):
+    monkeypatch.setattr("galvae.sweep.Sweep.note", signalled)
+    status, _, err = galvae("prepare", "-m", *small_files[:2], "dataset.image_size=8,16")
+    assert (status, err) == (75, "galvae: stopped by SIGTERM\n")

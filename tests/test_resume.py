@@ -461,11 +461,26 @@ def test_a_checkpoint_that_cannot_be_written_costs_nothing_that_was(
     folder = tmp_path / "run"
     assert "No space left on device" in err.splitlines()[-1]
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["epoch-0001", "epoch-0002"]
+    # What a kill in that moment would have left, besides.
+    (folder / "checkpoints" / ".tmp-host-1-0003").mkdir()
+    (folder / "figures").mkdir(exist_ok=True)
+    (folder / "figures" / ".123-loss.png").write_bytes(b"half")
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     train("run")
     assert full
+    assert not list(folder.rglob(".*"))
     assert_same(folder, undisturbed)
+
+
+def test_a_run_killed_in_its_first_checkpoint_begins_anew(train, undisturbed, tmp_path):
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints")
+    (folder / "metrics.json").write_text('{"status": "running"}')
+    (folder / "checkpoints" / ".tmp-host-1-0001").mkdir(parents=True)
+    train("run", "force=true")
+    assert_same(folder, undisturbed)
+    assert not list(folder.rglob(".*"))
 
 
 @pytest.mark.slow

@@ -125,6 +125,18 @@ def test_a_strangers_run_names_no_place_to_write_to(run, galvae, tmp_path, monke
     assert not (tmp_path / "other").exists()
 
 
+def test_a_strangers_run_that_is_gone_on_with_names_no_place_to_write_to(run, galvae, tmp_path, monkeypatch):
+    monkeypatch.setenv("GALVAE_CACHE", str(tmp_path / "own"))
+    values = yaml.safe_load((run / "config.yaml").read_text())
+    values["dataset"]["cache_dir"] = str(tmp_path / "victim")
+    (run / "config.yaml").write_text(yaml.safe_dump(values))
+    status, _, err = galvae("train", f"resume={run}", f"epochs={values['epochs'] + 1}")
+    assert status == 0, err
+    assert not (tmp_path / "victim").exists()
+    assert os.listdir(tmp_path / "own")
+    assert Run.open(run).metrics["epochs"] == values["epochs"] + 1
+
+
 HEADERS = {
     "a call": "!!python/object/apply:os.system ['touch MARK']",
     "a name": "!!python/name:os.system",
@@ -216,6 +228,22 @@ def test_a_mistake_is_one_line_in_any_surroundings(variables, tmp_path):
     assert done.stderr.startswith(b"galvae: epochs=")
     assert done.stderr.count(b"\n") == 1
     assert os.listdir(tmp_path) == []
+
+
+def test_too_little_memory_for_native_code_is_one_line(tmp_path):
+    command = f"ulimit -v 3100000; exec {sys.executable} -m galvae train"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "galvae: memory: expected 6 GB of address space or more, received 3.2, the limit of ulimit -v\n"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("word", ["colour=glob(*)", "seed=range(3,1)"])
+def test_a_sweep_without_a_job_is_one_line(word, run, galvae, tmp_path):
+    one_line(*galvae("sample" if "seed" in word else "umap", f"run={run}", "-m", word)[::2], "sweep")
 
 
 def test_a_standard_output_that_is_full_is_one_line(tmp_path):

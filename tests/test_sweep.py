@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -214,6 +215,32 @@ def test_a_finished_job_costs_no_process(galvae, small_files, tmp_path, monkeypa
     status, out, err = galvae(*command, "hydra/launcher=processes", "hydra.launcher.jobs=1")
     assert (status, err) == (0, "sweep of 2: 2 finished\n")
     assert out.count("was finished before") == 2
+
+
+def test_what_lies_in_the_way_of_one_process_does_not_stop_the_others(prepare, tmp_path):
+    (tmp_path / "sweep" / "1_files").mkdir(parents=True)
+    (tmp_path / "sweep" / "1_files" / "metrics.json").write_text("[1")
+    (tmp_path / "sweep" / "0_files").write_text("a file")
+    _, err = prepare("dataset.image_size=8,12,16", "hydra.launcher.jobs=1").communicate(timeout=120)
+    heading, *_ = err.splitlines()
+    assert heading == "sweep of 3: 1 finished, 2 failed"
+    assert jobs(tmp_path / "sweep") == {
+        "0_files": ("failed", f"cannot start: File exists: {tmp_path}/sweep/0_files"),
+        "1_files": ("failed", "no room on the disk"),
+        "2_files": ("finished", None),
+    }
+
+
+def test_a_slurm_job_that_was_cancelled_while_it_waited_is_listed(tmp_path, monkeypatch):
+    from hydra_plugins import slurm
+    from hydra_plugins._commands import Job
+
+    launcher = slurm.SlurmLauncher(1, None, 0, 1, 1, None, None, None, 0, True, {})
+    launcher.folder, launcher.task = tmp_path, SimpleNamespace(sweep=Sweep())
+    monkeypatch.setattr(slurm, "queue", dict)
+    job = Job(0, tmp_path / "0", [], None)
+    assert launcher._still_queued({job: "7_0"}) == {}
+    assert jobs(tmp_path) == {"0": ("failed", "cancelled while it waited")}
 
 
 def test_a_defect_in_one_job_is_listed_and_the_others_go_on(galvae, small_files, tmp_path, monkeypatch):

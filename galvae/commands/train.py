@@ -11,7 +11,7 @@ from galvae.atomic import save_arrays
 from galvae.data.checks import checked
 from galvae.errors import TrainingDiverged, line_of
 from galvae.resume import check_same, holder, locked
-from galvae.run import Run, dataset_of
+from galvae.run import Run, dataset_of, writing_nowhere
 from galvae.signals import Stopped
 from galvae.trained import condition_of
 
@@ -37,28 +37,39 @@ def main(command, output_dir):
         CannotBeDone: if another process trains it, or training diverges.
         signals.Stopped: by a signal, with the command that goes on from here.
     """
-    config = command.run
+    config = source = command.run
     begun = (output_dir / "config.yaml").exists()
     if begun:
         held = Run.open(output_dir)
         if command.resume is not None:
             config = dataclasses.replace(held.config, epochs=command.epochs)
+            source = dataclasses.replace(config, dataset=writing_nowhere(config.dataset))
         check_same(held, config)
         if held.finished and config.epochs <= held.config.epochs:
             _, state = held.checkpoint() or (None, {})
             log.info("finished already, after %s epochs", state.get("epoch"))
             return state.get("best_loss")
     with locked(Run(output_dir, config), command.force):
-        return train(config, output_dir, command.devices)
+        return train(config, source, output_dir, command.devices)
 
 
-def train(config, output_dir, count):
-    """Trains on `count` devices in a directory that is this process' own; returns the best validation loss."""
+def train(config, source, output_dir, count):
+    """Trains in a directory that is this process' own.
+
+    Args:
+        config: TrainConfig.
+        source: the same with the dataset as it is to be read, since a run that is resumed may be a stranger's.
+        output_dir: the run's directory.
+        count: of devices.
+
+    Returns:
+        The best validation loss.
+    """
     device = devices.setup(config.backend, config.precision, config.seed, count, config.batch)
     from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
     from galvae.training import fit
 
-    dataset = checked(dataset_of(config), config.reconstruction.loss)
+    dataset = checked(dataset_of(source), config.reconstruction.loss)
     with device.scope():
         model = build_model(
             config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)

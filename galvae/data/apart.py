@@ -57,6 +57,7 @@ def fill(folder, module, config):
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
+        process_group=0,  # a Ctrl-C while it starts would have it print a traceback
     )
     try:
         with contextlib.suppress(BrokenPipeError):

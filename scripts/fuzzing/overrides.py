@@ -309,7 +309,8 @@ def judged(command, arguments, status, err):
     ]
     text = f"status {status}, left {left[:5]}, said {err[-500:]!r}"
     if status in (1, 2):
-        if not one_line(err, 10 if sweep else 1) or len(err) > 5000:
+        jobs = [line for line in err.splitlines(keepends=True) if not line.startswith(("sweep of ", "  "))]
+        if not (one_line("".join(jobs), 10) if sweep and jobs else one_line(err)) or len(err) > 5000:
             return "wrong", f"not one line: {text}"
         if (left and not sweep) or State.received:
             return "wrong", f"refused, but not at once: {text}"

@@ -1,6 +1,6 @@
 """What our launchers share: each job of a sweep is an ordinary command in a directory of its own."""
 
-import json
+import contextlib
 import logging
 import os
 import sys
@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from galvae.config import COMMANDS
 from galvae.errors import GalvaeError
 from galvae.outputs import quoted
+from galvae.untrusted import read_json
 from galvae.validation import typed
 
 log = logging.getLogger(__name__)
@@ -115,8 +116,8 @@ class CommandLauncher(Launcher):
     def _returned(self, job):
         """What a sweeper is told of a job: its validation loss, if it has one."""
         loss = None
-        if (job.directory / "metrics.json").is_file():
-            loss = json.loads((job.directory / "metrics.json").read_text()).get("val_loss")
+        with contextlib.suppress(GalvaeError):  # none, or a damaged one
+            loss = read_json(job.directory / "metrics.json").get("val_loss")
         result = JobReturn(overrides=OmegaConf.to_container(job.config.hydra.overrides.task))
         result.status, result.return_value = JobStatus.COMPLETED, loss
         return result

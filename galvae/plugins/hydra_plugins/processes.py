@@ -50,7 +50,11 @@ class ProcessesLauncher(CommandLauncher):
                     waiting.clear()
                 while waiting and free:
                     place, job = free.pop(0), waiting.pop(0)
-                    running[self._start(job, place)] = (job, place, time.monotonic())
+                    try:
+                        running[self._start(job, place)] = (job, place, time.monotonic())
+                    except OSError as error:  # as where something else lies in the way
+                        free.append(place)
+                        self.note(job, "failed", f"cannot start: {error.strerror}: {error.filename}", 1)
                 time.sleep(POLL)
                 for process in [process for process in running if process.poll() is not None]:
                     job, place, started = running.pop(process)

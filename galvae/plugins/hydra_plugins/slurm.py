@@ -1,6 +1,7 @@
 """hydra/launcher=slurm: the jobs of a sweep as an array of SLURM, submitted by submitit."""
 
 import importlib.util
+import io
 import logging
 import os
 import subprocess
@@ -125,7 +126,10 @@ class SlurmLauncher(CommandLauncher):
         self.note(job, state.lower(), f"SLURM job {number}", slurm=number)
 
     def _end(self, job, number):
-        with open(self.folder / FOLDER / number / f"{number}_0_log.out", "rb") as output:
+        log_file = self.folder / FOLDER / number / f"{number}_0_log.out"
+        with (
+            open(log_file, "rb") if log_file.exists() else io.BytesIO(b"cancelled while it waited") as output
+        ):
             try:
                 found = ended(int(self._exit_file(job).read_text()), output)
             except FileNotFoundError:  # SLURM ended it
