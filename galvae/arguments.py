@@ -127,7 +127,8 @@ def going_on(words, resume, multirun):
     Raises:
         GalvaeError: if it is no run's directory, or anything but epochs is asked for.
     """
-    path = Path(os.path.expanduser(unquoted(resume))).resolve()
+    value = unquoted(resume)
+    path = Path(LATEST if value == "latest" else os.path.expanduser(value)).resolve()
     names = [word.partition("=")[0].lstrip("+") for word in words]
     others = [
         name for name in names if name not in ("resume", "epochs", "force", "devices") and name[0] != "-"

@@ -16,6 +16,7 @@ from galvae.outputs import (
     CLAIMED,
     check_unused,
     existing_directories,
+    quoted,
     remove_empty,
     remove_empty_sweep,
 )
@@ -49,7 +50,8 @@ def main(argv=None):
         _report(str(error))
         sys.exit(error.exit_status)
     except KeyboardInterrupt as stopped:
-        _report(str(stopped) or "stopped by Ctrl-C")
+        way_on = getattr(stopped, "way_on", None)
+        _report((str(stopped) or "stopped by Ctrl-C") + (f"; go on with: {way_on}" if way_on else ""))
         sys.exit(getattr(stopped, "exit_status", 130))
     except OSError as error:
         if error.errno not in DISK_TROUBLE:
@@ -142,9 +144,9 @@ class Command:
         except BaseException as error:
             self._remove_unused(output_dir)
             if sweeping:
-                self.sweep.note(
-                    sweeping, output_dir, "stopped", str(error), getattr(error, "exit_status", 130)
-                )
+                cause = str(error).removeprefix("stopped ") + ", and the jobs after it were not begun"
+                self.sweep.note(sweeping, output_dir, "stopped", cause, getattr(error, "exit_status", 130))
+                error.way_on = f"the same command and hydra.sweep.dir={quoted(sweeping)}"
             raise
         if sweeping:
             self.sweep.note(sweeping, output_dir, "finished")

@@ -138,7 +138,7 @@ class Keeper(keras.callbacks.Callback):
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise self.diverged("its end", f"finite weights, received NaN or infinity in {name}")
         least = min((before["loss"] for before in self.history), default=math.inf)
-        if row["loss"] > EXPLODED * abs(least):
+        if row["loss"] > EXPLODED * least > 0:
             raise self.diverged("its end", f"a loss of the order of {least:.4g}, received {row['loss']:.4g}")
         if not self.collapsed and row.get("val_kl", math.inf) < COLLAPSED:
             self.collapsed = True

@@ -20,11 +20,16 @@ class Stopped(KeyboardInterrupt):
 
     Args:
         signum: the signal.
+
+    Attributes:
+        exit_status: of the command.
+        way_on: the command that goes on from here, or None.
     """
 
     def __init__(self, signum):
         super().__init__(f"stopped by {name_of(signum)}")
         self.exit_status = 130 if signum == signal.SIGINT else 75
+        self.way_on = None
 
 
 def name_of(signum):

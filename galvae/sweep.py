@@ -78,7 +78,7 @@ def recorded(folder):
         jobs = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return jobs if isinstance(jobs, dict) else {}
+    return jobs if isinstance(jobs, dict) and all(isinstance(job, dict) for job in jobs.values()) else {}
 
 
 def ended(returncode, log):
@@ -94,7 +94,7 @@ def ended(returncode, log):
     if returncode == 0:
         return "finished", None, 0
     if -returncode in ASKED:
-        return "stopped", f"by {signal.Signals(-returncode).name}, before anything was begun", 75
+        return "stopped", f"by {signal.Signals(-returncode).name}", 75
     if returncode < 0:
         name = signal.Signals(-returncode).name
         hint = ", as by the system when memory runs out" if name == "SIGKILL" else ""

@@ -346,6 +346,42 @@ def test_damaged_checkpoints_only_are_an_error(undisturbed, train, tmp_path):
     assert len(list(folder.glob("checkpoints/*/best.safetensors"))) == 2
 
 
+def test_a_finished_run_without_its_checkpoints_is_an_error(undisturbed, galvae, tmp_path):
+    folder = shutil.copytree(undisturbed, tmp_path / "run")
+    shutil.rmtree(folder / "checkpoints")
+    for more in ([], ["epochs=9"]):
+        status, _, err = galvae("train", f"resume={folder}", *more)
+        assert status == 2
+        assert err == f"galvae: {folder}: expected a finished run with its checkpoints, received none\n"
+
+
+def test_a_sweep_that_is_stopped_says_how_to_go_on(galvae, images, signal_after, tmp_path, monkeypatch):
+    sweep = (
+        "-m",
+        "dataset=files",
+        f"dataset.path={images}",
+        *SETTINGS,
+        "seed=0,1",
+        f"hydra.sweep.dir={tmp_path}/s",
+    )
+    signal_after(1)
+    status, _, err = galvae("train", *sweep)
+    assert status == 75
+    assert err.splitlines()[-1] == (
+        f"galvae: stopped by SIGTERM; go on with: the same command and hydra.sweep.dir='{tmp_path}/s'"
+    )
+    (line,) = [line for line in err.splitlines() if line.startswith("  ")]
+    assert line.endswith("stopped: by SIGTERM, and the jobs after it were not begun")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    status, _, err = galvae("train", *sweep)
+    assert status == 0, err
+    assert "sweep of 2: 2 finished" in err
+    assert [metrics(folder)["status"] for folder in sorted((tmp_path / "s").glob("*_vae_*"))] == [
+        "finished"
+    ] * 2
+
+
 def test_files_of_two_runs_are_not_mixed(undisturbed, train, galvae, tmp_path):
     train("other", "seed=7")
     folder = shutil.copytree(undisturbed, tmp_path / "run")

@@ -1,5 +1,6 @@
 """galvae train: train a model on a dataset, or go on with a run."""
 
+import contextlib
 import dataclasses
 import logging
 import shlex
@@ -9,7 +10,7 @@ import numpy as np
 from galvae import devices
 from galvae.atomic import save_arrays
 from galvae.data.checks import checked
-from galvae.errors import TrainingDiverged, line_of
+from galvae.errors import GalvaeError, TrainingDiverged, line_of
 from galvae.resume import check_same, holder, locked
 from galvae.run import Run, dataset_of, writing_nowhere
 from galvae.signals import Stopped
@@ -33,7 +34,7 @@ def main(command, output_dir):
         The best validation loss, so that a sweeper can minimise it.
 
     Raises:
-        GalvaeError: if the directory holds a run of another configuration.
+        GalvaeError: if the directory holds a run of another configuration, or a finished one without checkpoints.
         CannotBeDone: if another process trains it, or training diverges.
         signals.Stopped: by a signal, with the command that goes on from here.
     """
@@ -45,10 +46,16 @@ def main(command, output_dir):
             config = dataclasses.replace(held.config, epochs=command.epochs)
             source = dataclasses.replace(config, dataset=writing_nowhere(config.dataset))
         check_same(held, config)
-        if held.finished and config.epochs <= held.config.epochs:
-            _, state = held.checkpoint() or (None, {})
-            log.info("finished already, after %s epochs", state.get("epoch"))
-            return state.get("best_loss")
+        if held.finished:
+            checkpoint = held.checkpoint()
+            if checkpoint is None:
+                raise GalvaeError(
+                    f"{output_dir}: expected a finished run with its checkpoints, received none"
+                )
+            if config.epochs <= held.config.epochs:
+                _, state = checkpoint
+                log.info("finished already, after %s epochs", state["epoch"])
+                return state["best_loss"]
     with locked(Run(output_dir, config), command.force):
         return train(config, source, output_dir, command.devices)
 
@@ -92,9 +99,10 @@ def train(config, source, output_dir, count):
         metrics |= draw(run, model, dataset, history)
         run.write_json("metrics.json", metrics)
     except BaseException as error:
-        run.write_json("metrics.json", ended(error))
         if isinstance(error, Stopped):
-            error.args = (f"{error}; go on with: galvae train resume={shlex.quote(str(output_dir))}",)
+            error.way_on = f"galvae train resume={shlex.quote(str(output_dir))}"
+        with contextlib.suppress(OSError):  # a full disk must not hide what ended the training
+            run.write_json("metrics.json", ended(error))
         raise
     run.mark_latest()
     log.info("best epoch %d: validation loss %.5g", metrics["best_epoch"], metrics["val_loss"])

@@ -115,9 +115,10 @@ class CommandLauncher(Launcher):
 
     def _returned(self, job):
         """What a sweeper is told of a job: its validation loss, if it has one."""
-        loss = None
+        loss, noted = None, self.task.sweep.jobs.get(self.name(job), {})
         with contextlib.suppress(GalvaeError):  # none, or a damaged one
-            loss = read_json(job.directory / "metrics.json").get("val_loss")
+            if noted.get("status") == "finished":
+                loss = read_json(job.directory / "metrics.json").get("val_loss")
         result = JobReturn(overrides=OmegaConf.to_container(job.config.hydra.overrides.task))
         result.status, result.return_value = JobStatus.COMPLETED, loss
         return result

@@ -88,13 +88,19 @@ class SlurmLauncher(CommandLauncher):
 
     def _submit(self, jobs, ids):
         """Submits jobs as one array; returns their SLURM numbers."""
-        from submitit import SlurmExecutor
-
         tasks = []
         for job in jobs:
             # What SLURM no longer knows is not running, on whatever machine it was: its run may be taken over.
             force = ["force=true"] * (self.task.name == "train" and ids[job] is not None)
             tasks.append(Task([*job.arguments, *force], self._exit_file(job)))
+            self._exit_file(job).unlink(missing_ok=True)  # of an earlier submission
+        with signals.deferred():  # what is submitted must be noted, or a repeated command submits it twice
+            return self._submitted(jobs, tasks)
+
+    def _submitted(self, jobs, tasks):
+        """Submits the tasks of jobs, and notes and returns their SLURM numbers."""
+        from submitit import SlurmExecutor
+
         try:
             executor = SlurmExecutor(self.folder / FOLDER / "%j", max_num_timeout=self.requeues)
             executor.update_parameters(job_name=f"galvae-{self.task.name}", **self.parameters)
