@@ -88,9 +88,8 @@ class Keeper(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         if batch == 0:
             self.peak_memory_mb = max(self.peak_memory_mb, devices.memory_mb())
-        if not math.isfinite(
-            logs["loss"]
-        ):  # the mean of the epoch so far: this step is the first that is not
+        # The mean of the epoch so far: the first step that is not finite makes it so.
+        if not math.isfinite(logs["loss"]):
             indices = self.train.step(self.epoch * len(self.train) + batch)
             raise self.diverged(f"step {batch + 1}", f"a finite loss, received {logs['loss']}", indices)
         self.answer_signals()

@@ -54,7 +54,6 @@ class Run:
         run.path.mkdir(parents=True, exist_ok=True)
         checkpoints.clean(run.path / "checkpoints")
         run._clean()
-        checkpoints.clean(run.path / "checkpoints", None)  # of a process killed in its first epoch
         run._write_config()
         run.write_json(
             "environment.json", {"run_id": uuid.uuid4().hex, **environment(config, device), "resumed": []}

@@ -372,6 +372,7 @@ def test_real_galaxies_in_galaxy10s_layout(galvae, tmp_path):
     check_run(tmp_path / out.splitlines()[-1], epochs=1)
 
 
+@pytest.mark.slow
 def test_jax_trains_and_tensorflow_samples_from_it(small_files, tmp_path):
     def run(*arguments):
         command = [sys.executable, "-m", "galvae", *map(str, arguments)]

@@ -82,6 +82,7 @@ def test_the_image_to_blame_is_named(train, tmp_path):
     assert found["ids"] == [str(index) for index in order[32 * (step - 1) : 32 * step]]
 
 
+@pytest.mark.slow
 def test_the_image_to_blame_is_named_on_jax(tmp_path):
     pytest.importorskip("jax", reason="jax is an extra")
     command = [sys.executable, "-m", "galvae", "train", *hot(tmp_path / "hot.npy", 17), "backend=jax"]

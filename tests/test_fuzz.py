@@ -58,12 +58,14 @@ def test_command_lines(command_lines, case):
     check(overrides, case)
 
 
+@pytest.mark.slow
 @FEW
 @given(case=configs.strategy)
 def test_configurations_of_runs(runs, case):
     check(configs, case)
 
 
+@pytest.mark.slow
 @FEW
 @given(case=headers.targets)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -71,6 +73,7 @@ def test_forged_headers(runs, case):
     check(headers, case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bit", "page", "cut"])
 @pytest.mark.parametrize("name", READ)
 def test_damaged_files(runs, name, kind):
@@ -78,6 +81,7 @@ def test_damaged_files(runs, name, kind):
         check(damage, (name, kind, place))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", swaps.PARTS)
 def test_files_of_another_run(runs, name):
     outcome, text = swaps.check((name,))

@@ -47,7 +47,7 @@ def fill(folder, reader, source):
             f"received {free / 1e6:.0f} MB; free space or choose another folder with dataset.cache_dir="
         )
     manifest = {}
-    with _writing(folder, "images.npy", manifest) as file:
+    with _CheckedFile(folder, "images.npy", manifest) as file:
         facts = _write_images(file, reader, source)
     columns = {f"catalogue.{name}": column for name, column in source.catalogue.items()}
     columns |= {name: getattr(source, name) for name in ("labels", "condition")}
@@ -63,11 +63,11 @@ def fill(folder, reader, source):
     }
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **columns, **{f"image.{name}": fact for name, fact in facts.items()})
-    with _writing(folder, "columns.npz", manifest) as file:
+    with _CheckedFile(folder, "columns.npz", manifest) as file:
         file.write(packed.getbuffer())
-    with _writing(folder, "about.json", manifest) as file:
+    with _CheckedFile(folder, "about.json", manifest) as file:
         file.write(json.dumps(about, indent=1).encode())
-    with _writing(folder, "manifest.json", {}) as file:
+    with _CheckedFile(folder, "manifest.json", {}) as file:
         file.write(json.dumps(manifest).encode())
 
 
@@ -108,7 +108,7 @@ def sync_folder(folder):
         os.close(descriptor)
 
 
-class _writing:  # noqa: N801 (used as a function)
+class _CheckedFile:
     """A file of an entry, open for writing, whose size and checksums go to the manifest.
 
     Plain writes, not a memory map: on a disk that fills up, a map ends the process instead of raising.

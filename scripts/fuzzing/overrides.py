@@ -216,8 +216,8 @@ class State:
     """What a process that tries command lines keeps: its folder, a run to read, and what the commands were handed."""
 
     folder = run = None
-    received = []  # noqa: RUF012
-    defaults = {}  # noqa: RUF012
+    received = []
+    defaults = {}
 
 
 def prepare(folder):
