@@ -113,7 +113,7 @@ def signal_after(monkeypatch):
     return after
 
 
-@pytest.mark.parametrize("epoch", range(EPOCHS))
+@pytest.mark.parametrize("epoch", [0, 2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3, 4))])
 def test_a_run_stopped_in_any_epoch_ends_as_if_it_never_was(
     epoch, train, undisturbed, signal_after, tmp_path, monkeypatch
 ):
@@ -135,10 +135,10 @@ def test_a_run_stopped_in_any_epoch_ends_as_if_it_never_was(
 @pytest.mark.parametrize(
     ("where", "begun"),
     [
-        ("galvae.devices.setup", False),
+        pytest.param("galvae.devices.setup", False, marks=pytest.mark.slow),
         ("galvae.commands.train.dataset_of", False),
-        ("galvae.checkpoints.save", True),
-        ("galvae.keeper.Keeper.on_test_batch_end", True),
+        pytest.param("galvae.checkpoints.save", True, marks=pytest.mark.slow),
+        pytest.param("galvae.keeper.Keeper.on_test_batch_end", True, marks=pytest.mark.slow),
         ("galvae.commands.train.draw", True),
     ],
 )

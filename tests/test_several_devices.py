@@ -13,6 +13,8 @@ from conftest import SMALL, write_survey
 
 from galvae import checkpoints
 
+pytestmark = pytest.mark.slow  # a process of its own for each backend
+
 # Of 67 images 53 are for training: two batches of 26, and one image that two devices cannot part; 7 for validation.
 COMMON = ("batch=26", "latent_dim=3", "precision=float32")
 CASES = {
@@ -27,6 +29,7 @@ if sys.argv[1] == "tensorflow":
     processors = [tf.config.LogicalDeviceConfiguration()] * 3
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], processors)
 from galvae.cli import main
+
 for arguments in json.loads(sys.argv[2]):
     try:
         main(arguments)
@@ -106,13 +109,11 @@ def test_a_second_group_of_devices_in_a_process_is_refused(tensorflow_runs):
     assert not (folder / "three").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_two_devices_train_as_one_on_jax(jax_runs, case):
     assert_same(jax_runs[0], case)
 
 
-@pytest.mark.slow
 def test_more_devices_than_there_are_is_a_warning_with_their_number(jax_runs):
     folder, done = jax_runs
     assert "devices=3: expected at most 2, the number of CPUs there are; going on with 2" in done.stderr

@@ -207,6 +207,7 @@ def test_the_second_time_finished_jobs_are_skipped_and_others_go_on(galvae, smal
     assert [(run.status, run.metrics["epochs"]) for run in runs] == [("finished", 2)] * 2
 
 
+@pytest.mark.slow
 def test_a_finished_job_costs_no_process(galvae, small_files, tmp_path, monkeypatch):
     command = ["train", *small_files, "-m", "latent_dim=2,3", "epochs=1", "hydra.sweep.dir=sweep"]
     assert galvae(*command)[0] == 0
@@ -243,6 +244,7 @@ def test_a_slurm_job_that_was_cancelled_while_it_waited_is_listed(tmp_path, monk
     assert jobs(tmp_path) == {"0": ("failed", "cancelled while it waited")}
 
 
+@pytest.mark.slow
 def test_a_defect_in_one_job_is_listed_and_the_others_go_on(galvae, small_files, tmp_path, monkeypatch):
     from galvae.commands import train
 
