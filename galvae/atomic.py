@@ -36,6 +36,15 @@ def replacing(path):
         beside.unlink(missing_ok=True)
 
 
+def sync_folder(folder):
+    """Brings a folder's list of names to the disk, as far as its file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def save_json(path, values):
     """Writes a dict as JSON."""
     with replacing(path) as beside:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galvae.atomic import sync_folder
 from galvae.errors import GalvaeError
 from galvae.untrusted import open_file, read_json, read_weights, weights_header
 
@@ -126,11 +127,11 @@ def save(folder, epoch, best, last, state):
             _write_synced(building / name, content)
             manifest[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         _write_synced(building / "manifest.json", json.dumps(manifest, indent=1).encode())
-        _sync_folder(building)
+        sync_folder(building)
         if final.exists():
             shutil.rmtree(final)
         os.rename(building, final)
-        _sync_folder(folder)
+        sync_folder(folder)
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
@@ -269,11 +270,3 @@ def _write_synced(path, content):
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder):
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

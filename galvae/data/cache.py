@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galvae.atomic import sync_folder
 from galvae.data import entry
 from galvae.errors import CannotBeDone, GalvaeError
 
@@ -165,13 +166,13 @@ def _write(path, text, fill):
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        entry.sync_folder(building)
+        sync_folder(building)
         if path.is_dir():  # damaged, or _open would have returned it
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
         os.chmod(building, 0o777 & ~_umask())  # mkdtemp made it private; a cache may be shared
         os.rename(building, path)
-        entry.sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 

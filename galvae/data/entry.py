@@ -99,15 +99,6 @@ def read(folder):
         raise Damaged("manifest.json") from error
 
 
-def sync_folder(folder):
-    """Brings a folder's list of names to the disk, as far as its file system can."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class _CheckedFile:
     """A file of an entry, open for writing, whose size and checksums go to the manifest.
 
