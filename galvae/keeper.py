@@ -10,7 +10,7 @@ import numpy as np
 from galvae import checkpoints, devices, signals
 from galvae.errors import TrainingDiverged
 
-CHECKPOINT_SHARE = 0.02  # of the time that checkpoint.every=auto may spend on checkpoints
+CHECKPOINT_SHARE = 0.01  # of the time, for checkpoints between the first and the last; snapshots come on top
 OPTIMIZER = "optimizer/"  # before the paths of the optimizer's variables in a checkpoint
 ROLLBACKS = 3  # without a better epoch between them, after which on_nan=rollback gives up
 EXPLODED = 1000  # times the least loss of an epoch so far
