@@ -30,7 +30,7 @@ class CheckpointConfig:
     """When checkpoints are written."""
 
     every: int | str = key(
-        "epochs between checkpoints, or auto: as often as costs under 2 % of the time", at_least=1
+        "epochs between checkpoints, or auto: as often as costs about 1 % of the time", at_least=1
     )
 
     def check(self):
