@@ -36,6 +36,7 @@ class Keeper(keras.callbacks.Callback):
         self.run = run
         self.dataset = dataset
         self.train = train
+        self.dataset_sha256 = dataset.digest  # once, since it reads every split and condition
         self.history = []
         self.best = self.last = None
         self.best_loss, self.best_epoch = math.inf, 0
@@ -203,7 +204,7 @@ class Keeper(keras.callbacks.Callback):
             "best_loss": self.best_loss,
             "learning_rate_scale": self.learning_rate_scale,
             "rollbacks": self.rollbacks,
-            "dataset_sha256": self.dataset.digest,
+            "dataset_sha256": self.dataset_sha256,
             "image_shape": list(self.dataset.image_shape),
             "pixel_range": list(self.dataset.pixel_range),
             "stretch": self.dataset.stretch,

@@ -122,13 +122,14 @@ class Run:
                 raise GalvaeError(f"{folder}: expected a whole checkpoint, received damaged ones only")
             return None
         state = checkpoints.read_state(path)
-        expected = self.environment["run_id"]
+        bound = self.environment
+        expected = bound["run_id"]
         if state["run_id"] != expected:
             raise GalvaeError(
                 f"{path}: expected a checkpoint of run {expected}, received one of run {state['run_id']}; the files "
                 "of two runs are mixed"
             )
-        epochs = {state["epochs"], *(entry["epochs"] for entry in self.environment["resumed"])}
+        epochs = {state["epochs"], *(entry["epochs"] for entry in bound["resumed"])}
         if state["config_sha256"] != config_digest(self.config) or self.config.epochs not in epochs:
             raise GalvaeError(
                 f"{self.path / 'config.yaml'}: expected the configuration that the run was trained with, received "

@@ -117,6 +117,11 @@ def conv(**changes):
     return ConvConfig(**{**values, **changes})
 
 
+def child_environment():
+    """Environment of a process that is to find galvae where this one does."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+
+
 def blobs(count, side, bands=3, seed=0):
     """Round galaxies of random size and colour on a dark sky, (count, side, side, bands) uint8."""
     generator = np.random.default_rng(seed)

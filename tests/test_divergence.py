@@ -1,12 +1,11 @@
 import csv
 import json
-import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from conftest import SMALL, blobs
+from conftest import SMALL, blobs, child_environment
 
 from galvae import checkpoints
 from galvae.run import Run
@@ -86,7 +85,7 @@ def test_the_image_to_blame_is_named(train, tmp_path):
 def test_the_image_to_blame_is_named_on_jax(tmp_path):
     pytest.importorskip("jax", reason="jax is an extra")
     command = [sys.executable, "-m", "galvae", "train", *hot(tmp_path / "hot.npy", 17), "backend=jax"]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    env = child_environment()
     done = subprocess.run(
         [*command, "hydra.run.dir=run", "on_nan=rollback"],
         capture_output=True,

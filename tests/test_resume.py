@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, blobs
+from conftest import SMALL, blobs, child_environment
 
 from galvae import checkpoints, resume
 from galvae.errors import CannotBeDone
@@ -87,8 +87,7 @@ def undisturbed(images, tmp_path_factory):
     """The run that was never stopped, trained in a process of its own."""
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     command = [sys.executable, "-m", "galvae", "train", "dataset=files", f"dataset.path={images}", *SETTINGS]
-    # Where this process finds galvae, that one must too.
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    env = child_environment()
     subprocess.run(
         [*command, f"hydra.run.dir={folder}"], check=True, capture_output=True, cwd=folder.parent, env=env
     )
@@ -184,7 +183,7 @@ def test_ctrl_c_in_a_terminal(presses, status, images, tmp_path):
         "    import time; print('writing', flush=True); time.sleep(2); return save(*arguments)\n"
         f"checkpoints.save = slow; cli.main({[*arguments, f'hydra.run.dir={tmp_path}/run']!r})"
     )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    env = child_environment()
     command = [sys.executable, "-c", code]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
@@ -248,7 +247,7 @@ def test_a_finished_run_is_recognised_without_tensorflow(undisturbed, tmp_path):
         f"try: main(['train', 'resume={undisturbed}'])\n"
         "except SystemExit as stop: print(stop.code, sorted({'tensorflow', 'keras', 'jax', 'umap'} & set(sys.modules)))"
     )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    env = child_environment()
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=env, check=True
     )
@@ -437,7 +436,7 @@ def test_one_process_at_a_time(undisturbed, tmp_path):
             f"try:\n  with locked(Run.open({str(folder)!r}), True): print('taken')\n"
             "except Exception as error: print(type(error).__name__, error)"
         )
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        env = child_environment()
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
         )
@@ -524,7 +523,7 @@ def test_killed_at_any_moment():
     """The torture script in short; by hand it takes every call and more random moments."""
     script = Path(__file__).parent.parent / "scripts" / "torture.py"
     command = [sys.executable, str(script), "--every", "9", "--random", "4", "--epochs", "4"]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    env = child_environment()
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].endswith("; 0 failures so far")
