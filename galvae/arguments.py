@@ -29,6 +29,8 @@ PATH_KEYS = {
     *("dataset.path", "dataset.table", "dataset.cache_dir", "dataset.archive"),
 }
 
+BESIDE_RESUME = ("resume", "epochs", "devices", "resident", "force")
+
 
 def check_words(words):
     """Refuses arguments that Hydra's parser would take minutes for, or that are its own to set.
@@ -130,13 +132,11 @@ def going_on(words, resume, multirun):
     value = unquoted(resume)
     path = Path(LATEST if value == "latest" else os.path.expanduser(value)).resolve()
     names = [word.partition("=")[0].lstrip("+") for word in words]
-    others = [
-        name for name in names if name not in ("resume", "epochs", "force", "devices") and name[0] != "-"
-    ]
+    others = [name for name in names if name not in BESIDE_RESUME and name[0] != "-"]
     if multirun or others:
         raise GalvaeError(
-            "resume: expected nothing beside it but epochs=, devices= and force=, since a run goes on by its own "
-            "configuration; "
+            "resume: expected nothing beside it but epochs=, devices=, resident= and force=, since a run goes on by "
+            "its own configuration; "
             f"received {', '.join(others) or '-m'}"
         )
     if not (path / "config.yaml").is_file():

@@ -87,12 +87,15 @@ class Keeper(keras.callbacks.Callback):
         self.epoch_started = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
-        if batch == 0:
+        first = batch + 1 - self.model.steps_per_execution  # Keras calls once for all of them
+        if first == 0:
             self.peak_memory_mb = max(self.peak_memory_mb, devices.memory_mb())
         # The mean of the epoch so far: the first step that is not finite makes it so.
         if not math.isfinite(logs["loss"]):
-            indices = self.train.step(self.epoch * len(self.train) + batch)
-            raise self.diverged(f"step {batch + 1}", f"a finite loss, received {logs['loss']}", indices)
+            steps = range(first, batch + 1)
+            indices = [self.train.step(self.epoch * len(self.train) + step) for step in steps]
+            where = f"step {batch + 1}" if first == batch else f"steps {first + 1} to {batch + 1}"
+            raise self.diverged(where, f"a finite loss, received {logs['loss']}", np.concatenate(indices))
         self.answer_signals()
 
     def on_test_batch_end(self, batch, logs=None):
@@ -165,10 +168,12 @@ class Keeper(keras.callbacks.Callback):
     def not_finite(self, indices):
         """Those of the images whose loss is not finite with the weights of the last whole epoch."""
         self.put_into(self.model)
-        inputs = self.train.gather(indices)
-        terms = self.model.loss_terms(self.model(inputs, training=False))
-        finite = np.all([np.isfinite(np.asarray(values)) for values in terms.values()], axis=0)
-        return indices[~finite]
+        finite = []
+        for start in range(0, len(indices), self.train.batch):
+            inputs = self.train.gather(indices[start : start + self.train.batch])
+            terms = self.model.loss_terms(self.model(inputs, training=False))
+            finite.append(np.all([np.isfinite(np.asarray(values)) for values in terms.values()], axis=0))
+        return indices[~np.concatenate(finite)]
 
     def roll_back(self, error):
         """Has training go on from the last whole epoch with half the learning rate.

@@ -16,10 +16,9 @@ def binary_cross_entropy(logits, targets):
         (B,) nats, summed over pixels and averaged over channels.
 
     Reference:
-        max(x, 0) - x t + log(1 + exp(-|x|)), the form without overflow of -t log s(x) - (1-t) log(1-s(x)).
+        log(1 + exp(x)) - x t, the form without overflow of -t log s(x) - (1-t) log(1-s(x)).
     """
-    per_value = ops.maximum(logits, 0.0) - logits * targets + ops.log1p(ops.exp(-ops.abs(logits)))
-    return ops.sum(ops.mean(per_value, axis=-1), axis=(1, 2))
+    return _per_image(ops.softplus(logits) - logits * targets)
 
 
 def squared_error(images, targets):
@@ -31,7 +30,12 @@ def squared_error(images, targets):
     Returns:
         (B,), summed over pixels and averaged over channels.
     """
-    return ops.sum(ops.mean(ops.square(images - targets), axis=-1), axis=(1, 2))
+    return _per_image(ops.square(images - targets))
+
+
+def _per_image(values):
+    """Sum over pixels of the mean over channels, (B,)."""
+    return ops.sum(values, axis=(1, 2, 3)) / values.shape[-1]
 
 
 def kl_divergence(mean, log_variance):

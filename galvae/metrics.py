@@ -63,17 +63,16 @@ def structural_similarity(images, targets):
     rows, columns = _smoothing(height, radius), _smoothing(width, radius)
 
     def smooth(values):
-        # Two small matrix products are faster than a convolution of few channels.
-        return ops.einsum("jw,bhwc->bhjc", columns, ops.einsum("ih,bhwc->biwc", rows, values))
+        # Two matrix products are faster than a convolution of few channels, and need no transposition.
+        return ops.matmul(rows, ops.matmul(values, columns.T))
 
-    mean_x, mean_y = smooth(images), smooth(targets)
-    xx = smooth(images * images) - mean_x * mean_x
-    yy = smooth(targets * targets) - mean_y * mean_y
-    xy = smooth(images * targets) - mean_x * mean_y
+    x, y = (ops.transpose(values, (0, 3, 1, 2)) for values in (images, targets))
+    mean_x, mean_y = smooth(x), smooth(y)
+    means = mean_x * mean_x + mean_y * mean_y
+    variances = smooth(x * x + y * y) - means
+    covariance = smooth(x * y) - mean_x * mean_y
     c1, c2 = SSIM_CONSTANTS
-    similarity = ((2 * mean_x * mean_y + c1) * (2 * xy + c2)) / (
-        (mean_x * mean_x + mean_y * mean_y + c1) * (xx + yy + c2)
-    )
+    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / ((means + c1) * (variances + c2))
     return ops.mean(similarity, axis=(1, 2, 3))
 
 

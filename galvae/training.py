@@ -4,6 +4,7 @@ import logging
 import statistics
 
 import keras
+import numpy as np
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
@@ -17,7 +18,7 @@ LOG_LINES = 20  # per run, besides the progress bar
 log = logging.getLogger(__name__)
 
 
-def fit(model, dataset, config, run, device, checkpoint=None):
+def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
     """Trains a model, and leaves it with the weights of its best epoch.
 
     The order of the images is a pure function of `config.seed` and the epoch. Each epoch ends with a
@@ -31,6 +32,7 @@ def fit(model, dataset, config, run, device, checkpoint=None):
         run: the Run that receives history and checkpoints.
         device: Device.
         checkpoint: (path, state) to go on from, as `run.checkpoint` finds it; None: from the beginning.
+        resident: whether the device holds the images: True, False, or "auto": a GPU, where they fit.
 
     Returns:
         (history, metrics): a list with a dict per epoch, and the dict that metrics.json holds.
@@ -54,18 +56,29 @@ def fit(model, dataset, config, run, device, checkpoint=None):
             "batch=%d: expected a multiple of the %d devices, which cannot share it equally: each computes all of it",
             *(train.batch, device.count),
         )
+    held = np.concatenate([train.indices, val.indices])
+    model.resident = devices.resident(resident, device, dataset, held)
     keeper = Keeper(config, run, dataset, train)
     if checkpoint is None:
         set_from_data(model, dataset, config)
     else:
         keeper.load(*checkpoint)
     betas = None if config.beta.name == "none" else beta_schedule(config.beta, config.epochs)
+    steps_at_once = device.steps_at_once(len(train))
     while not keeper.complete:
         rate = learning_rate_schedule(config, len(train), keeper.learning_rate_scale)
         with device.scope():
-            model.compile(optimizer=devices.adam(rate, config.clip_norm), jit_compile=device.jit)
+            model.compile(
+                optimizer=devices.adam(rate, config.clip_norm),
+                steps_per_execution=steps_at_once,
+                jit_compile=device.jit,
+            )
             model.optimizer.build(model.trainable_variables)
-            feeds = devices.feed(train, keeper.epoch * len(train)), devices.feed(val)
+            feeds = (
+                devices.feed(train, keeper.epoch * len(train), resident=model.resident),
+                # Begun anew for each validation. Only an end lets Keras take fewer steps at once; it costs a little.
+                devices.feed(val, endless=steps_at_once == 1, resident=model.resident),
+            )
         keeper.put_into(model)
         progress = Progress(config.epochs, train, keeper.epoch)
         try:
@@ -86,6 +99,7 @@ def fit(model, dataset, config, run, device, checkpoint=None):
         finally:
             progress.bar.close()
             keeper.write()  # also after a second divergence: the last whole epoch is worth keeping
+    model.resident = None
     checkpoints.restore(model.variables, keeper.best)
     best = keeper.history[keeper.best_epoch - 1]
     metrics = {
@@ -158,10 +172,11 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.epochs = epochs
         self.batches = batches
-        size = len(batches.indices)
+        self.done = done
+        self.size = len(batches.indices)
         self.bar = tqdm(
-            total=epochs * size,
-            initial=done * size,
+            total=epochs * self.size,
+            initial=done * self.size,
             unit="img",
             unit_scale=True,
             disable=None,
@@ -169,10 +184,12 @@ class Progress(keras.callbacks.Callback):
         )
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.done = epoch
         self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.bar.update(len(self.batches.step(batch)))
+        images = min((batch + 1) * self.batches.batch, self.size)
+        self.bar.update(self.done * self.size + images - self.bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
         shown = {name: f"{logs[name]:.4g}" for name in ("loss", *self.model.terms, "val_loss")}

@@ -11,8 +11,6 @@ import stat
 import struct
 import zipfile
 
-import numpy as np
-
 from galvae.errors import GalvaeError, line_of
 
 LARGEST_JSON = 100_000_000  # bytes
@@ -106,6 +104,8 @@ def read_npz(path, names):
 
 def _array(content):
     """The array of a member of an .npz file."""
+    import numpy as np  # late: --help and completion read configurations, but no arrays
+
     if content[:8] != b"\x93NUMPY\x01\x00":
         raise ValueError("no array in NumPy's format 1.0")
     (length,) = struct.unpack("<H", content[8:10])
@@ -129,6 +129,8 @@ def weights_header(path):
     Raises:
         GalvaeError: if the file is missing, or the header does not describe all of it exactly.
     """
+    import numpy as np
+
     try:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -155,6 +157,8 @@ def weights_header(path):
 
 def read_weights(path):
     """All arrays of a safetensors file, by name; arguments and errors as of `weights_header`."""
+    import numpy as np
+
     header = weights_header(path)
     try:
         with open_file(path) as file:

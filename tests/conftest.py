@@ -45,6 +45,12 @@ def keras():
 
 
 @pytest.fixture(autouse=True)
+def same_random_numbers(keras):
+    """Gives a test the weights that it has alone, whatever ran before it in this process."""
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     """Has files read in this process, which saves a start of Python each time; test_apart.py has the real thing."""
 

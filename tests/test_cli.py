@@ -163,6 +163,7 @@ def test_help_and_completion_import_nothing_heavy(tmp_path):
         "tensorflow",
         "keras",
         "jax",
+        "numpy",
         "umap",
         "matplotlib",
         "astropy",

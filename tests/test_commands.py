@@ -13,6 +13,8 @@ from test_sources import REAL, write_galaxy10, write_mnist, write_stamps
 
 from galvae import checkpoints
 from galvae.config import GROUPS
+from galvae.devices.machine import processor_flags
+from galvae.devices.precision import BFLOAT16_FLAGS
 from galvae.help import CONF
 from galvae.run import Run
 
@@ -420,9 +422,7 @@ def test_a_latest_that_cannot_be_set_costs_no_run(galvae, small_files, tmp_path)
 
 
 def test_losses_are_those_of_float32_under_bfloat16_on_a_cpu(galvae, small_files, tmp_path):
-    from galvae import devices
-
-    if not devices.BFLOAT16_FLAGS & devices.processor_flags():
+    if not BFLOAT16_FLAGS & processor_flags():
         pytest.skip("this processor does not multiply in bfloat16")
     found = {}
     for precision in ("float32", "bfloat16"):

@@ -2,14 +2,15 @@ import mmap
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import blobs
 
 from galvae import devices
-from galvae.data.dataset import GalaxyDataset, make_splits
-from galvae.devices import choose_precision
+from galvae.devices.machine import free_memory
+from galvae.devices.precision import choose_precision, set_precision
+from galvae.devices.sharing import choose_count
 from galvae.errors import GalvaeError
 
 
@@ -32,9 +33,52 @@ def test_precision_follows_the_device(request_, kind, backend, flags, chosen, ca
     assert not caplog.records
 
 
-def test_bfloat16_on_a_processor_without_it_warns_and_goes_on(caplog):
-    assert choose_precision("bfloat16", "cpu", "tensorflow", {"avx2"}) == "float32"
-    assert "expected a GPU" in caplog.text
+@pytest.mark.parametrize(
+    ("backend", "flags"),
+    [
+        ("tensorflow", set()),
+        ("tensorflow", {"avx2", "avx512f", "avx512_fp16", "amx_tile", "amx_int8"}),
+        ("jax", {"avx512_bf16", "amx_bf16"}),
+    ],
+)
+def test_bfloat16_on_a_processor_without_it_warns_and_goes_on(backend, flags, caplog):
+    assert choose_precision("bfloat16", "cpu", backend, flags) == "float32"
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "expected a GPU, or tensorflow on a processor with amx_bf16 or avx512_bf16" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked", "chosen"),
+    [
+        ({"avx2"}, "auto", "float32"),
+        ({"avx2"}, "bfloat16", "float32"),
+        ({"amx_bf16"}, "auto", "bfloat16"),
+        ({"amx_bf16"}, "float32", "float32"),
+    ],
+)
+def test_a_processor_computes_in_what_its_flags_allow(flags, asked, chosen, keras, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(devices, "processor_flags", lambda: flags)
+    assert devices.setup("tensorflow", asked).precision == chosen
+    # By a rewrite of the graph, which Keras' layers know nothing of.
+    options = tf.config.optimizer.get_experimental_options()
+    assert options.get("auto_mixed_precision_onednn_bfloat16", False) == (chosen == "bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
+    monkeypatch.undo()
+    devices.setup("tensorflow", "float32")
+
+
+def test_a_gpu_computes_in_keras_mixed_precision(keras):
+    import tensorflow as tf
+
+    set_precision("tensorflow", "gpu", "bfloat16")
+    assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    assert not tf.config.optimizer.get_experimental_options().get(
+        "auto_mixed_precision_onednn_bfloat16", False
+    )
+    devices.setup("tensorflow", "float32")
+    assert keras.config.dtype_policy().name == "float32"
 
 
 @pytest.mark.parametrize(
@@ -42,19 +86,19 @@ def test_bfloat16_on_a_processor_without_it_warns_and_goes_on(caplog):
     [("auto", 4, "gpu", 4), ("auto", 2, "cpu", 1), ("auto", 0, "cpu", 1), (3, 4, "gpu", 3), (2, 2, "cpu", 2)],
 )
 def test_auto_is_every_gpu_and_a_number_is_that_number(asked, available, kind, chosen, caplog):
-    assert devices.choose_count(asked, available, kind, 32) == chosen
+    assert choose_count(asked, available, kind, 32) == chosen
     assert not caplog.records
 
 
 def test_more_devices_than_there_are_warn_and_all_of_them_are_taken(caplog):
-    assert devices.choose_count(8, 2, "gpu", 32) == 2
+    assert choose_count(8, 2, "gpu", 32) == 2
     assert "devices=8: expected at most 2, the number of GPUs there are; going on with 2" in caplog.text
     assert devices.setup("tensorflow", "float32", count=2).count == 1  # the tests' processor is one device
     assert "devices=2: expected at most 1, the number of CPUs there are; going on with 1" in caplog.text
 
 
 def test_auto_leaves_out_gpus_that_cannot_share_the_batch_equally(caplog):
-    assert devices.choose_count("auto", 6, "gpu", 32) == 4
+    assert choose_count("auto", 6, "gpu", 32) == 4
     assert "4 of the 6 GPUs share a batch of 32 equally; a multiple of 6 uses all" in caplog.text
 
 
@@ -69,21 +113,31 @@ def test_xla_is_left_out_where_tensorflow_s_gpus_talk_to_each_other():
 
 
 @pytest.mark.parametrize(
-    ("images", "shares"), [(6, [[0, 1, 2], [3, 4, 5]]), (5, [[0, 1, 2, 3, 4]] * 2), (1, [[0]] * 2)]
+    ("backend", "kind", "count", "steps", "at_once"),
+    [
+        ("tensorflow", "cpu", 1, 64, 1),
+        ("jax", "cpu", 2, 64, 1),
+        ("tensorflow", "gpu", 1, 64, 16),
+        ("tensorflow", "gpu", 1, 111, 3),  # 3 x 37
+        ("tensorflow", "gpu", 1, 6, 6),
+        ("jax", "gpu", 1, 109, 1),  # a prime
+        ("jax", "gpu", 2, 60, 15),
+        ("tensorflow", "gpu", 2, 64, 1),
+    ],
 )
-def test_devices_get_equal_parts_of_a_batch_or_all_of_it(images, shares):
-    stored = np.arange(images, dtype=np.uint8).reshape(images, 1, 1, 1)
-    data = GalaxyDataset(
-        name="test", images=stored, pixel_range=(0, 255), splits={"train": np.arange(images)[::-1]}
-    )
-    batches = data.batches("train", 8)
-    parts = [devices._part(batches, 0, device, 2) for device in (0, 1)]
-    assert [part["rows"].tolist() for part in parts] == shares
-    weights = np.zeros(images)
-    for part in parts:
-        np.testing.assert_array_equal(part["images"].ravel(), images - 1 - part["rows"])
-        weights[part["rows"]] += part["weight"]
-    np.testing.assert_array_equal(weights, 1)
+def test_a_gpu_takes_a_divisor_of_an_epochs_steps_at_once(backend, kind, count, steps, at_once):
+    device = devices.Device(backend, kind, "", count, "float32", 2)
+    assert device.steps_at_once(steps) == at_once
+
+
+def test_what_is_compiled_for_a_processor_is_not_compiled_by_xla(keras):
+    import tensorflow as tf
+
+    function = devices.compiled(lambda values: values + 1)
+    np.testing.assert_array_equal(function(tf.constant([1.0, 2.0])), [2, 3])
+    assert tf.config.optimizer.get_jit() == ""
+    with pytest.raises(ValueError, match="jit_compile"):  # only what XLA compiles has code of its own
+        function.experimental_get_compiler_ir(tf.constant([1.0, 2.0]))
 
 
 def test_setup_reports_the_device_and_resets_keras(keras):
@@ -126,27 +180,6 @@ def test_the_users_keras_json_changes_nothing_and_is_not_written(tmp_path):
     assert (folder / "keras.json").read_text() == settings
 
 
-def test_feed_is_the_batches_in_their_order(keras):
-    redshift = np.arange(20, dtype=np.float32)[:, None]
-    data = GalaxyDataset(
-        name="test",
-        images=blobs(20, 8),
-        pixel_range=(0, 255),
-        condition=redshift,
-        splits=make_splits(20, [0.6, 0.2, 0.2], 0),
-    )
-    batches = data.batches("train", 5, seed=4)
-    feed = iter(devices.feed(batches))
-    plain = devices._endless(data.batches("train", 5, seed=4))
-    for step in range(7):  # beyond two epochs of three steps
-        (inputs,), (same,) = next(feed), next(plain)
-        indices = batches.step(step)
-        assert inputs["images"].dtype == np.uint8
-        for name, expected in (("images", data.images[indices]), ("condition", redshift[indices])):
-            np.testing.assert_array_equal(inputs[name], expected)
-            np.testing.assert_array_equal(same[name], expected)
-
-
 def test_memory_grows_with_an_array_and_not_with_a_map(tmp_path):
     before = devices.memory_mb()
     np.save(tmp_path / "zeros.npy", np.zeros(50_000_000, np.uint8))
@@ -159,3 +192,21 @@ def test_memory_grows_with_an_array_and_not_with_a_map(tmp_path):
     held[:] = 1
     assert devices.memory_mb() - before > 45
     assert held.sum() == 50_000_000
+
+
+def test_the_free_memory_of_a_processor_is_what_the_system_calls_available():
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    kilobytes = {line.split()[0]: int(line.split()[1]) for line in lines}
+    assert free_memory("tensorflow", "cpu") == pytest.approx(1024 * kilobytes["MemAvailable:"], rel=0.2)
+
+
+def test_keras_loads_nothing_that_is_not_used_and_it_can_be_loaded_later():
+    program = (
+        "import sys\n"
+        "from galvae import devices\n"
+        "devices.setup('tensorflow')\n"
+        "print([name for name in devices.UNUSED if name in sys.modules])\n"
+        "import jax, matplotlib.pyplot, pandas, sklearn.neighbors\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -65,8 +65,9 @@ def weights_become_nan(monkeypatch):
     return spoil
 
 
-def test_the_image_to_blame_is_named(train, tmp_path):
-    folder, lines = train(data=hot(tmp_path / "hot.npy", 17))
+@pytest.mark.parametrize("resident", ["auto", "true"])
+def test_the_image_to_blame_is_named(resident, train, tmp_path):
+    folder, lines = train(f"resident={resident}", data=hot(tmp_path / "hot.npy", 17))
     found = metrics(folder)
     assert found["not_finite"] == ["17"]
     assert "17" in found["ids"]
@@ -79,6 +80,21 @@ def test_the_image_to_blame_is_named(train, tmp_path):
     step = 1 + int(np.flatnonzero(order == 17)[0]) // 32
     assert found["where"] == f"step {step}"
     assert found["ids"] == [str(index) for index in order[32 * (step - 1) : 32 * step]]
+
+
+def test_of_several_steps_at_once_all_are_suspect(train, tmp_path, monkeypatch):
+    from galvae.devices import Device
+
+    monkeypatch.setattr(Device, "steps_at_once", lambda self, steps: 2)
+    folder, lines = train("batch=13", data=hot(tmp_path / "hot.npy", 17))  # 48 images: steps of 13, 13, 13, 9
+    found = metrics(folder)
+    assert found["not_finite"] == ["17"]
+    split = np.load(folder / "split.npz")["train"]
+    order = split[np.random.default_rng([0, 0]).permutation(48)]
+    half = int(np.flatnonzero(order == 17)[0]) // 26
+    assert found["where"] == ("steps 1 to 2", "steps 3 to 4")[half]
+    assert found["ids"] == [str(index) for index in order[26 * half : 26 * (half + 1)]]
+    assert "images 17 are not finite even with the weights of the epoch before" in lines[-1]
 
 
 @pytest.mark.slow

@@ -29,6 +29,10 @@ if sys.argv[1] == "tensorflow":
     processors = [tf.config.LogicalDeviceConfiguration()] * 3
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], processors)
 from galvae.cli import main
+from galvae.devices import Device
+
+# As GPUs would take them.
+Device.steps_at_once = lambda self, steps: steps if self.backend == "jax" or self.count == 1 else 1
 
 for arguments in json.loads(sys.argv[2]):
     try:

@@ -8,6 +8,14 @@ from galvae import signals
 STATUS = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGUSR2: 75, signal.SIGHUP: 75, signal.SIGINT: 130}
 
 
+@pytest.fixture(autouse=True)
+def no_nohup():
+    """Has SIGHUP not ignored, as the tests' own process may have inherited it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def send(signum):
     os.kill(os.getpid(), signum)
 

@@ -1,9 +1,11 @@
 """One contract for every reader in SOURCES, and what is particular to the built-in ones."""
 
 import importlib
+import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -124,6 +126,22 @@ def test_contract(name, tmp_path):
     again = load_dataset(config)
     np.testing.assert_array_equal(again.images, data.images)
     assert again.report == data.report
+
+
+def test_prepared_datasets_are_opened_without_what_made_them(tmp_path):
+    configurations = [vars(configuration(name, tmp_path)) for name in SOURCES]
+    for values in configurations:
+        load_dataset(SimpleNamespace(**values))
+    program = (
+        "import json, sys; from types import SimpleNamespace; from galvae.data import load_dataset\n"
+        "for values in json.loads(sys.argv[1]): print(len(load_dataset(SimpleNamespace(**values))))\n"
+        "heavy = {'tensorflow', 'astroNN', 'jax', 'keras', 'matplotlib', 'astropy', 'photutils', 'skimage', 'galsim'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program, json.dumps(configurations)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(done.stdout.split()) == len(SOURCES) + 1
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -1,8 +1,13 @@
 import csv
+import dataclasses
 import json
+import subprocess
+import sys
+from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import SMALL, child_environment, write_survey
 
 from galvae import checkpoints
 from galvae.data.dataset import make_splits
@@ -222,3 +227,151 @@ def test_targets_that_bce_has_no_meaning_for_are_refused(galvae, tmp_path):
     status, _, err = galvae(*arguments, "reconstruction.loss=mse")
     assert status == 0
     assert "where the decoder gives 0 to 1" in err
+
+
+def assert_same_run(one, two):
+    """Equal histories and equal variables, bit for bit."""
+    histories = [
+        [{n: v for n, v in row.items() if n not in ("seconds", "images_per_second")} for row in rows(folder)]
+        for folder in (one, two)
+    ]
+    assert histories[0] == histories[1]
+    first, second = (
+        checkpoints.read_arrays(checkpoints.newest(folder / "checkpoints"), "last") for folder in (one, two)
+    )
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name)
+
+
+# Of 67 images two lack a redshift and 51 are for training: one of the batches is smaller.
+SURVEYED = (*SMALL, "latent_dim=3", "batch=26", "precision=float32")
+
+
+SLOW_MODELS = [pytest.param(model, marks=pytest.mark.slow) for model in ("ae", "vae", "fancy_cvae")]
+
+
+@pytest.mark.parametrize("model", ["cvae2", *SLOW_MODELS])
+def test_a_run_is_the_same_with_resident_images_and_when_they_come_and_go(model, galvae, tmp_path):
+    survey = write_survey(tmp_path / "survey.h5", count=67)
+    for name, before, after in (("one", "false", "true"), ("two", "true", "auto")):
+        for arguments in (
+            (*survey, *SURVEYED, f"model={model}", f"hydra.run.dir={name}", f"resident={before}"),
+            (f"resume={name}", "epochs=3", f"resident={after}"),
+        ):
+            status, _, err = galvae("train", *arguments)
+            assert status == 0, err
+            assert ("of images are held in the CPU's memory" in err) == ("resident=true" in arguments)
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+    assert "resident" not in (tmp_path / "one" / "config.yaml").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["vae", "fancy_cvae"])
+def test_a_run_is_the_same_with_resident_images_on_jax(model, tmp_path):
+    pytest.importorskip("jax", reason="jax is an extra")
+    survey = write_survey(tmp_path / "survey.h5", count=67)
+    for resident in ("true", "false"):
+        command = [
+            sys.executable,
+            "-m",
+            "galvae",
+            "train",
+            *survey,
+            *SURVEYED,
+            f"model={model}",
+            "backend=jax",
+        ]
+        options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": child_environment()}
+        done = subprocess.run(
+            [*command, f"resident={resident}", f"hydra.run.dir={resident}"], check=False, **options
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("of images are held in the CPU's memory" in done.stderr) == (resident == "true")
+    assert_same_run(tmp_path / "true", tmp_path / "false")
+
+
+def test_resident_is_auto_true_or_false(galvae):
+    status, _, err = galvae("train", "resident=yes")
+    assert (status, err) == (2, "galvae: resident: expected auto, true or false, received 'yes'\n")
+
+
+def test_several_steps_at_once_are_the_same_steps(train, monkeypatch):
+    from galvae.devices import Device
+    from galvae.training import Progress
+
+    calls = []
+    monkeypatch.setattr(Progress, "on_train_batch_begin", lambda self, batch, logs=None: calls.append(batch))
+    # 24 images for training: three steps of 7 and one of 3; 30 for validation: four steps of 7 and one of 2.
+    common = ("dataset.split=[0.4,0.5,0.1]", "batch=7", "precision=float32")
+    one, _ = train(*common, name="one")
+    assert calls == [0, 1, 2, 3] * 2
+    calls.clear()
+    monkeypatch.setattr(Device, "steps_at_once", lambda self, steps: 2)
+    two, _ = train(*common, name="two")
+    assert calls == [0, 2] * 2
+    assert_same_run(one, two)
+
+
+@pytest.mark.slow
+def test_every_validation_sees_every_image_on_jax(tmp_path):
+    pytest.importorskip("jax", reason="jax is an extra")
+    survey = write_survey(tmp_path / "survey.h5")
+    # So small a rate changes no weight: 30 images, six steps of 5, have the same loss each time.
+    settings = ("dataset.split=[0.4,0.5,0.1]", "batch=5", "model=ae", "learning_rate=1e-30", "epochs=4")
+    program = (
+        "import sys; from galvae.cli import main; from galvae.devices import Device\n"
+        "at_once = int(sys.argv[1]); Device.steps_at_once = lambda self, steps: at_once\n"
+        "main(sys.argv[2:])"
+    )
+    for steps in (1, 5):
+        arguments = ["train", *survey, *SURVEYED, *settings, "backend=jax", f"hydra.run.dir={steps}"]
+        command = [sys.executable, "-c", program, str(steps), *arguments]
+        options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": child_environment()}
+        done = subprocess.run(command, check=False, **options)
+        assert done.returncode == 0, done.stderr
+        history = rows(tmp_path / str(steps))
+        assert len({row["val_loss"] for row in history}) == 1
+        assert [row["loss"] for row in history] == pytest.approx([history[0]["loss"]] * 4, rel=0.2)
+    assert_same_run(tmp_path / "1", tmp_path / "5")
+
+
+class Recorder(np.ndarray):
+    """Images that note how many rows each read gave, and of which type."""
+
+    reads = []
+
+    def __getitem__(self, index):
+        found = self.view(np.ndarray)[index]
+        self.reads.append((len(found), str(found.dtype)))
+        return found
+
+
+def test_each_step_reads_its_batch_of_stored_images_once_and_xla_is_left_out(train, monkeypatch):
+    from galvae import training
+    from galvae.commands import train as command
+
+    read, fit, seen = command.dataset_of, training.fit, {}
+
+    def recorded(config):
+        dataset = read(config)
+        return dataclasses.replace(dataset, images=dataset.images.view(Recorder))
+
+    def noted(model, *arguments):
+        Recorder.reads.clear()
+        result = fit(model, *arguments)
+        seen.update(reads=list(Recorder.reads), jit=model.jit_compile, steps=model.steps_per_execution)
+        return result
+
+    monkeypatch.setattr(command, "dataset_of", recorded)
+    monkeypatch.setattr(training, "fit", noted)
+    # 48 images for training: nine steps of 5 and one of 3; 6 for validation: a step of 5 and one of 1.
+    train("epochs=3", "batch=5", "network.output_bias=zero")
+    assert (seen["jit"], seen["steps"]) == (False, 1)
+    counts = Counter(seen["reads"])
+    assert set(counts) == {(5, "uint8"), (3, "uint8"), (1, "uint8")}
+    # Each feed reads its first batch once more, for the shapes, and is two batches ahead at most: in training at the
+    # end, in validation, which begins anew, each time.
+    assert 27 + 3 + 2 <= counts[5, "uint8"] <= 27 + 3 + 2 + 2 + 3
+    assert counts[3, "uint8"] == 3
+    assert 3 <= counts[1, "uint8"] <= 3 + 3

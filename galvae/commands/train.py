@@ -57,10 +57,10 @@ def main(command, output_dir):
                 log.info("finished already, after %s epochs", state["epoch"])
                 return state["best_loss"]
     with locked(Run(output_dir, config), command.force):
-        return train(config, source, output_dir, command.devices)
+        return train(config, source, output_dir, command.devices, command.resident)
 
 
-def train(config, source, output_dir, count):
+def train(config, source, output_dir, count, resident):
     """Trains in a directory that is this process' own.
 
     Args:
@@ -68,6 +68,7 @@ def train(config, source, output_dir, count):
         source: the same with the dataset as it is to be read, since a run that is resumed may be a stranger's.
         output_dir: the run's directory.
         count: of devices.
+        resident: whether the device holds the images: True, False or "auto".
 
     Returns:
         The best validation loss.
@@ -95,7 +96,7 @@ def train(config, source, output_dir, count):
     )
     try:
         run.write_json("metrics.json", {"status": "running", **holder()})
-        history, metrics = fit(model, dataset, config, run, device, checkpoint)
+        history, metrics = fit(model, dataset, config, run, device, checkpoint, resident)
         metrics |= draw(run, model, dataset, history)
         run.write_json("metrics.json", metrics)
     except BaseException as error:

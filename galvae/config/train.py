@@ -104,11 +104,14 @@ class TrainCommand(TrainConfig):
     devices: int | str = key(
         "number of GPUs that share each batch, or auto: all that can do so equally", at_least=1
     )
+    resident: bool | str = key("whether the device holds the images in training; auto: a GPU, where they fit")
 
     def check(self):
         super().check()
         if isinstance(self.devices, str) and self.devices != "auto":
             raise GalvaeError(f"devices: expected auto or a number of devices, received {self.devices!r}")
+        if isinstance(self.resident, str) and self.resident != "auto":
+            raise GalvaeError(f"resident: expected auto, true or false, received {self.resident!r}")
 
     @property
     def run(self):

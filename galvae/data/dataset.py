@@ -267,7 +267,7 @@ class Batches:
         self.indices = indices
         self.batch = min(batch, len(indices))
         self.seed = seed
-        self._epoch, self._order = None, None
+        self._order = None, None  # of which epoch, and which; one object, for several threads ask
 
     def __len__(self):
         """Steps in an epoch."""
@@ -277,10 +277,11 @@ class Batches:
         """Indices of the images in the order of an epoch, counted from 0."""
         if self.seed is None:
             return self.indices
-        if epoch != self._epoch:
-            permutation = np.random.default_rng([self.seed, epoch]).permutation(len(self.indices))
-            self._epoch, self._order = epoch, self.indices[permutation]
-        return self._order
+        known, order = self._order
+        if epoch != known:
+            order = self.indices[np.random.default_rng([self.seed, epoch]).permutation(len(self.indices))]
+            self._order = epoch, order
+        return order
 
     def step(self, step):
         """Indices of the images of a step, counted from 0 over all epochs."""

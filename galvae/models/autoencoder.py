@@ -13,7 +13,7 @@ class Autoencoder(keras.Model):
     """An encoder and a decoder trained to reproduce their input through a code of few dimensions.
 
     Images come in as stored (uint8 or float) and are scaled on the device; decoded images are float32 in
-    [0, 1]. Subclasses add to `call`, `loss_terms` and `from_noise`; the training step stays Keras' own.
+    [0, 1]. Subclasses add to `forward`, `loss_terms` and `from_noise`; the training step stays Keras' own.
 
     Args:
         image_shape: (H, W, C).
@@ -67,6 +67,7 @@ class Autoencoder(keras.Model):
         self.mean_head = keras.layers.Dense(
             latent_dim, activation=code_activation, dtype="float32", name="mean"
         )
+        self.resident = None  # in training, the galvae.devices Resident that holds the images
         # "loss" takes the place of Keras' own in the logs, which knows no weights.
         self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", *self.terms)]
         self.add_code_layers()
@@ -99,6 +100,12 @@ class Autoencoder(keras.Model):
         self.built = True
 
     def call(self, inputs, training=False, sample=True):
+        """What `forward` gives of images, or of places (B,) among the resident ones."""
+        if "places" in inputs:
+            inputs = self.resident.take(inputs)
+        return self.forward(inputs, training, sample)
+
+    def forward(self, inputs, training, sample):
         """What the objective is computed from, as a dict of tensors.
 
         Args:

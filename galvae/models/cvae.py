@@ -62,7 +62,7 @@ class CVAE2(VAE):
         """Conditions (B, K) in physical units, from those that the network takes or gives."""
         return scaled * self.condition_spread + self.condition_mean
 
-    def call(self, inputs, training=False, sample=True):
+    def forward(self, inputs, training, sample):
         target = self.unit_images(inputs, training)
         condition = self.scaled_condition(inputs.get("condition"))
         mean, log_variance = self.posterior(self.features(target, condition))

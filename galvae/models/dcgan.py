@@ -9,6 +9,7 @@ from galvae import devices
 from galvae.errors import GalvaeError
 from galvae.models.conv import padded
 from galvae.models.initializers import initializer, transposed_initializer
+from galvae.models.layers import BatchNormalization
 
 LARGEST_BEFORE_BOTTLENECK = 10  # pixels
 SLOPE = 0.2  # of LeakyReLU below zero
@@ -109,7 +110,7 @@ def dcgan_decoder(code_dim, image_shape, network):
 
 def normalisation(name):
     """Batch normalisation over the whole batch, also where devices share it."""
-    return layers.BatchNormalization(**NORMALISATION, synchronized=devices.replicas() > 1, name=name)
+    return BatchNormalization(**NORMALISATION, synchronized=devices.replicas() > 1, name=name)
 
 
 def dcgan_sides(image_shape):

@@ -43,8 +43,8 @@ class FancyCVAE(CVAE):
             self.predictor = build_encoder(self.image_shape, self.network, name="predictor")
         self.prediction_head = keras.layers.Dense(self.condition_dim, dtype="float32", name="prediction")
 
-    def call(self, inputs, training=False, sample=True):
-        outputs = super().call(inputs, training=training, sample=sample)
+    def forward(self, inputs, training, sample):
+        outputs = super().forward(inputs, training, sample)
         if self.prediction == "image":
             predicted = self.scaled_prediction(ops.sigmoid(outputs["logits"]))
         else:

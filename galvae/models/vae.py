@@ -46,7 +46,7 @@ class VAE(Autoencoder):
             keras.initializers.Constant(self.final_beta), shape=(), name="beta", **options
         )
 
-    def call(self, inputs, training=False, sample=True):
+    def forward(self, inputs, training, sample):
         target = self.unit_images(inputs, training)
         mean, log_variance = self.posterior(self.encoder(target))
         codes = self.sampling(mean, log_variance, inputs.get("rows")) if sample else mean
