@@ -1,0 +1,255 @@
+"""The commands around training: start-up, preparing data, encoding, embeddings, figures."""
+
+import sys
+import tempfile
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from benchmarking.measuring import GALVAE, in_turns, medians, row, run, seconds_of
+from benchmarking.training import network_config, settings, tiled
+
+TAB = {"COMP_LINE": "galvae train model=", "COMP_POINT": "19"}
+
+
+def startup(quick):
+    """`galvae --help`, one TAB, and a run that is finished already, against Python's own start."""
+    with tempfile.TemporaryDirectory() as folder:
+        finished = [*GALVAE, "train", "epochs=1", f"hydra.run.dir={folder}/run"]
+        run(finished)
+        commands = {
+            "python -c pass": ([sys.executable, "-c", "pass"], {}),
+            "galvae --help": ([*GALVAE, "--help"], {}),
+            "galvae train --help": ([*GALVAE, "train", "--help"], {}),
+            "galvae <TAB>": ([*GALVAE, "-sc", "query=bash"], TAB),
+            "galvae train, finished already": (finished, {}),
+        }
+        measures = {name: lambda c=command: run(*c).seconds for name, command in commands.items()}
+        seconds = medians(measures, 3 if quick else 9)
+    reference = seconds["python -c pass"]
+    return [
+        row(name, f"{value:.3f} s", value / reference, "python -c pass") for name, value in seconds.items()
+    ]
+
+
+def prepare(quick):
+    """`galvae prepare` of a file in Galaxy10's layout and size, against reading it with h5py alone."""
+    count = 1000 if quick else 17_736
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "galaxies.h5")
+        write_galaxy10(path, count)
+        read = (
+            f"import h5py\nwith h5py.File({str(path)!r}) as f:\n"
+            " for i in range(0, len(f['images']), 128): f['images'][i:i+128]"
+        )
+
+        def prepared():
+            with tempfile.TemporaryDirectory(dir=folder) as cache:
+                words = ["dataset=galaxy10", f"dataset.path={path}"]
+                return run([*GALVAE, "prepare", *words], {"GALVAE_CACHE": cache}, cache)
+
+        measures = {"h5py alone": lambda: run([sys.executable, "-c", read]), "galvae prepare": prepared}
+        found = in_turns(measures, 1 if quick else 3)
+    return speeds(found, count, f"{count:,} gzipped images of 256 px")
+
+
+def stamps(quick):
+    """`galvae prepare` of 20,000 simulated stamps of 158 px in vae-project's COSMOS layout, against h5py alone."""
+    import h5py
+
+    count = 1000 if quick else 20_000
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "cosmos.h5")
+        images = np.load(tiled(folder, "stamps", count, 158, 1, np.float32), mmap_mode="r")
+        with h5py.File(path, "w") as file:
+            file["images"] = images[..., 0]
+            file["redshift"] = np.linspace(0.1, 1.5, count, dtype=np.float32)
+        read = f"import h5py\nh5py.File({str(path)!r})['images'][()]"
+        words = ["dataset=cosmos", f"dataset.path={path}", f"dataset.cache_dir={folder}"]
+        measures = {
+            "h5py alone": lambda: run([sys.executable, "-c", read]),
+            "galvae prepare": lambda: run([*GALVAE, "prepare", *words], {}, folder),
+        }
+        found = in_turns(measures, 1)
+    return speeds(found, count, f"{count:,} stamps of 158 px")
+
+
+def speeds(found, count, what):
+    """Rows of processes that went through `count` images each; the first is the reference."""
+    seconds = {name: float(np.median([done.seconds for done in runs])) for name, runs in found.items()}
+    reference = next(iter(seconds))
+    return [
+        row(
+            f"{name}, {what}",
+            f"{count / seconds[name]:.0f} images/s",
+            seconds[reference] / seconds[name],
+            reference,
+            peak_mb=max(done.peak_mb for done in runs),
+        )
+        for name, runs in found.items()
+    ]
+
+
+def simulated(quick):
+    """Galaxies drawn by one process, 64 px, 3 bands."""
+    from galvae.config import SimulatedConfig
+    from galvae.data import simulated as reader
+
+    values = {**settings("dataset/simulated"), "workers": 1}
+    count = 600 if quick else 3000
+    source = reader.read(SimulatedConfig(**{**values, "count": count}))
+    list(reader.read(SimulatedConfig(**{**values, "count": 10})).blocks)  # imports galsim
+    seconds = seconds_of(lambda: [len(block) for block in source.blocks])
+    return [row("simulated, 64 px, 3 bands, one core", f"{count / seconds:.0f} images/s")]
+
+
+def encode(quick):
+    """Encoding and decoding a memory-mapped dataset, against the bare forward pass on one fixed batch."""
+    from galvae import devices
+
+    devices.setup("tensorflow", "float32", 0)
+    from galvae import latent
+    from galvae.data.dataset import GalaxyDataset
+    from galvae.models import VAE
+
+    count = latent.COMPILED if quick else 2 * latent.COMPILED
+    with tempfile.TemporaryDirectory() as folder:
+        images = np.load(tiled(folder, "colour", count, 128, 3), mmap_mode="r")
+        data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255))
+        model = VAE((128, 128, 3), 8, network_config("conv"))
+        model.build_all()
+        encoder, decoder = devices.compiled(model.encode), devices.compiled(model.decode)
+        batch = np.array(images[: latent.BATCH])
+        codes = np.asarray(encoder(batch)[0])
+        decoder(codes)  # traces it
+        indices = np.random.default_rng(0).permutation(count)
+        steps = range(count // latent.BATCH)
+        measures = {
+            "encoder alone": lambda: [np.asarray(encoder(batch)[0]) for _ in steps],
+            "encode_dataset": lambda: latent.encode_dataset(model, data, indices),
+            "encoder and decoder alone": lambda: [np.asarray(decoder(encoder(batch)[0])) for _ in steps],
+            "encode_dataset and decoded_batches": lambda: [
+                len(decoded)
+                for decoded in latent.decoded_batches(model, latent.encode_dataset(model, data, indices)[0])
+            ],
+        }
+        timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
+        seconds = medians(timed, 1 if quick else 3)
+    names = list(measures)
+    return [
+        row(
+            f"conv 128 px, {name}",
+            f"{count / seconds[name]:.0f} images/s",
+            seconds[alone] / seconds[name],
+            alone,
+        )
+        for alone, name in zip([names[0]] * 2 + [names[2]] * 2, names, strict=True)
+    ]
+
+
+def figures(quick):
+    """A figure of 400 galaxies of 128 px, drawn and written."""
+    from galvae import figures as drawing
+
+    images = np.random.default_rng(0).random((100 if quick else 400, 128, 128, 3), np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+
+        def draw(ending):
+            style = drawing.Style(ending)
+            drawing.save(drawing.grid(images, style=style), Path(folder, "grid"), style)
+
+        measures = {ending: lambda e=ending: seconds_of(lambda: draw(e)) for ending in ("png", "pdf", "svg")}
+        seconds = medians(measures, 1 if quick else 3)
+    return [row(f"figure of {len(images)} galaxies, {name}", f"{s:.2f} s") for name, s in seconds.items()]
+
+
+def umap(quick):
+    """The embedding of 17,736 codes and its scatter, against umap-learn's own fit with the same seed."""
+    from galvae import embedding
+    from galvae import figures as drawing
+
+    values = umap_settings(quick)
+    count = 5000 if quick else 17_736
+    codes = galaxy_codes(count)
+    found = []
+
+    def own():
+        from umap import UMAP
+
+        names = ("n_neighbors", "min_dist", "metric", "n_epochs")
+        return UMAP(**{name: values[name] for name in names}, random_state=0, n_jobs=1).fit(codes)
+
+    def ours():
+        found[:] = [embedding.fit("", range(count), codes, values)]
+        figure = drawing.scatter(*found[0].plane.T, ("UMAP 1", "UMAP 2"), equal=True)
+        with tempfile.TemporaryDirectory() as folder:
+            drawing.save(figure, Path(folder, "umap"))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        measures = {"umap-learn": lambda: seconds_of(own), "galvae": lambda: seconds_of(ours)}
+        first = medians(measures, 1)  # imports and compiles
+        seconds = medians(measures, 1 if quick else 3)
+        points = found[0].plane[:: count // 400][:400]
+        again = seconds_of(lambda: embedding.inverse(found[0], points))
+    what = {"umap-learn": "fit", "galvae": "fit, neighbours and scatter"}
+    rows = [
+        row(f"{name}, {what[name]} of {count:,} codes", f"{s:.1f} s", s / seconds["umap-learn"], "umap-learn")
+        for name, s in seconds.items()
+    ]
+    rows.append(row("umap-learn, the first fit, with imports and compiling", f"{first['umap-learn']:.1f} s"))
+    return [*rows, row(f"galvae, inverse of 400 places among {count:,} codes", f"{again:.1f} s")]
+
+
+def umap_memory(quick):
+    """Peak memory of an embedding of 50,000 and of 300,000 codes, and of the inverse of 400 places."""
+    counts = (5000, 20_000) if quick else (50_000, 300_000)
+    rows, first = [], None
+    for count in counts:
+        program = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n"
+            "from benchmarking import commands\nfrom galvae import embedding\n"
+            f"codes = commands.galaxy_codes({count})\n"
+            f"found = embedding.fit('', range({count}), codes, {umap_settings(quick)})\n"
+            "embedding.inverse(found, found.plane[:400])"
+        )
+        done = run([sys.executable, "-c", program])
+        first = first or done
+        name = f"galvae, embedding of {count:,} codes and 400 inverses"
+        ratio = done.peak_mb / first.peak_mb
+        reference = f"{counts[0]:,} codes, memory"
+        rows.append(row(name, f"{done.seconds:.0f} s", ratio, reference, peak_mb=done.peak_mb))
+    return rows
+
+
+def umap_settings(quick):
+    """Settings of galvae.embedding.fit, as conf/ has them but for the epochs of a quick run."""
+    names = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted")
+    values = settings("umap")
+    chosen = {**{name: values[name] for name in names}, "seed": 0}
+    return {**chosen, "n_epochs": 100} if quick else chosen
+
+
+def galaxy_codes(count):
+    """Codes of eight dimensions in ten overlapping clusters, (count, 8) float32."""
+    generator = np.random.default_rng(0)
+    centres = 1.5 * generator.normal(size=(10, 8))
+    return (centres[generator.integers(0, 10, count)] + generator.normal(size=(count, 8))).astype(np.float32)
+
+
+def write_galaxy10(path, count):
+    """A file in Galaxy10's layout, compressed image by image; few galaxies are drawn, and repeated."""
+    import h5py
+
+    shape = (256, 256, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = np.load(tiled(folder, "drawn", min(count, 100), shape[0], shape[2]))
+    packed = [zlib.compress(image.tobytes(), 4) for image in drawn]
+    with h5py.File(path, "w") as file:
+        options = {"chunks": (1, *shape), "compression": "gzip", "compression_opts": 4}
+        images = file.create_dataset("images", (count, *shape), np.uint8, **options)
+        for number in range(count):
+            images.id.write_direct_chunk((number, 0, 0, 0), packed[number % len(packed)])
+        file["ans"] = (np.arange(count) % 10).astype(np.uint8)

@@ -1,0 +1,387 @@
+"""What runs in a process of its own: galvae, and what its users would take instead.
+
+`python programs.py NAME` reads the arguments of the function of that name as JSON, and prints what it returns.
+The references are written as their own documentation teaches, on float32 arrays in memory, without validation.
+"""
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+LATENT_DIM = 8
+BLOG = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3, 3, 3], "dense": 256}  # of network=conv
+
+
+def galvae(overrides):
+    """`galvae train`: seconds of its fit, with validation and checkpoints, and the run's history."""
+    from galvae import cli, devices
+
+    chosen = dict(word.split("=", 1) for word in overrides)
+    devices.setup(chosen.get("backend", "tensorflow"), chosen.get("precision", "auto"))
+    from galvae import training  # after setup: Keras takes its settings when it is imported
+
+    found, fit = {}, training.fit
+
+    def timed_fit(model, *arguments):
+        started = time.perf_counter()
+        history, metrics = fit(model, *arguments)
+        found.update(seconds=time.perf_counter() - started, history=history, metrics=metrics)
+        found["parameters"] = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+        return history, metrics
+
+    training.fit = timed_fit
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
+        cli.main(["train", *overrides])
+    return found
+
+
+def keras_tutorial(images, train, val, epochs=None, seconds=None):
+    """The blog's network and settings as a Keras tutorial trains a VAE.
+
+    Args:
+        images: path of an .npy of (N, H, W, 3) uint8.
+        train, val: numbers of the images.
+        epochs: how many; or
+        seconds: of training, after which to stop at an epoch's end.
+
+    Returns:
+        seconds of training, number of parameters, and, for each epoch if `seconds` is given, those so far and the
+        validation loss.
+    """
+    import os
+
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import keras
+    import tensorflow as tf
+    from keras import layers, ops
+
+    stored = np.load(images, mmap_mode="r")
+    pixels = stored[train].astype("float32") / 255
+    keras.utils.set_random_seed(0)
+
+    class Sampling(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.generator = keras.random.SeedGenerator(1)
+
+        def call(self, inputs):
+            mean, log_variance = inputs
+            noise = keras.random.normal(ops.shape(mean), seed=self.generator)
+            return mean + ops.exp(0.5 * log_variance) * noise
+
+    shape = pixels.shape[1:]
+    entry = features = keras.Input(shape)
+    for filters, kernel in zip(BLOG["filters"], BLOG["kernels"], strict=True):
+        features = layers.Conv2D(filters, kernel, strides=2, padding="same", activation="relu")(features)
+    side = features.shape[1]
+    features = layers.Dense(BLOG["dense"], activation="relu")(layers.Flatten()(features))
+    mean = layers.Dense(LATENT_DIM)(features)
+    log_variance = layers.Dense(LATENT_DIM, kernel_initializer="zeros")(features)
+    encoder = keras.Model(entry, [mean, log_variance, Sampling()([mean, log_variance])])
+
+    code = keras.Input((LATENT_DIM,))
+    grown = layers.Dense(side * side * BLOG["filters"][-1], activation="relu")(code)
+    grown = layers.Reshape((side, side, BLOG["filters"][-1]))(grown)
+    outputs = [*BLOG["filters"][-2::-1], shape[-1]]
+    for i, (filters, kernel) in enumerate(zip(outputs, reversed(BLOG["kernels"]), strict=True)):
+        activation = "sigmoid" if i == len(outputs) - 1 else "relu"
+        grown = layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", activation=activation)(
+            grown
+        )
+    decoder = keras.Model(code, grown)
+
+    class VAE(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.encoder, self.decoder = encoder, decoder
+            self.trackers = [keras.metrics.Mean(name) for name in ("loss", "reconstruction", "kl")]
+
+        @property
+        def metrics(self):
+            return self.trackers
+
+        def losses_of(self, data):
+            mean, log_variance, codes = self.encoder(data)
+            decoded = self.decoder(codes)
+            reconstruction = ops.mean(ops.sum(keras.losses.binary_crossentropy(data, decoded), axis=(1, 2)))
+            kl = -0.5 * (1 + log_variance - ops.square(mean) - ops.exp(log_variance))
+            kl = ops.mean(ops.sum(kl, axis=1))
+            return reconstruction + kl, reconstruction, kl
+
+        def train_step(self, data):
+            with tf.GradientTape() as tape:
+                values = self.losses_of(data)
+            gradients = tape.gradient(values[0], self.trainable_weights)
+            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+            for tracker, value in zip(self.trackers, values, strict=True):
+                tracker.update_state(value)
+            return {tracker.name: tracker.result() for tracker in self.trackers}
+
+        def test_step(self, data):
+            for tracker, value in zip(self.trackers, self.losses_of(data), strict=True):
+                tracker.update_state(value)
+            return {tracker.name: tracker.result() for tracker in self.trackers}
+
+    model = VAE()
+    model.compile(optimizer=keras.optimizers.Adam())
+    parameters = encoder.count_params() + decoder.count_params()
+    if seconds is None:
+        started = time.perf_counter()
+        model.fit(pixels, epochs=epochs, batch_size=128, verbose=0)
+        return {"seconds": time.perf_counter() - started, "parameters": parameters}
+    curve, spent = [], 0.0
+    unseen = stored[val].astype("float32") / 255
+    while spent < seconds:
+        started = time.perf_counter()
+        model.fit(pixels, epochs=1, batch_size=128, verbose=0)
+        spent += time.perf_counter() - started  # without the validation, which a tutorial leaves out
+        loss = model.evaluate(unseen, batch_size=128, verbose=0, return_dict=True)["loss"]
+        curve.append([spent, float(loss)])
+    return {"seconds": spent, "parameters": parameters, "curve": curve}
+
+
+def pytorch(network, images, train, batch, epochs, channels_last):
+    """A network in plain PyTorch, as vae-project trains its own: a loader over a tensor in memory.
+
+    Args:
+        network: "conv" or "dcgan".
+        images: path of an .npy of (N, H, W, C) uint8.
+        train: numbers of the images.
+        batch: images per step.
+        epochs: how many.
+        channels_last: whether tensors lie in that order; vae-project's do not.
+    """
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    pixels = torch.from_numpy(np.load(images, mmap_mode="r")[train].astype("float32") / 255)
+    pixels = pixels.permute(0, 3, 1, 2).contiguous()
+    torch.manual_seed(0)
+    encoder, decoder, features = {"conv": _torch_conv, "dcgan": _torch_dcgan}[network](pixels.shape[1:])
+    heads = torch.nn.ModuleList([torch.nn.Linear(features, LATENT_DIM) for _ in range(2)])
+    model = torch.nn.ModuleList([encoder, decoder, heads])
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    loader = DataLoader(TensorDataset(pixels), batch_size=batch, shuffle=True)
+    started = time.perf_counter()
+    for _ in range(epochs):
+        for (data,) in loader:
+            if channels_last:
+                data = data.to(memory_format=torch.channels_last)
+            hidden = encoder(data)
+            mean, log_variance = (head(hidden) for head in heads)
+            codes = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+            decoded = decoder(codes)
+            if network == "conv":
+                error = torch.nn.functional.binary_cross_entropy(
+                    torch.sigmoid(decoded), data, reduction="sum"
+                )
+            else:
+                error = torch.nn.functional.mse_loss(torch.sigmoid(decoded), data, reduction="sum")
+            kl = -0.5 * torch.sum(1 + log_variance - mean**2 - torch.exp(log_variance))
+            loss = (error + kl) / len(data)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+    return {"seconds": time.perf_counter() - started, "parameters": _torch_parameters(model)}
+
+
+def pythae(images, train, batch, epochs):
+    """The blog's network under Pythae's own trainer; arguments as of `pytorch`."""
+    import logging
+    import tempfile
+
+    import torch
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import VAE, VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder, BaseEncoder
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    logging.disable(logging.INFO)
+    pixels = torch.from_numpy(np.load(images, mmap_mode="r")[train].astype("float32") / 255)
+    pixels = pixels.permute(0, 3, 1, 2).contiguous()
+    torch.manual_seed(0)
+    stack, mirror, features = _torch_conv(pixels.shape[1:])
+
+    class Encoder(BaseEncoder):
+        def __init__(self):
+            super().__init__()
+            self.latent_dim, self.stack = LATENT_DIM, stack
+            self.mean = torch.nn.Linear(features, LATENT_DIM)
+            self.log_variance = torch.nn.Linear(features, LATENT_DIM)
+
+        def forward(self, data):
+            hidden = self.stack(data)
+            return ModelOutput(embedding=self.mean(hidden), log_covariance=self.log_variance(hidden))
+
+    class Decoder(BaseDecoder):
+        def __init__(self):
+            super().__init__()
+            self.stack = mirror
+
+        def forward(self, codes):
+            return ModelOutput(reconstruction=torch.sigmoid(self.stack(codes)))
+
+    config = VAEConfig(input_dim=tuple(pixels.shape[1:]), latent_dim=LATENT_DIM, reconstruction_loss="bce")
+    model = VAE(config, encoder=Encoder(), decoder=Decoder())
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        trainer = BaseTrainer(
+            model=model,
+            train_dataset=BaseDataset(pixels, torch.zeros(len(pixels))),
+            training_config=BaseTrainerConfig(
+                output_dir=folder,
+                num_epochs=epochs,
+                learning_rate=1e-3,
+                per_device_train_batch_size=batch,
+                optimizer_cls="Adam",
+            ),
+        )
+        started = time.perf_counter()
+        trainer.train()
+        return {"seconds": time.perf_counter() - started, "parameters": _torch_parameters(model)}
+
+
+def framework():
+    """Nothing but TensorFlow and Keras, loaded: the memory that is not ours."""
+    import os
+
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import keras
+
+    keras.ops.convert_to_tensor(np.zeros(1))
+    return {}
+
+
+def device(backend):
+    """Kind and name of the device, and the precision that galvae chooses on it."""
+    from galvae import devices
+
+    found = devices.setup(backend, "auto")
+    return {"kind": found.kind, "name": found.name, "precision": found.precision}
+
+
+def matrix_products(backend, precision, rounds=9):
+    """Floating-point operations per second of large square matrix products."""
+    from galvae import devices
+
+    side = 8192 if devices.setup(backend).kind == "gpu" else 2048
+    from keras import ops, random
+
+    left, right = (ops.cast(random.normal((side, side)), precision) for _ in range(2))
+    # A sum at the end, so that what is waited for is a number.
+    product = devices.compiled(lambda left, right: ops.sum(ops.matmul(left, right)))
+    rates = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        float(product(left, right))
+        rates.append(2 * side**3 / (time.perf_counter() - started))
+    return {"rate": sorted(rates[1:])[rounds // 2]}  # the first compiles
+
+
+def operations(network, shape, backend="tensorflow"):
+    """Floating-point operations of one image's pass through encoder and decoder; a training step takes three such."""
+    from galvae import devices
+
+    devices.setup(backend)
+    import keras
+
+    from benchmarking.training import network_config
+    from galvae.models import VAE
+
+    model = VAE(tuple(shape), LATENT_DIM, network_config(network))
+    model.build_all()
+    total = 0
+    for stack in (model.encoder, model.decoder):
+        for layer in stack.layers:
+            kernel = getattr(layer, "kernel", None)
+            if kernel is not None:
+                # A transposed convolution multiplies at each place of its input, the others of their output.
+                transposed = isinstance(layer, keras.layers.Conv2DTranspose)
+                at = (layer.input if transposed else layer.output).shape
+                total += 2 * int(np.prod(kernel.shape)) * int(np.prod(at[1:-1]))
+    return {"operations": total}
+
+
+def checkpoints(overrides):
+    """`galvae train`, and the seconds of each epoch's copies of all variables and of the checkpoints' writing."""
+    from galvae import checkpoints, devices
+
+    devices.setup("tensorflow", "auto")
+    from galvae import keeper  # after setup: Keras takes its settings when it is imported
+
+    spent = []
+
+    def timed(function):
+        def call(*arguments, **options):
+            started = time.perf_counter()
+            result = function(*arguments, **options)
+            spent.append(time.perf_counter() - started)
+            return result
+
+        return call
+
+    for owner, name in ((keeper.Keeper, "snapshot"), (checkpoints, "save")):
+        setattr(owner, name, timed(getattr(owner, name)))
+    return {**galvae(overrides), "spent": sum(spent)}
+
+
+def _torch_parameters(model):
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _torch_conv(shape):
+    """The blog's encoder and decoder in PyTorch, and the length of the encoder's features."""
+    from torch import nn
+
+    filters, kernels = BLOG["filters"], BLOG["kernels"]
+    side = shape[-1] // 2 ** len(filters)
+    encoder, decoder = [], []
+    for inputs, outputs, kernel in zip([shape[0], *filters], filters, kernels, strict=False):
+        encoder += [nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2), nn.ReLU()]
+    flat = filters[-1] * side**2
+    encoder += [nn.Flatten(), nn.Linear(flat, BLOG["dense"]), nn.ReLU()]
+    decoder += [nn.Linear(LATENT_DIM, flat), nn.ReLU(), nn.Unflatten(1, (filters[-1], side, side))]
+    outputs = [*filters[-2::-1], shape[0]]
+    for inputs, output, kernel in zip(reversed(filters), outputs, reversed(kernels), strict=True):
+        decoder += [nn.ConvTranspose2d(inputs, output, kernel, 2, kernel // 2, output_padding=1), nn.ReLU()]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder[:-1]), BLOG["dense"]
+
+
+def _torch_dcgan(shape):
+    """vae-project's encoder and decoder for 158 pixels in PyTorch, and the length of the encoder's features."""
+    from torch import nn
+
+    filters, kernels = [64, 128, 256, 512], [4, 3, 4, 4]
+    side = 5
+    encoder = []
+    for i, kernel in enumerate(kernels):
+        inputs = shape[0] if i == 0 else filters[i - 1]
+        encoder.append(nn.Conv2d(inputs, filters[i], kernel, 2, 1, bias=False))
+        encoder += [nn.BatchNorm2d(filters[i])] if i else []
+        encoder.append(nn.LeakyReLU(0.2))
+    encoder += [nn.Conv2d(filters[-1], 1, 4, 2, 1, bias=False), nn.Flatten()]
+    features = side**2
+    decoder = [
+        nn.Linear(LATENT_DIM, features),
+        nn.Unflatten(1, (1, side, side)),
+        nn.ConvTranspose2d(1, filters[-1], 4, 2, 1, bias=False),
+    ]
+    outputs = [shape[0], *filters]
+    for i in range(len(filters), 0, -1):
+        decoder += [nn.BatchNorm2d(filters[i - 1]), nn.ReLU()]
+        decoder.append(nn.ConvTranspose2d(filters[i - 1], outputs[i - 1], kernels[i - 1], 2, 1, bias=False))
+    return nn.Sequential(*encoder), nn.Sequential(*decoder), features
+
+
+if __name__ == "__main__":
+    found = globals()[sys.argv[1]](**json.load(sys.stdin))
+    print(json.dumps(found))
