@@ -4,7 +4,7 @@ import numpy as np
 from tqdm import tqdm
 
 from galvae import devices, losses
-from galvae.data.dataset import Batches
+from galvae.data.batches import Batches
 
 BATCH = 256
 COMPILED = 10 * BATCH  # images from which on it pays to compile a function for them

@@ -15,7 +15,7 @@ from galvae.atomic import replacing, save_json
 from galvae.config.keys import LATEST, PATHS
 from galvae.data import load_dataset
 from galvae.data.cache import is_cache
-from galvae.data.dataset import read_splits, save_splits
+from galvae.data.splits import read_splits, save_splits
 from galvae.environment import differences, environment
 from galvae.errors import GalvaeError
 from galvae.untrusted import read_json

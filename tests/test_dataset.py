@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from conftest import blobs
 
-from galvae.data.dataset import GalaxyDataset, make_splits, read_splits, save_splits
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
 from galvae.errors import GalvaeError
 
 
@@ -16,34 +17,6 @@ def dataset(count=25, **changes):
         "splits": make_splits(count, [0.6, 0.2, 0.2], 0),
     }
     return GalaxyDataset(**{**values, **changes})
-
-
-def test_splits_are_those_of_a_permutation_by_random_state():
-    splits = make_splits(50, [0.8, 0.1, 0.1], 3)
-    order = np.random.RandomState(3).permutation(50)
-    np.testing.assert_array_equal(splits["train"], order[:40])
-    np.testing.assert_array_equal(splits["val"], order[40:45])
-    np.testing.assert_array_equal(splits["test"], order[45:])
-
-
-@pytest.mark.parametrize(
-    ("count", "shares"), [(3, [0.8, 0.1, 0.1]), (0, [0.8, 0.1, 0.1]), (2, [0.4, 0.3, 0.3])]
-)
-def test_an_empty_split_is_refused(count, shares):
-    with pytest.raises(GalvaeError, match=f"split is empty.*of {count} images"):
-        make_splits(count, shares, 0)
-
-
-def test_splits_survive_the_way_to_disk(tmp_path):
-    splits = make_splits(30, [0.8, 0.1, 0.1], 0)
-    save_splits(splits, tmp_path / "split.npz")
-    for name, indices in read_splits(tmp_path / "split.npz").items():
-        np.testing.assert_array_equal(indices, splits[name])
-    (tmp_path / "split.npz").write_bytes(b"PK nonsense")
-    with pytest.raises(GalvaeError, match=r"split\.npz: expected the arrays"):
-        read_splits(tmp_path / "split.npz")
-    with pytest.raises(GalvaeError, match="received no such file"):
-        read_splits(tmp_path / "none.npz")
 
 
 def test_units_there_and_back():
@@ -116,49 +89,6 @@ def test_columns_are_classes_conditions_and_the_catalogues():
     assert dataset().column(None, some) is None
 
 
-def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():
-    data = dataset()
-    batches = data.batches("train", 4, seed=7)
-    assert len(batches) == 4  # 15 images: 4 + 4 + 4 + 3
-    epochs = [np.concatenate([batches.step(4 * epoch + step) for step in range(4)]) for epoch in range(3)]
-    for epoch in epochs:
-        assert sorted(epoch) == sorted(data.split("train"))
-    assert not np.array_equal(epochs[0], epochs[1])
-    order = np.random.default_rng([7, 2]).permutation(15)
-    np.testing.assert_array_equal(epochs[2], data.split("train")[order])
-
-
-def test_a_step_does_not_depend_on_the_steps_before():
-    data = dataset()
-    straight = data.batches("train", 4, seed=1)
-    steps = [straight.step(step) for step in range(12)]
-    np.testing.assert_array_equal(data.batches("train", 4, seed=1).step(9), steps[9])
-    assert not np.array_equal(data.batches("train", 4, seed=2).step(9), steps[9])
-
-
-def test_without_a_seed_the_order_is_that_of_the_split():
-    data = dataset()
-    batches = data.batches("val", 2)
-    assert [len(indices) for indices, _ in batches] == [2, 2, 1]
-    np.testing.assert_array_equal(np.concatenate([i for i, _ in batches]), data.split("val"))
-    np.testing.assert_array_equal(batches.step(3), batches.step(0))
-
-
-def test_a_split_smaller_than_a_batch_is_one_batch():
-    batches = dataset().batches("test", 100)
-    assert (len(batches), batches.batch) == (1, 5)
-
-
-def test_batches_are_the_stored_values_and_the_condition():
-    redshift = np.linspace(0, 1, 25, dtype=np.float32)[:, None]
-    data = dataset(condition=redshift)
-    for indices, inputs in data.batches("train", 4, seed=0):
-        assert inputs["images"].dtype == np.uint8
-        np.testing.assert_array_equal(inputs["images"], data.images[indices])
-        np.testing.assert_array_equal(inputs["condition"], redshift[indices])
-    assert set(dataset().batches("val", 2).gather([0])) == {"images"}
-
-
 def test_median_pixel_is_that_of_the_split():
     data = dataset()
     expected = np.median(data.images[data.split("train")] / 255, axis=(0, 1, 2))
@@ -219,25 +149,6 @@ def test_a_stretch_lies_between_percentiles_of_the_training_images():
     assert data.stretched("none") is data
     with pytest.raises(GalvaeError, match="different values"):
         dataset(images=np.zeros((25, 8, 8, 1), np.float32)).stretched("linear")
-
-
-@pytest.mark.parametrize("damage", ["cut", "empty", "checksum"])
-def test_a_damaged_file_of_indices_is_one_line(tmp_path, damage):
-    path = tmp_path / "split.npz"
-    save_splits(make_splits(40, [0.5, 0.25, 0.25], 0), path)
-    whole = path.read_bytes()
-    damaged = {"cut": whole[:-30], "empty": b"", "checksum": whole[:140] + b"\x99" + whole[141:]}
-    path.write_bytes(damaged[damage])
-    with pytest.raises(GalvaeError, match=r"split.npz: expected the arrays train, val, test, received"):
-        read_splits(path)
-
-
-@pytest.mark.parametrize("values", [[0.0, 1.0], [-1, 2], [[0, 1]], []])
-def test_what_is_no_indices_is_refused(tmp_path, values):
-    values = np.array(values) if values else np.array([], int)
-    save_splits({"train": values, "val": values, "test": values}, tmp_path / "split.npz")
-    with pytest.raises(GalvaeError, match="expected the indices of train, val, test, received for train"):
-        read_splits(tmp_path / "split.npz")
 
 
 def test_the_digest_is_that_of_what_training_sees():

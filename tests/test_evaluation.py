@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from conftest import blobs, conv
 
-from galvae.data.dataset import GalaxyDataset, make_splits
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
 
 
 def galaxies(count=40):

@@ -6,7 +6,8 @@ import pytest
 from conftest import blobs
 
 from galvae import devices
-from galvae.data.dataset import GalaxyDataset, make_splits
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
 from galvae.devices import feeding
 
 

@@ -10,7 +10,8 @@ from conftest import blobs
 from test_validation import train
 
 from galvae import __version__
-from galvae.data.dataset import GalaxyDataset, make_splits
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
 from galvae.devices import Device
 from galvae.errors import GalvaeError
 from galvae.run import Run

@@ -24,8 +24,8 @@ from galvae.config import (
 )
 from galvae.data import SOURCES, download, galaxy10, load_dataset
 from galvae.data.cache import Source
-from galvae.data.dataset import SPLITS
 from galvae.data.galaxy10 import CLASS_NAMES
+from galvae.data.splits import SPLITS
 from galvae.errors import GalvaeError
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -4,7 +4,8 @@ from astropy.table import Table
 from conftest import blobs
 
 from galvae import table
-from galvae.data.dataset import GalaxyDataset, make_splits
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
 
 
 def data(count=30):

@@ -10,7 +10,7 @@ import pytest
 from conftest import SMALL, child_environment, write_survey
 
 from galvae import checkpoints
-from galvae.data.dataset import make_splits
+from galvae.data.splits import make_splits
 from galvae.run import Run
 
 

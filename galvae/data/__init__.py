@@ -6,7 +6,8 @@ import numpy as np
 
 from galvae.data import apart, entry
 from galvae.data.cache import cache_folder, cached
-from galvae.data.dataset import GalaxyDataset, make_splits
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
 from galvae.errors import CannotBeDone
 
 SOURCES = {

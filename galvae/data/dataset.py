@@ -5,15 +5,13 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
+from galvae.data.batches import Batches
 from galvae.errors import GalvaeError
 from galvae.stretch import from_unit, to_unit
-from galvae.untrusted import read_npz
 
-SPLITS = ("train", "val", "test")
 SAMPLED_VALUES = 10_000_000  # of which medians and percentiles are taken
 MOST_KINDS = 30  # different texts in a column that may colour a figure
 PERCENTILES = (0.1, 99.9)  # of training pixels, that a stretch maps to 0 and 1
@@ -249,111 +247,6 @@ class GalaxyDataset:
         return dataclasses.replace(self, splits=splits)
 
 
-class Batches:
-    """A sequence of batches whose order is a pure function of (seed, step).
-
-    Step s belongs to epoch s // len(self); each epoch holds every image once, the last batch being smaller
-    where the split is no multiple of `batch`. A run can therefore go on at any step as if never stopped.
-
-    Args:
-        dataset: the GalaxyDataset.
-        indices: images to draw from.
-        batch: images per step; a split smaller than that makes one batch.
-        seed: integer, or None for the order of `indices` in every epoch.
-    """
-
-    def __init__(self, dataset, indices, batch, seed=None):
-        self.dataset = dataset
-        self.indices = indices
-        self.batch = min(batch, len(indices))
-        self.seed = seed
-        self._order = None, None  # of which epoch, and which; one object, for several threads ask
-
-    def __len__(self):
-        """Steps in an epoch."""
-        return -(-len(self.indices) // self.batch)
-
-    def order(self, epoch):
-        """Indices of the images in the order of an epoch, counted from 0."""
-        if self.seed is None:
-            return self.indices
-        known, order = self._order
-        if epoch != known:
-            order = self.indices[np.random.default_rng([self.seed, epoch]).permutation(len(self.indices))]
-            self._order = epoch, order
-        return order
-
-    def step(self, step):
-        """Indices of the images of a step, counted from 0 over all epochs."""
-        epoch, position = divmod(step, len(self))
-        return self.order(epoch)[position * self.batch : (position + 1) * self.batch]
-
-    def gather(self, indices):
-        """What a model takes of these images: stored values, in one read of the memory map."""
-        inputs = {"images": self.dataset.images[indices]}
-        if self.dataset.condition is not None:
-            inputs["condition"] = self.dataset.condition[indices]
-        return inputs
-
-    def __iter__(self):
-        """One epoch's batches in stored order of steps, as (indices, inputs)."""
-        for step in range(len(self)):
-            indices = self.step(step)
-            yield indices, self.gather(indices)
-
-
 def evenly(count, most):
     """At most `most` of the numbers 0 to count - 1, evenly spread, the first and the last among them."""
     return np.linspace(0, count - 1, min(most, count)).astype(int)
-
-
-def make_splits(count, shares, seed):
-    """Random split of `count` images.
-
-    Args:
-        count: number of images.
-        shares: shares of train, val and test, which sum to 1.
-        seed: of the permutation (`numpy.random.RandomState`, whose stream NumPy keeps for ever).
-
-    Returns:
-        dict of index arrays, by the names in SPLITS.
-
-    Raises:
-        GalvaeError: if a split would be empty.
-    """
-    order = np.random.RandomState(seed).permutation(count)
-    val, test = (round(count * share) for share in shares[1:])
-    train = count - val - test
-    sizes = dict(zip(SPLITS, (train, val, test), strict=True))
-    empty = [name for name, size in sizes.items() if size < 1]
-    if empty:
-        raise GalvaeError(
-            f"dataset.split: the {empty[0]} split is empty; expected at least one image in each, "
-            f"received {list(shares)} of {count} images"
-        )
-    return {
-        "train": order[:train],
-        "val": order[train : train + val],
-        "test": order[train + val :],
-    }
-
-
-def save_splits(splits, path):
-    """Writes index arrays as .npz (`read_splits` reads them back)."""
-    np.savez(Path(path), **splits)
-
-
-def read_splits(path):
-    """Index arrays of a run, by split.
-
-    Raises:
-        GalvaeError: if the file is missing or holds anything but three arrays of indices.
-    """
-    splits = read_npz(path, SPLITS)
-    for name, indices in splits.items():
-        if indices.dtype.kind not in "iu" or indices.ndim != 1 or not len(indices) or indices.min() < 0:
-            raise GalvaeError(
-                f"{path}: expected the indices of {', '.join(SPLITS)}, received for {name} {indices.dtype} of "
-                f"shape {indices.shape}"
-            )
-    return splits

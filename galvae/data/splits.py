@@ -1,0 +1,62 @@
+"""Splits: which images are for training, validation and test, and their file in a run's directory."""
+
+from pathlib import Path
+
+import numpy as np
+
+from galvae.errors import GalvaeError
+from galvae.untrusted import read_npz
+
+SPLITS = ("train", "val", "test")
+
+
+def make_splits(count, shares, seed):
+    """Random split of `count` images.
+
+    Args:
+        count: number of images.
+        shares: shares of train, val and test, which sum to 1.
+        seed: of the permutation (`numpy.random.RandomState`, whose stream NumPy keeps for ever).
+
+    Returns:
+        dict of index arrays, by the names in SPLITS.
+
+    Raises:
+        GalvaeError: if a split would be empty.
+    """
+    order = np.random.RandomState(seed).permutation(count)
+    val, test = (round(count * share) for share in shares[1:])
+    train = count - val - test
+    sizes = dict(zip(SPLITS, (train, val, test), strict=True))
+    empty = [name for name, size in sizes.items() if size < 1]
+    if empty:
+        raise GalvaeError(
+            f"dataset.split: the {empty[0]} split is empty; expected at least one image in each, "
+            f"received {list(shares)} of {count} images"
+        )
+    return {
+        "train": order[:train],
+        "val": order[train : train + val],
+        "test": order[train + val :],
+    }
+
+
+def save_splits(splits, path):
+    """Writes index arrays as .npz (`read_splits` reads them back)."""
+    np.savez(Path(path), **splits)
+
+
+def read_splits(path):
+    """Index arrays of a run, by split.
+
+    Raises:
+        GalvaeError: if the file is missing or holds anything but three arrays of indices.
+    """
+    splits = read_npz(path, SPLITS)
+    for name, indices in splits.items():
+        if indices.dtype.kind not in "iu" or indices.ndim != 1 or not len(indices) or indices.min() < 0:
+            raise GalvaeError(
+                f"{path}: expected the indices of {', '.join(SPLITS)}, received for {name} {indices.dtype} of "
+                f"shape {indices.shape}"
+            )
+    return splits
