@@ -1,6 +1,7 @@
 """Training: against what users would take instead, against its own step, and as the data grow."""
 
 import importlib.util
+import itertools
 import json
 import os
 import statistics
@@ -19,13 +20,22 @@ KERAS = "Keras tutorial way"
 
 def train(quick):
     """Whole runs, from the first step's compiling to the last checkpoint, in images per second."""
-    count, epochs, rounds = (640, 1, 1) if quick else (1920, 3, 3)
+    count, epochs, rounds = (640, 1, 1) if quick else (1920, 5, 3)
+    # PyTorch compiles nothing at its first step, hence an epoch or two tell as much as several.
+    torch_epochs = {"conv": 1, "dcgan": 2}
     with tempfile.TemporaryDirectory() as folder:
         colour = tiled(folder, "colour", count, 128, 3)
-        grey = tiled(folder, "grey", count // 4, 158, 1)
-        images = {"images": str(colour), "train": splits(count)["train"], "epochs": epochs}
-        stamps = {"images": str(grey), "train": splits(count // 4)["train"]}
-        measures = {f"conv 128 px, {KERAS}": lambda: program("keras_tutorial", val=[], **images)}
+        grey = tiled(folder, "grey", count // 8, 158, 1)
+        given = {
+            "conv": {"images": str(colour), "train": splits(count)["train"], "batch": 128},
+            "dcgan": {"images": str(grey), "train": splits(count // 8)["train"], "batch": 64},
+        }
+        sizes = {network: len(values["train"]) for network, values in given.items()}
+        pixels = {key: given["conv"][key] for key in ("images", "train")}
+        measures = {
+            f"conv 128 px, {KERAS}": lambda: program("keras_tutorial", val=[], epochs=epochs, **pixels)
+        }
+        seen = {f"conv 128 px, {KERAS}": epochs * sizes["conv"]}
         for what, path, experiment in (
             ("conv 128 px", colour, "galaxy10_blog"),
             ("slim 128 px", colour, "galaxy10_recommended"),
@@ -36,18 +46,20 @@ def train(quick):
                 measures[f"{what}, {name}"] = lambda path=path, words=[*words, f"precision={precision}"]: (
                     galvae(path, words)
                 )
-        # PyTorch compiles nothing at its first step, hence an epoch tells as much as several.
+                seen[f"{what}, {name}"] = epochs * sizes["dcgan" if path == grey else "conv"]
         if installed("torch"):
-            for order in ("contiguous", "channels_last"):
-                options = {"channels_last": order == "channels_last", "epochs": 1}
-                measures[f"conv 128 px, plain PyTorch, {order}"] = lambda o=options: program(
-                    "pytorch", network="conv", batch=128, **{**images, **o}
-                )
-                measures[f"dcgan 158 px, plain PyTorch, {order}"] = lambda o=options: program(
-                    "pytorch", network="dcgan", batch=64, **stamps, **o
-                )
+            for what, order in itertools.product(
+                ("conv 128 px", "dcgan 158 px"), ("contiguous", "channels_last")
+            ):
+                network, name = what.split()[0], f"{what}, plain PyTorch, {order}"
+                options = {"channels_last": order == "channels_last", "epochs": torch_epochs[network]}
+                measures[name] = lambda n=network, o=options: program("pytorch", network=n, **given[n], **o)
+                seen[name] = torch_epochs[network] * sizes[network]
         if installed("pythae"):
-            measures["conv 128 px, Pythae"] = lambda: program("pythae", batch=128, **{**images, "epochs": 1})
+            measures["conv 128 px, Pythae"] = lambda: program(
+                "pythae", epochs=torch_epochs["conv"], **given["conv"]
+            )
+            seen["conv 128 px, Pythae"] = torch_epochs["conv"] * sizes["conv"]
         found = in_turns(measures, rounds)
         limits = machine()
         shapes = {"128": (128, 128, 3), "158": (158, 158, 1)}
@@ -62,9 +74,7 @@ def train(quick):
             raise SystemExit(
                 f"{name}: expected {parameters[what]} parameters, received {results[0]['parameters']}"
             )
-        seen = len((stamps if "158" in name else images)["train"])
-        seen *= 1 if "PyTorch" in name or "Pythae" in name else epochs
-        speeds[name] = seen / statistics.median(result["seconds"] for result in results)
+        speeds[name] = seen[name] / statistics.median(result["seconds"] for result in results)
         peaks[name] = max(result["peak_mb"] for result in results)
     rows = []
     for name, speed in sorted(speeds.items()):
@@ -290,23 +300,26 @@ def gpu(quick):
 
 
 def precision(quick):
-    """Validation loss after 20 epochs of real galaxies in bfloat16, against float32 with the same seed."""
+    """Validation loss after 20 epochs as `precision=auto` chooses, against float32 with the same seeds."""
     epochs = 2 if quick else 20
-    losses, seconds = {}, {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("float32", "auto"):
-            words = [f"precision={name}", f"epochs={epochs}", f"hydra.run.dir={folder}/{name}"]
-            found = program("galvae", overrides=[*words, f"dataset.cache_dir={folder}"])
-            losses[name], seconds[name] = found["metrics"]["val_loss"], found["seconds"]
-    return [
-        row(
-            f"hdf, {epochs} epochs, precision={name}",
-            f"validation loss {losses[name]:.2f}",
-            losses[name] / losses["float32"],
-            "float32",
-        )
-        for name in losses
-    ]
+    words = {"hdf": ([], 6), "simulated": (["experiment=simulated_recommended"], 3)}
+    rows = []
+    for name, (chosen, seeds) in words.items():
+        ratios = []
+        with tempfile.TemporaryDirectory() as folder:
+            for seed in range(1 if quick else seeds):
+                losses = []
+                for kind in ("auto", "float32"):
+                    directory = f"hydra.run.dir={folder}/{seed}-{kind}"
+                    run_words = [*chosen, f"seed={seed}", f"precision={kind}", f"epochs={epochs}", directory]
+                    found = program("galvae", overrides=[*run_words, f"dataset.cache_dir={folder}"])
+                    losses.append(found["metrics"]["val_loss"])
+                ratios.append(losses[0] / losses[1])
+        mean = statistics.mean(ratios)
+        error = statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else float("nan")
+        text = f"{mean:.4f} +- {error:.4f}, {len(ratios)} seeds"
+        rows.append(row(f"{name}, {epochs} epochs, precision=auto, validation loss", text, mean, "float32"))
+    return rows
 
 
 def default_train(quick):
