@@ -35,10 +35,10 @@ def score_dataset(model, dataset, indices):
     """
 
     def score(inputs):
-        drawn = model(inputs)
-        terms = model.loss_terms(drawn)
+        inferred = model.infer(inputs, training=False)
+        terms = model.loss_terms(model.reconstruct(inferred, model.posterior_codes(inferred)))
         found = {"loss": model.total_loss(terms, training=False), **terms}
-        outputs = model(inputs, sample=False)
+        outputs = model.reconstruct(inferred, inferred["mean"])
         found.update({name: quality(outputs) for name, quality in QUALITY.items()})
         for name in ("mean", "log_variance"):
             if name in outputs:
@@ -75,17 +75,24 @@ def most_likely_condition(model, dataset, indices, grid):
         (n,) in physical units.
     """
 
-    def objective(inputs):
-        return model.total_loss(model.loss_terms(model(inputs, sample=False)), training=False)
+    def look(inputs):
+        target = model.unit_images(inputs, training=False)
+        return target, model.unconditional(target)
 
+    def objective(condition, target, seen):
+        inferred = model.infer_under(model.scaled_condition(condition), target, seen)
+        outputs = model.reconstruct(inferred, inferred["mean"])
+        return model.total_loss(model.loss_terms(outputs), training=False)
+
+    look = latent.for_many(look, len(indices))
     objective = latent.for_many(objective, len(indices) * len(grid))
     found = []
     for inputs in latent.batches(dataset, indices, "predicting"):
-        losses_at = []
+        seen, losses_at = look(inputs), []
         for value in grid:
             condition = inputs["condition"].copy()
             condition[:, 0] = value
-            losses_at.append(np.asarray(objective({**inputs, "condition": condition})))
+            losses_at.append(np.asarray(objective(condition, *seen)))
         found.append(_minimum(grid, np.stack(losses_at, axis=1)))
     return np.concatenate(found)
 

@@ -86,18 +86,44 @@ def test_the_most_likely_condition_is_where_the_objective_is_least(monkeypatch):
     grid = np.linspace(-0.2, 2.2, 13)
 
     # An objective that is least at the galaxy's own redshift, known from its mean brightness.
-    brightness = data.images.mean(axis=(1, 2, 3))
+    brightness = data.images.mean(axis=(1, 2, 3)) / 255
 
-    def objective(inputs, sample):
-        assert not sample
-        own = [data.condition[np.isclose(brightness, image.mean()), 0][0] for image in inputs["images"]]
-        return {"value": (inputs["condition"][:, 0] - np.array(own)) ** 2}
+    def terms(self, outputs):
+        means = np.asarray(outputs["target"]).mean(axis=(1, 2, 3))
+        own = [data.condition[np.isclose(brightness, mean), 0][0] for mean in means]
+        return {"value": (outputs["condition"][:, 0] - np.array(own, np.float32)) ** 2}
 
-    monkeypatch.setattr(type(model), "__call__", lambda self, inputs, sample: objective(inputs, sample))
-    monkeypatch.setattr(type(model), "loss_terms", lambda self, outputs: outputs)
+    monkeypatch.setattr(type(model), "loss_terms", terms)
     monkeypatch.setattr(type(model), "total_loss", lambda self, terms, training: terms["value"])
     found = most_likely_condition(model, data, np.arange(40), grid)
     np.testing.assert_allclose(found, data.condition[:, 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cvae", "cvae2"])
+def test_conditions_are_tried_as_if_each_were_the_galaxys_own(name, monkeypatch):
+    from galvae import latent
+    from galvae.evaluation import _minimum, most_likely_condition
+
+    model, data = build(name), galaxies()
+    model.set_condition_scale(data.condition)
+    indices, grid = np.array([39, 0, 17, 3]), np.linspace(0, 2, 5)
+    values = []
+    for value in grid:
+        condition = np.full((4, 1), value, np.float32)
+        mean, log_variance = model.encode(data.images[indices], condition)
+        vectors = model.joined(mean, model.scaled_condition(condition))
+        outputs = {"logits": model.decode_logits(vectors), "mean": mean, "log_variance": log_variance}
+        terms = model.loss_terms({**outputs, "target": data.to_unit(data.images[indices])})
+        values.append(np.asarray(model.total_loss(terms, training=False)))
+    expected, unconditional, looks = _minimum(grid, np.stack(values, axis=1)), type(model).unconditional, []
+    monkeypatch.setattr(
+        type(model),
+        "unconditional",
+        lambda self, target: looks.append(len(target)) or unconditional(self, target),
+    )
+    monkeypatch.setattr(latent, "BATCH", 3)
+    np.testing.assert_allclose(most_likely_condition(model, data, indices, grid), expected, atol=1e-3)
+    assert looks == [3, 1]  # once for all of the grid
 
 
 def test_a_minimum_at_the_end_of_the_grid_stays_there():

@@ -13,7 +13,7 @@ class Autoencoder(keras.Model):
     """An encoder and a decoder trained to reproduce their input through a code of few dimensions.
 
     Images come in as stored (uint8 or float) and are scaled on the device; decoded images are float32 in
-    [0, 1]. Subclasses add to `forward`, `loss_terms` and `from_noise`; the training step stays Keras' own.
+    [0, 1]. Subclasses add to `infer`, `reconstruct`, `loss_terms` and `from_noise`; the training step stays Keras' own.
 
     Args:
         image_shape: (H, W, C).
@@ -99,29 +99,45 @@ class Autoencoder(keras.Model):
         self(inputs, training=False)
         self.built = True
 
-    def call(self, inputs, training=False, sample=True):
-        """What `forward` gives of images, or of places (B,) among the resident ones."""
-        if "places" in inputs:
-            inputs = self.resident.take(inputs)
-        return self.forward(inputs, training, sample)
-
-    def forward(self, inputs, training, sample):
-        """What the objective is computed from, as a dict of tensors.
+    def call(self, inputs, training=False):
+        """What the objective is computed from: `infer`, then `reconstruct` with codes drawn from the posterior.
 
         Args:
-            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K); where
-                devices share a batch, also rows (B,) of these images in it, and their weight (B,).
+            inputs: dict of images (B, H, W, C) as stored, or of places (B,) among the resident ones, and, for
+                conditional models, condition (B, K); where devices share a batch, also rows (B,) of these images
+                in it, and their weight (B,).
             training: whether images are augmented and statistics kept.
-            sample: whether codes are drawn from the posterior; False: its mean is decoded.
+        """
+        if "places" in inputs:
+            inputs = self.resident.take(inputs)
+        inferred = self.infer(inputs, training)
+        return self.reconstruct(inferred, self.posterior_codes(inferred, inputs.get("rows")))
+
+    def infer(self, inputs, training):
+        """What the encoder makes of images, as a dict of tensors; arguments as of `call`.
 
         Returns:
-            target (B, H, W, C) in network units, mean (B, latent_dim), logits (B, H, W, C), and what a subclass
-            adds.
+            target (B, H, W, C) in network units, mean (B, latent_dim), and what a subclass adds.
         """
         target = self.unit_images(inputs, training)
         codes = self.mean_head(self.encoder(target))
-        codes = self.code_moments(codes, training=training)
-        return {"target": target, "mean": codes, "logits": self.decode_logits(codes)}
+        return {"target": target, "mean": self.code_moments(codes, training=training)}
+
+    def posterior_codes(self, inferred, rows=None):
+        """Codes (B, latent_dim) drawn from what `infer` found; of a plain autoencoder, those themselves."""
+        return inferred["mean"]
+
+    def reconstruct(self, inferred, codes):
+        """What `infer` found and what the decoder makes of codes, as a dict of tensors.
+
+        Args:
+            inferred: as `infer` returned it.
+            codes: (B, latent_dim).
+
+        Returns:
+            inferred, logits (B, H, W, C), and what a subclass adds.
+        """
+        return {**inferred, "logits": self.decode_logits(codes)}
 
     def unit_images(self, inputs, training):
         """Stored images as floats in network units, flipped and turned in training if so configured."""

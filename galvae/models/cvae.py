@@ -62,31 +62,42 @@ class CVAE2(VAE):
         """Conditions (B, K) in physical units, from those that the network takes or gives."""
         return scaled * self.condition_spread + self.condition_mean
 
-    def forward(self, inputs, training, sample):
+    def infer(self, inputs, training):
         target = self.unit_images(inputs, training)
-        condition = self.scaled_condition(inputs.get("condition"))
-        mean, log_variance = self.posterior(self.features(target, condition))
-        codes = self.sampling(mean, log_variance, inputs.get("rows")) if sample else mean
-        vectors = self.joined(codes, condition)
-        return {
-            "target": target,
-            "mean": mean,
-            "log_variance": log_variance,
-            "condition": condition,
-            "vectors": vectors,
-            "logits": self.decode_logits(vectors),
-        }
+        return self.infer_under(
+            self.scaled_condition(inputs.get("condition")), target, self.unconditional(target)
+        )
 
-    def features(self, target, condition):
+    def infer_under(self, condition, target, seen):
+        """What `infer` returns, of images under a condition that may be another than theirs.
+
+        Args:
+            condition: (B, K), scaled.
+            target: (B, H, W, C) in network units.
+            seen: what `unconditional` made of them.
+        """
+        mean, log_variance = self.posterior(self.features(seen, condition))
+        return {"target": target, "mean": mean, "log_variance": log_variance, "condition": condition}
+
+    def reconstruct(self, inferred, codes):
+        vectors = self.joined(codes, inferred["condition"])
+        return {**inferred, "vectors": vectors, "logits": self.decode_logits(vectors)}
+
+    def unconditional(self, target):
+        """As much of the encoder's work on images (B, H, W, C) as no condition changes."""
+        return ops.cast(self.encoder(target), "float32")
+
+    def features(self, seen, condition):
         """What the posterior is computed from: the encoder's output and the scaled condition."""
-        return ops.concatenate([ops.cast(self.encoder(target), "float32"), condition], axis=-1)
+        return ops.concatenate([seen, condition], axis=-1)
 
     def joined(self, codes, condition):
         """What the decoder takes: codes and scaled condition, (B, decoder_dim)."""
         return ops.concatenate([codes, condition], axis=-1)
 
     def encode(self, images, condition=None):
-        return self.posterior(self.features(self.scaling(images), self.scaled_condition(condition)))
+        seen = self.unconditional(self.scaling(images))
+        return self.posterior(self.features(seen, self.scaled_condition(condition)))
 
     def decode(self, codes, condition=None):
         return ops.sigmoid(self.decode_logits(self.joined(codes, self.scaled_condition(condition))))
@@ -116,9 +127,12 @@ class CVAE(CVAE2):
     def decoder_dim(self):
         return self.latent_dim * (1 + self.condition_dim)
 
-    def features(self, target, condition):
+    def unconditional(self, target):
+        return target
+
+    def features(self, seen, condition):
         channels = condition[:, None, None, :] * ops.ones((1, *self.image_shape[:2], 1))
-        return self.encoder(ops.concatenate([target, channels], axis=-1))
+        return self.encoder(ops.concatenate([seen, channels], axis=-1))
 
     def joined(self, codes, condition):
         return ops.concatenate([codes, ops.repeat(condition, self.latent_dim, axis=-1)], axis=-1)

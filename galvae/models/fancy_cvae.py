@@ -43,8 +43,8 @@ class FancyCVAE(CVAE):
             self.predictor = build_encoder(self.image_shape, self.network, name="predictor")
         self.prediction_head = keras.layers.Dense(self.condition_dim, dtype="float32", name="prediction")
 
-    def forward(self, inputs, training, sample):
-        outputs = super().forward(inputs, training, sample)
+    def reconstruct(self, inferred, codes):
+        outputs = super().reconstruct(inferred, codes)
         if self.prediction == "image":
             predicted = self.scaled_prediction(ops.sigmoid(outputs["logits"]))
         else:

@@ -46,16 +46,13 @@ class VAE(Autoencoder):
             keras.initializers.Constant(self.final_beta), shape=(), name="beta", **options
         )
 
-    def forward(self, inputs, training, sample):
+    def infer(self, inputs, training):
         target = self.unit_images(inputs, training)
         mean, log_variance = self.posterior(self.encoder(target))
-        codes = self.sampling(mean, log_variance, inputs.get("rows")) if sample else mean
-        return {
-            "target": target,
-            "mean": mean,
-            "log_variance": log_variance,
-            "logits": self.decode_logits(codes),
-        }
+        return {"target": target, "mean": mean, "log_variance": log_variance}
+
+    def posterior_codes(self, inferred, rows=None):
+        return self.sampling(inferred["mean"], inferred["log_variance"], rows)
 
     def posterior(self, features):
         """Mean and bounded log-variance of q(code | image), each (B, latent_dim), from the encoder's output."""
