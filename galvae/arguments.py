@@ -119,7 +119,7 @@ def place(command, words):
 
 
 def going_on(words, resume, multirun):
-    """Hydra's arguments for `resume=`: the run's own directory, and its epochs unless more are asked for.
+    """Hydra's arguments for `resume=`: the run's own directory, and its epochs unless others are asked for.
 
     Args:
         words: as `place` has them.
@@ -127,7 +127,7 @@ def going_on(words, resume, multirun):
         multirun: whether a sweep was asked for.
 
     Raises:
-        GalvaeError: if it is no run's directory, or anything but epochs is asked for.
+        GalvaeError: if it is no run's directory, or anything is asked for but BESIDE_RESUME.
     """
     value = unquoted(resume)
     path = Path(LATEST if value == "latest" else os.path.expanduser(value)).resolve()

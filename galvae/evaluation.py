@@ -34,9 +34,9 @@ def score_dataset(model, dataset, indices):
         a posterior log_variance (n, latent_dim), for fancy_cvae predicted (n, K) in physical units.
     """
 
-    def score(inputs):
+    def score(inputs, noise):
         inferred = model.infer(inputs, training=False)
-        terms = model.loss_terms(model.reconstruct(inferred, model.posterior_codes(inferred)))
+        terms = model.loss_terms(model.reconstruct(inferred, model.posterior_codes(inferred, noise=noise)))
         found = {"loss": model.total_loss(terms, training=False), **terms}
         outputs = model.reconstruct(inferred, inferred["mean"])
         found.update({name: quality(outputs) for name, quality in QUALITY.items()})
@@ -51,22 +51,23 @@ def score_dataset(model, dataset, indices):
         return found
 
     score = latent.for_many(score, len(indices))
-    batches = [
-        {name: np.asarray(values) for name, values in score(inputs).items()}
-        for inputs in latent.batches(dataset, indices, "evaluating")
-    ]
+    # Given from outside: a compiled function of JAX must leave no state, such as the model's own generator, behind.
+    generator = np.random.default_rng(model.seed)
+    batches = []
+    for inputs in latent.batches(dataset, indices, "evaluating"):
+        noise = generator.standard_normal((len(inputs["images"]), model.latent_dim), np.float32)
+        batches.append({name: np.asarray(values) for name, values in score(inputs, noise).items()})
     return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
 
 def most_likely_condition(model, dataset, indices, grid):
     """The first condition of each galaxy as a conditional VAE tells it: the one under which its objective is least.
 
-    Each galaxy is encoded and decoded under every condition of the grid, with the code at the posterior mean
-    and the other columns of the condition as they are. A parabola through the least value and its neighbours
-    places the minimum between them.
+    Each galaxy's posterior mean is found, and decoded, under every condition of the grid, with the other columns of
+    the condition as they are. A parabola through the least value and its neighbours places the minimum between them.
 
     Args:
-        model: a conditional model.
+        model: a `CVAE` or `CVAE2`.
         dataset: GalaxyDataset.
         indices: (n,) galaxies.
         grid: (g,) conditions, evenly spaced.

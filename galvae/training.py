@@ -23,7 +23,7 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
 
     The order of the images is a pure function of `config.seed` and the epoch. Each epoch ends with a
     validation; the best epoch is the one with the least validation loss. A signal is answered after the step
-    under way, when the last whole epoch is written.
+    or steps under way, when the last whole epoch is written.
 
     Args:
         model: a built model of galvae.models.

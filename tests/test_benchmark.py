@@ -6,12 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarking import training
+from benchmarking.measuring import in_turns, program, run
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
-from benchmarking import training  # noqa: E402
-from benchmarking.measuring import in_turns, program, run  # noqa: E402
 
 
 def test_measures_are_taken_in_turns():

@@ -1,5 +1,9 @@
 """Scores of a dataset against the model's own functions, galaxy by galaxy."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import blobs, conv
@@ -75,8 +79,40 @@ def test_many_images_give_the_same_scores(float32, monkeypatch):
     monkeypatch.setattr(latent, "COMPILED", 1)
     monkeypatch.setattr(latent, "BATCH", 16)
     many = score_dataset(model, data, np.arange(40))
-    for name in ("kl", "mse", "ssim", "mean"):
+    for name in ("loss", "kl", "mse", "ssim", "mean"):  # with the same noise, however images are batched
         np.testing.assert_allclose(few[name], many[name], rtol=1e-4, atol=1e-6)
+    model.sampling.seed_generator.state.assign([1, 2])  # which training has advanced
+    np.testing.assert_array_equal(score_dataset(model, data, np.arange(40))["loss"], many["loss"])
+
+
+@pytest.mark.slow
+def test_many_images_give_the_same_scores_on_jax():
+    pytest.importorskip("jax", reason="jax is an extra")
+    program = """
+import numpy as np
+from galvae import devices
+devices.setup("jax")
+from galvae import evaluation, latent
+from test_evaluation import build, galaxies
+
+model, data, found = build("cvae2"), galaxies(), []
+for latent.COMPILED in (1000, 1):
+    latent.BATCH = 16
+    scores = evaluation.score_dataset(model, data, np.arange(40))
+    likely = evaluation.most_likely_condition(model, data, np.arange(40), np.linspace(0, 2, 5))
+    found.append({**scores, "likely": likely})
+for name, few in found[0].items():
+    np.testing.assert_allclose(few, found[1][name], rtol=1e-3, atol=1e-4, err_msg=name)
+print(sorted(found[0]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+        check=False,
+    )
+    assert "'likely', 'log_variance', 'loss', 'mean'" in done.stdout, done.stderr
 
 
 def test_the_most_likely_condition_is_where_the_objective_is_least(monkeypatch):

@@ -104,6 +104,20 @@ def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, ke
                 np.testing.assert_array_equal(taken[name], array)
 
 
+def test_images_come_from_the_cache_where_another_process_has_taken_the_memory(keras, monkeypatch, caplog):
+    import tensorflow as tf
+
+    def full(*arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[20,8,8,3]")
+
+    monkeypatch.setattr(feeding, "Resident", full)
+    data = GalaxyDataset(name="test", images=blobs(20, 8), pixel_range=(0, 255))
+    device = SimpleNamespace(backend="tensorflow", kind="cpu", count=1)
+    assert devices.resident(True, device, data, np.arange(20)) is None
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "expected 0.00384 MB of memory on the CPU, received OOM when allocating tensor" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("asked", "kind", "count", "free", "held", "level", "told"),
     [

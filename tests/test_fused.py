@@ -57,13 +57,16 @@ def test_adam_updates_as_keras_does(clip_norm):
     import keras
 
     from galvae import devices
+    from galvae.devices import fused
 
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
     generator = np.random.default_rng(0)
     start, gradients = generator.normal(size=(2, 3)), generator.normal(size=(6, 2, 3))
     found = []
     reference = keras.optimizers.Adam(schedule, global_clipnorm=clip_norm, name="adam")
-    for optimizer in (reference, devices.adam(schedule, clip_norm)):
+    ours = devices.adam(schedule, clip_norm)
+    assert type(ours) is fused.Adam
+    for optimizer in (reference, ours):
         variable = keras.Variable(start, dtype="float32", name="weights")
         optimizer.build([variable])
         for gradient in gradients:

@@ -49,7 +49,7 @@ class Device:
         return self.backend == "jax" or (self.kind == "gpu" and self.count == 1)
 
     def steps_at_once(self, steps):
-        """How many of an epoch's steps run without Python in between, for which a GPU would have to wait.
+        """How many of an epoch's steps a GPU is given before Python looks at their results, for which it would wait.
 
         A divisor of them, since Keras would take more than the epoch from an endless feed. Several devices of
         TensorFlow cannot: its loop and its sums over them do not go together.

@@ -4,8 +4,9 @@ import logging
 
 import numpy as np
 
-from galvae.devices.machine import free_memory
+from galvae.devices.machine import free_memory, out_of_memory
 from galvae.devices.sharing import replicas
+from galvae.errors import line_of
 
 BLOCK = 64_000_000  # bytes that are read at once to fill the device
 SHARE = 0.5  # of the free memory that the images may take; a step needs the rest
@@ -129,8 +130,16 @@ def resident(asked, device, dataset, indices):
             *(str(asked).lower(), most / 1e6, device.kind.upper(), needed / 1e6),
         )
         return None
+    try:
+        held = Resident(dataset, indices)
+    except out_of_memory(device.backend) as error:  # another process has taken what was free
+        log.warning(
+            "resident=%s: expected %.3g MB of memory on the %s, received %s; batches come from the cache",
+            *(str(asked).lower(), needed / 1e6, device.kind.upper(), line_of(error)),
+        )
+        return None
     log.info("%.3g MB of images are held in the %s's memory", needed / 1e6, device.kind.upper())
-    return Resident(dataset, indices)
+    return held
 
 
 def _stored(dataset):
@@ -159,9 +168,8 @@ def _held(stored, indices):
     held = jax.numpy.zeros(shape, stored.dtype)
     fill = jax.jit(jax.lax.dynamic_update_slice_in_dim, static_argnums=3, donate_argnums=0)
     for start, block in blocks:
-        held = fill(
-            held, block, start, 0
-        ).block_until_ready()  # else blocks would wait in line, all in memory
+        held = fill(held, block, start, 0)
+        held.block_until_ready()  # else blocks would wait in line, all in memory
     return held
 
 

@@ -49,7 +49,7 @@ def memory_mb():
 
 
 def free_memory(backend, kind):
-    """Bytes that are free on the device of this process; 0 where it does not tell."""
+    """Bytes that this process may still take of its device, of those free at its begin; 0 where it does not tell."""
     if kind == "cpu":
         return _available()
     if backend == "jax":
@@ -63,6 +63,17 @@ def free_memory(backend, kind):
     with tf.compat.v1.Session() as session:
         limits = [found.memory_limit_bytes for found in session.list_devices() if found.device_type == "GPU"]
     return max(0, limits[0] - tf.config.experimental.get_memory_info("GPU:0")["current"])
+
+
+def out_of_memory(backend):
+    """The class of errors with which a backend says that a device's memory is full."""
+    if backend == "jax":
+        import jax
+
+        return jax.errors.JaxRuntimeError
+    import tensorflow as tf
+
+    return tf.errors.ResourceExhaustedError
 
 
 def _available():

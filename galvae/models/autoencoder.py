@@ -13,7 +13,8 @@ class Autoencoder(keras.Model):
     """An encoder and a decoder trained to reproduce their input through a code of few dimensions.
 
     Images come in as stored (uint8 or float) and are scaled on the device; decoded images are float32 in
-    [0, 1]. Subclasses add to `infer`, `reconstruct`, `loss_terms` and `from_noise`; the training step stays Keras' own.
+    [0, 1]. Subclasses add to `infer`, `posterior_codes`, `reconstruct`, `loss_terms` and `from_noise`; the training
+    step stays Keras' own.
 
     Args:
         image_shape: (H, W, C).
@@ -107,6 +108,9 @@ class Autoencoder(keras.Model):
                 conditional models, condition (B, K); where devices share a batch, also rows (B,) of these images
                 in it, and their weight (B,).
             training: whether images are augmented and statistics kept.
+
+        Returns:
+            dict of tensors, as of `reconstruct`.
         """
         if "places" in inputs:
             inputs = self.resident.take(inputs)
@@ -114,7 +118,11 @@ class Autoencoder(keras.Model):
         return self.reconstruct(inferred, self.posterior_codes(inferred, inputs.get("rows")))
 
     def infer(self, inputs, training):
-        """What the encoder makes of images, as a dict of tensors; arguments as of `call`.
+        """What the encoder makes of images, as a dict of tensors.
+
+        Args:
+            inputs: dict of images and condition, as of `call`.
+            training: as of `call`.
 
         Returns:
             target (B, H, W, C) in network units, mean (B, latent_dim), and what a subclass adds.
@@ -123,8 +131,14 @@ class Autoencoder(keras.Model):
         codes = self.mean_head(self.encoder(target))
         return {"target": target, "mean": self.code_moments(codes, training=training)}
 
-    def posterior_codes(self, inferred, rows=None):
-        """Codes (B, latent_dim) drawn from what `infer` found; of a plain autoencoder, those themselves."""
+    def posterior_codes(self, inferred, rows=None, noise=None):
+        """Codes (B, latent_dim) drawn from the posterior; of a plain autoencoder, the one code that it has.
+
+        Args:
+            inferred: as `infer` returned it.
+            rows: (B,) of these images in a batch that devices share.
+            noise: (B, latent_dim) standard normal; None: the model draws its own.
+        """
         return inferred["mean"]
 
     def reconstruct(self, inferred, codes):

@@ -131,8 +131,9 @@ class Sampling(keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         self.seed_generator = keras.random.SeedGenerator(seed, name=f"{name}_seed")
 
-    def call(self, mean, log_variance, rows=None):
-        noise = draw(keras.random.normal, ops.shape(mean), self.seed_generator, rows)
+    def call(self, mean, log_variance, rows=None, noise=None):
+        if noise is None:
+            noise = draw(keras.random.normal, ops.shape(mean), self.seed_generator, rows)
         return mean + ops.exp(0.5 * log_variance) * noise
 
 

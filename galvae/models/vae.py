@@ -51,8 +51,8 @@ class VAE(Autoencoder):
         mean, log_variance = self.posterior(self.encoder(target))
         return {"target": target, "mean": mean, "log_variance": log_variance}
 
-    def posterior_codes(self, inferred, rows=None):
-        return self.sampling(inferred["mean"], inferred["log_variance"], rows)
+    def posterior_codes(self, inferred, rows=None, noise=None):
+        return self.sampling(inferred["mean"], inferred["log_variance"], rows, noise)
 
     def posterior(self, features):
         """Mean and bounded log-variance of q(code | image), each (B, latent_dim), from the encoder's output."""

@@ -36,8 +36,12 @@ def galvae(overrides):
         return history, metrics
 
     training.fit = timed_fit
-    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None):
-        cli.main(["train", *overrides])
+    try:
+        with contextlib.redirect_stdout(None):
+            cli.main(["train", *overrides])
+    except SystemExit as ended:
+        if ended.code:
+            raise
     return found
 
 
