@@ -20,6 +20,7 @@ CASES = {
     for case in (
         commands.startup,
         training.train,
+        training.dcgan,
         training.quality,
         training.precision,
         training.feed,

@@ -1,7 +1,6 @@
 """Training: against what users would take instead, against its own step, and as the data grow."""
 
 import importlib.util
-import itertools
 import json
 import os
 import statistics
@@ -19,54 +18,72 @@ KERAS = "Keras tutorial way"
 
 
 def train(quick):
-    """Whole runs, from the first step's compiling to the last checkpoint, in images per second."""
+    """Whole runs of the blog's network and of `slim`, from the first step's compiling to the last checkpoint."""
     count, epochs, rounds = (640, 1, 1) if quick else (1920, 5, 3)
-    # PyTorch compiles nothing at its first step, hence an epoch or two tell as much as several.
-    torch_epochs = {"conv": 1, "dcgan": 2}
     with tempfile.TemporaryDirectory() as folder:
-        colour = tiled(folder, "colour", count, 128, 3)
-        grey = tiled(folder, "grey", count // 8, 158, 1)
-        given = {
-            "conv": {"images": str(colour), "train": splits(count)["train"], "batch": 128},
-            "dcgan": {"images": str(grey), "train": splits(count // 8)["train"], "batch": 64},
-        }
-        sizes = {network: len(values["train"]) for network, values in given.items()}
-        pixels = {key: given["conv"][key] for key in ("images", "train")}
+        path = tiled(folder, "colour", count, 128, 3)
+        images = {"images": str(path), "train": splits(count)["train"]}
+        tutorial = {**images, "val": [], "epochs": epochs}
         measures = {
-            f"conv 128 px, {KERAS}": lambda: program("keras_tutorial", val=[], epochs=epochs, **pixels)
+            f"conv 128 px, {KERAS}": (
+                epochs * len(images["train"]),
+                lambda: program("keras_tutorial", **tutorial),
+            ),
+            **ours("conv 128 px", path, count, "galaxy10_blog", epochs),
+            **ours("slim 128 px", path, count, "galaxy10_recommended", epochs),
         }
-        seen = {f"conv 128 px, {KERAS}": epochs * sizes["conv"]}
-        for what, path, experiment in (
-            ("conv 128 px", colour, "galaxy10_blog"),
-            ("slim 128 px", colour, "galaxy10_recommended"),
-            ("dcgan 158 px", grey, "cosmos_vae"),
-        ):
-            words = [f"experiment={experiment}", "latent_dim=8", f"epochs={epochs}"]
-            for name, precision in (("galvae", "auto"), ("galvae in float32", "float32")):
-                measures[f"{what}, {name}"] = lambda path=path, words=[*words, f"precision={precision}"]: (
-                    galvae(path, words)
-                )
-                seen[f"{what}, {name}"] = epochs * sizes["dcgan" if path == grey else "conv"]
-        if installed("torch"):
-            for what, order in itertools.product(
-                ("conv 128 px", "dcgan 158 px"), ("contiguous", "channels_last")
-            ):
-                network, name = what.split()[0], f"{what}, plain PyTorch, {order}"
-                options = {"channels_last": order == "channels_last", "epochs": torch_epochs[network]}
-                measures[name] = lambda n=network, o=options: program("pytorch", network=n, **given[n], **o)
-                seen[name] = torch_epochs[network] * sizes[network]
-        if installed("pythae"):
-            measures["conv 128 px, Pythae"] = lambda: program(
-                "pythae", epochs=torch_epochs["conv"], **given["conv"]
-            )
-            seen["conv 128 px, Pythae"] = torch_epochs["conv"] * sizes["conv"]
-        found = in_turns(measures, rounds)
-        limits = machine()
-        shapes = {"128": (128, 128, 3), "158": (158, 158, 1)}
-        operations = {
-            name: program("operations", network=name.split()[0], shape=shapes[name.split()[1]])["operations"]
-            for name in ("conv 128 px", "slim 128 px", "dcgan 158 px")
-        }
+        if not quick:
+            # PyTorch compiles nothing at its first step, hence an epoch tells as much as several.
+            measures |= in_pytorch("conv 128 px", {**images, "batch": 128, "epochs": 1})
+        return whole_runs(measures, rounds)
+
+
+def dcgan(quick):
+    """Whole runs of vae-project's network, against plain PyTorch as vae-project trains it, and with channels last."""
+    count, epochs, rounds = (80, 1, 1) if quick else (960, 4, 3)
+    with tempfile.TemporaryDirectory() as folder:
+        path = tiled(folder, "grey", count, 158, 1)
+        images = {"images": str(path), "train": splits(count)["train"]}
+        measures = ours("dcgan 158 px", path, count, "cosmos_vae", epochs)
+        return whole_runs(measures | in_pytorch("dcgan 158 px", {**images, "batch": 64, "epochs": 1}), rounds)
+
+
+def ours(what, path, count, experiment, epochs):
+    """Whole runs of galvae as `whole_runs` takes them, in the precision that it chooses and in float32."""
+    words = [f"experiment={experiment}", "latent_dim=8", f"epochs={epochs}"]
+    seen = epochs * len(splits(count)["train"])
+    return {
+        f"{what}, {name}": (seen, lambda p=precision: galvae(path, [*words, f"precision={p}"]))
+        for name, precision in (("galvae", "auto"), ("galvae in float32", "float32"))
+    }
+
+
+def in_pytorch(what, given):
+    """Whole runs of a network in PyTorch and under Pythae, as `whole_runs` takes them; without those, none."""
+    network, seen, measures = what.split()[0], given["epochs"] * len(given["train"]), {}
+    if installed("torch"):
+        for order in ("contiguous", "channels_last"):
+            options = {**given, "network": network, "channels_last": order == "channels_last"}
+            measures[f"{what}, plain PyTorch, {order}"] = seen, lambda o=options: program("pytorch", **o)
+    if network == "conv" and installed("pythae"):
+        measures[f"{what}, Pythae"] = seen, lambda: program("pythae", **given)
+    return measures
+
+
+def whole_runs(measures, rounds):
+    """Rows of runs in images per second, those of galvae with their ratio to each of the others.
+
+    Args:
+        measures: "network size px, who" -> images that the run trains on, and the function that runs it.
+        rounds: how often each is run, in turns.
+    """
+    found = in_turns({name: run_it for name, (_, run_it) in measures.items()}, rounds)
+    limits = machine()
+    shapes = {"128": (128, 128, 3), "158": (158, 158, 1)}
+    operations = {}
+    for what in {name.partition(", ")[0] for name in measures}:
+        network, size, _ = what.split()
+        operations[what] = program("operations", network=network, shape=shapes[size])["operations"]
     speeds, peaks, parameters = {}, {}, {}
     for name, results in found.items():
         what = name.partition(", ")[0]
@@ -74,17 +91,18 @@ def train(quick):
             raise SystemExit(
                 f"{name}: expected {parameters[what]} parameters, received {results[0]['parameters']}"
             )
-        speeds[name] = seen[name] / statistics.median(result["seconds"] for result in results)
+        speeds[name] = measures[name][0] / statistics.median(result["seconds"] for result in results)
         peaks[name] = max(result["peak_mb"] for result in results)
     rows = []
     for name, speed in sorted(speeds.items()):
         what, _, who = name.partition(", ")
         share = 3 * operations[what] * speed / limits[limits["precision"] if who == "galvae" else "float32"]
-        ours = who.startswith("galvae")
-        references = [other for other in speeds if reference_of(other, what)] if ours else []
+        references = (
+            [other for other in speeds if reference_of(other, what)] if who.startswith("galvae") else []
+        )
         first, *others = references or [None]
-        ratio, text = (None, None) if first is None else (speed / speeds[first], first)
-        rows.append(row(f"train {name}", f"{speed:.0f} images/s", ratio, text, share, peaks[name]))
+        ratio = None if first is None else speed / speeds[first]
+        rows.append(row(f"train {name}", f"{speed:.0f} images/s", ratio, first, share, peaks[name]))
         rows += [row(f"train {name}", "", speed / speeds[other], other) for other in others]
     return rows
 
