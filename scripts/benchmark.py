@@ -40,7 +40,7 @@ CASES = {
         commands.umap_memory,
     )
 }
-QUICK = ("startup", "train", "feed", "encode", "prepare", "figures")  # those that a minute has room for
+QUICK = ("startup", "train", "feed")  # those that a minute has room for
 
 
 def line(found):
