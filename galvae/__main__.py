@@ -1,5 +1,5 @@
 """python -m galvae."""
 
-from galvae.cli import main
+from galvae.cli.main import main
 
 main()

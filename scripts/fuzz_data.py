@@ -31,9 +31,10 @@ from astropy.io import fits
 from astropy.table import Table
 from PIL import Image
 
-from galvae.config import FilesConfig, Galaxy10Config, MnistConfig, StampsConfig
-from galvae.data import apart, load_dataset
-from galvae.data.checks import checked
+from galvae.config.dataset import FilesConfig, Galaxy10Config, MnistConfig, StampsConfig
+from galvae.data.load import load_dataset
+from galvae.data.quality import checked
+from galvae.data.store import isolation
 from galvae.errors import GalvaeError
 
 COUNT, SIDE = 12, 16
@@ -238,14 +239,14 @@ def _read(config, truth, whole, answers):
     """The fork's part: exit status = place in OUTCOMES."""
 
     def here(folder, module, config):
-        answer = apart._outcome(
+        answer = isolation._outcome(
             {"module": module, "folder": folder, "config": dataclasses.asdict(config)}
-            | {"seconds": apart.SECONDS, "memory": apart.MEMORY}
+            | {"seconds": isolation.SECONDS, "memory": isolation.MEMORY}
         )
         if answer:
-            raise apart.ERRORS.get(answer["error"], RuntimeError)(*answer["arguments"])
+            raise isolation.ERRORS.get(answer["error"], RuntimeError)(*answer["arguments"])
 
-    apart.fill = here
+    isolation.fill = here
     for number in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
     outcome, text = "clean", ""

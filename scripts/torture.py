@@ -29,8 +29,9 @@ from pathlib import Path
 
 import numpy as np
 
-from galvae import checkpoints, cli
-from galvae.run import Run
+from galvae.cli import main
+from galvae.runs import checkpoints
+from galvae.runs.directory import Run
 
 SETTINGS = (
     *("dataset=files", "network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "batch=16"),
@@ -74,9 +75,9 @@ class Torture:
         os.environ["GALVAE_CACHE"] = str(folder / "cache")
         images = np.random.default_rng(0).integers(0, 255, (50, 16, 16, 3), dtype=np.uint8)
         np.save(folder / "images.npy", images)
-        from galvae import devices
+        from galvae.backend.setup import setup
 
-        devices.setup("tensorflow")  # once, for all that are forked
+        setup("tensorflow")  # once, for all that are forked
 
     def run(self):
         """All kinds of kills; returns whether every run came out as the undisturbed one."""
@@ -181,7 +182,7 @@ class Torture:
         checkpoints.save = marked
         status = 1
         try:
-            cli.main(
+            main.main(
                 [
                     *("train", *SETTINGS, f"epochs={self.options.epochs}"),
                     *(f"dataset.path={self.folder / 'images.npy'}", f"hydra.run.dir={path}"),

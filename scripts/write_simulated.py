@@ -15,11 +15,11 @@ import h5py
 import numpy as np
 import yaml
 
-from galvae.config import PrepareConfig
-from galvae.data import simulated
+from galvae.cli.help import CONF
+from galvae.config.check import typed
+from galvae.config.dataset import PrepareConfig
+from galvae.data.readers import simulated
 from galvae.errors import GalvaeError
-from galvae.help import CONF
-from galvae.validation import typed
 
 LAYOUTS = {
     "galaxy10": {"image_size": 256, "bands": 3, "psf": 5.0, "max_redshift": 0.3},

@@ -14,10 +14,10 @@ import h5py
 import numpy as np
 import pytest
 
-from galvae import devices
-from galvae.cli import main
-from galvae.config import ConvConfig
-from galvae.data import apart, entry
+from galvae.backend.setup import setup
+from galvae.cli.main import main
+from galvae.config.model import ConvConfig
+from galvae.data.store import cache_entry
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,8 +32,8 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session", autouse=True)
 def keras():
     """Keras on TensorFlow in float32; here for all tests, because a process has one backend."""
-    assert "keras" not in sys.modules, "a test file imports Keras before devices.setup has prepared it"
-    devices.setup("tensorflow", "float32", 0)
+    assert "keras" not in sys.modules, "a test file imports Keras before setup has prepared it"
+    setup("tensorflow", "float32", 0)
     import absl.logging
     import keras
 
@@ -55,7 +55,7 @@ def in_this_process(monkeypatch):
     """Has files read in this process, which saves a start of Python each time; test_apart.py has the real thing."""
 
     def fill(folder, module, config):
-        entry.fill(folder, config.name, importlib.import_module(module).read(config))
+        cache_entry.fill(folder, config.name, importlib.import_module(module).read(config))
 
     monkeypatch.setattr(apart, "fill", fill)
 
@@ -79,7 +79,7 @@ def nobody(tmp_path):  # which must be made first, by the user who runs the test
 @pytest.fixture
 def float32():
     """Sets the precision back that a command of another test may have left."""
-    devices.setup("tensorflow", "float32", 0)
+    setup("tensorflow", "float32", 0)
 
 
 @pytest.fixture

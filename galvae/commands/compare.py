@@ -6,9 +6,8 @@ from collections import Counter
 
 import numpy as np
 
-from galvae import devices, figures
-from galvae.atomic import replacing, save_arrays
-from galvae.comparison import (
+from galvae import figures
+from galvae.analysis.comparison import (
     RESULTS,
     as_csv,
     as_markdown,
@@ -21,10 +20,12 @@ from galvae.comparison import (
     short_names,
     shown,
 )
+from galvae.backend.setup import setup
+from galvae.config.check import flat
 from galvae.errors import GalvaeError
-from galvae.run import Run
-from galvae.trained import condition_of
-from galvae.validation import flat
+from galvae.runs.directory import Run
+from galvae.runs.trained_run import condition_of
+from galvae.system.atomic import replacing, save_arrays
 
 WIDEST = 6  # panels in a row
 LARGEST = 50_000_000  # pixels of all galaxies in the picture of samples
@@ -116,8 +117,9 @@ def read(run, name, config, backend, noise, alone):
         (row, samples): dict of the table's columns, and dict of codes (n, latent_dim), images (n, H, W, C) and,
         for a conditional run, condition (n, K); None without a checkpoint.
     """
-    devices.setup(backend)  # which also forgets the model of the run before
-    from galvae.latent import active_units, decode_codes, encode_dataset  # after setup: Keras is imported
+    setup(backend)  # which also forgets the model of the run before
+    from galvae.latent.codes import decode_codes, encode_dataset  # after setup: Keras is imported
+    from galvae.latent.information import active_units  # after setup: Keras is imported
 
     row = {"status": run.status, **results(run.metrics, [])}
     try:

@@ -4,10 +4,11 @@ import logging
 
 import numpy as np
 
-from galvae import figures, trained
-from galvae.atomic import save_arrays, save_json
+from galvae import figures
+from galvae.data.catalogue import code_columns, galaxy_table, write_table
 from galvae.data.dataset import evenly
-from galvae.table import code_columns, galaxy_table, write_table
+from galvae.runs import trained_run
+from galvae.system.atomic import save_arrays, save_json
 
 FEW = 20  # galaxies, below which variances of codes are noise
 PREDICTED = 2000  # galaxies whose condition is predicted by trying a grid, at most
@@ -22,10 +23,10 @@ def main(config, output_dir):
         config: EvaluateConfig.
         output_dir: where the files go.
     """
-    run, model, state = trained.load(config.run, config.backend)
-    from galvae.evaluation import UNITS, score_dataset  # after load: Keras takes its backend on import
-    from galvae.latent import active_units, information, information_unit
-    from galvae.metrics import summary
+    run, model, state = trained_run.load(config.run, config.backend)
+    from galvae.analysis.scores import UNITS, score_dataset  # after load: Keras takes its backend on import
+    from galvae.analysis.statistics import summary
+    from galvae.latent.information import active_units, information, information_unit
 
     dataset = run.load_dataset(config.dataset)
     indices = dataset.split(config.split)
@@ -86,7 +87,7 @@ def predictions(model, dataset, indices, predicted, config):
     Returns:
         (predicted, how): None and None for a model without a condition.
     """
-    from galvae.evaluation import most_likely_condition
+    from galvae.analysis.conditions import most_likely_condition
 
     if predicted is not None:
         published = model.prediction == "published"
@@ -112,8 +113,8 @@ def condition_columns(dataset, predicted):
 
 def draw_predictions(dataset, indices, predicted, output_dir, style):
     """Draws predicted against true conditions, a figure each; returns their errors by name."""
-    from galvae.evaluation import REDSHIFTS
-    from galvae.metrics import prediction_errors
+    from galvae.analysis.conditions import REDSHIFTS
+    from galvae.analysis.statistics import prediction_errors
 
     errors = {}
     for column, (name, values, unit) in enumerate(condition_columns(dataset, predicted)):
@@ -132,7 +133,7 @@ def draw_predictions(dataset, indices, predicted, output_dir, style):
 
 def draw_reconstructions(model, dataset, indices, mean, error, predicted, config, output_dir):
     """Draws the best, some typical and the worst reconstructions by squared error, in a group each."""
-    from galvae.latent import decode_codes
+    from galvae.latent.codes import decode_codes
 
     order, columns = np.argsort(error, kind="stable"), min(config.n, len(indices)) // 3
     groups = None
@@ -142,10 +143,10 @@ def draw_reconstructions(model, dataset, indices, mean, error, predicted, config
         groups = ["best", "typical", "worst"] if len(order) == 3 * columns else None
     shown = indices[order]
     originals = dataset.to_unit(dataset.images[shown])
-    decoded = decode_codes(model, mean[order], trained.condition_of(model, dataset, shown))
+    decoded = decode_codes(model, mean[order], trained_run.condition_of(model, dataset, shown))
     captions = None
     if dataset.condition is not None and np.isfinite(dataset.condition[shown, 0]).any():
-        name = trained.short_name(dataset.condition_names[0])
+        name = trained_run.short_name(dataset.condition_names[0])
         true = dataset.condition[shown, 0]
         captions = [f"{name} {value:.2f}" if np.isfinite(value) else "" for value in true]
         if predicted is not None:

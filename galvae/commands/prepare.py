@@ -1,10 +1,10 @@
 """galvae prepare: download, check and cache a dataset, and say what is in it."""
 
 from galvae import figures
-from galvae.atomic import save_json
-from galvae.data import load_dataset
-from galvae.data.checks import checked
 from galvae.data.dataset import evenly
+from galvae.data.load import load_dataset
+from galvae.data.quality import checked
+from galvae.system.atomic import save_json
 
 SHOWN = 100  # galaxies on the contact sheet
 

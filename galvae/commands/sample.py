@@ -4,10 +4,11 @@ import logging
 
 import numpy as np
 
-from galvae import figures, trained
-from galvae.atomic import Blocks, save_arrays
+from galvae import figures
+from galvae.data.catalogue import galaxy_table, write_table
 from galvae.data.dataset import evenly
-from galvae.table import galaxy_table, write_table
+from galvae.runs import trained_run
+from galvae.system.atomic import Blocks, save_arrays
 
 DRAWN = 400  # galaxies in the picture; the array holds them all
 WIDEST = 20  # galaxies in a row of one redshift
@@ -23,8 +24,11 @@ def main(config, output_dir):
         config: SampleConfig.
         output_dir: where the files go.
     """
-    run, model, state = trained.load(config.run, config.backend)
-    from galvae.latent import decode_codes, decoded_batches  # after load: Keras takes its backend on import
+    run, model, state = trained_run.load(config.run, config.backend)
+    from galvae.latent.codes import (  # after load: Keras takes its backend on import
+        decode_codes,
+        decoded_batches,
+    )
 
     # First, so that nothing is left behind if it has moved.
     others = model.condition_dim and (config.redshift is None or model.condition_dim > 1)
@@ -62,7 +66,7 @@ def drawn(blocks, redshifts, condition_names, style):
     """The picture of a block of galaxies for each redshift, (blocks, n, H, W, C)."""
     if len(blocks) == 1:
         return figures.grid(blocks[0], style=style)
-    titles = [f"{trained.short_name(condition_names[0])} = {redshift:g}" for redshift in redshifts]
+    titles = [f"{trained_run.short_name(condition_names[0])} = {redshift:g}" for redshift in redshifts]
     if blocks.shape[1] <= WIDEST:  # a row for each redshift, so that one galaxy stands under itself
         return figures.rows(blocks, titles, style=style)
     return figures.panels(blocks, titles, style=style)
@@ -83,7 +87,7 @@ def sampled_condition(run, model, state, config, dataset):
         if config.redshift is None:
             return others
         others = np.tile(others, (len(config.redshift), 1))
-    return trained.redshift_conditions(run, model, state, np.repeat(config.redshift, config.n), others)
+    return trained_run.redshift_conditions(run, model, state, np.repeat(config.redshift, config.n), others)
 
 
 def draw_nearest(run, dataset, images, columns, output_dir, style):
@@ -97,7 +101,7 @@ def draw_nearest(run, dataset, images, columns, output_dir, style):
         output_dir: where nearest and its table go.
         style: Style.
     """
-    from galvae.nearest import nearest_real
+    from galvae.analysis.memorisation import nearest_real
 
     found, difference, real = nearest_real(
         images, dataset, dataset.split("train"), turned=run.config.dataset.augment

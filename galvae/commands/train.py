@@ -7,14 +7,14 @@ import shlex
 
 import numpy as np
 
-from galvae import devices
-from galvae.atomic import save_arrays
-from galvae.data.checks import checked
+from galvae.backend.setup import setup
+from galvae.data.quality import checked
 from galvae.errors import GalvaeError, TrainingDiverged, line_of
-from galvae.resume import check_same, holder, locked
-from galvae.run import Run, dataset_of, writing_nowhere
-from galvae.signals import Stopped
-from galvae.trained import condition_of
+from galvae.runs.directory import Run, dataset_of, writing_nowhere
+from galvae.runs.resume import check_same, holder, locked
+from galvae.runs.trained_run import condition_of
+from galvae.system.atomic import save_arrays
+from galvae.system.signals import Stopped
 
 SHOWN = 24  # galaxies in the reconstructions
 SAMPLED = 64
@@ -73,9 +73,9 @@ def train(config, source, output_dir, count, resident):
     Returns:
         The best validation loss.
     """
-    device = devices.setup(config.backend, config.precision, config.seed, count, config.batch)
-    from galvae.models import build_model  # after setup: Keras takes its backend when it is imported
-    from galvae.training import fit
+    device = setup(config.backend, config.precision, config.seed, count, config.batch)
+    from galvae.models.build import build_model  # after setup: Keras takes its backend when it is imported
+    from galvae.training.fit import fit
 
     dataset = checked(dataset_of(source), config.reconstruction.loss)
     with device.scope():
@@ -128,7 +128,8 @@ def draw(run, model, dataset, history):
         dict for metrics.json: how many latent dimensions the encoder uses, and which it does not.
     """
     from galvae import figures  # late: a run that is finished need not wait for matplotlib
-    from galvae.latent import active_units, decode_codes, encode_dataset, information, information_unit
+    from galvae.latent.codes import decode_codes, encode_dataset
+    from galvae.latent.information import active_units, information, information_unit
 
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from galvae import figures, trained
-from galvae.atomic import save_arrays
+from galvae import figures
 from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError
+from galvae.runs import trained_run
+from galvae.system.atomic import save_arrays
 
 MEASURED = 10_000  # galaxies that tell how informative each axis is, at most
 WALKERS = 8  # random codes that are shown along the condition
@@ -18,7 +19,7 @@ def main(config, output_dir):
         config: TraverseConfig.
         output_dir: where the files go.
     """
-    run, model, state = trained.load(config.run, config.backend)
+    run, model, state = trained_run.load(config.run, config.backend)
     dataset = run.load_dataset(config.dataset)
     walks = Walks(config, run, model, state, dataset, output_dir)
     walks.along_axes()
@@ -36,7 +37,7 @@ class Walks:
 
     Args:
         config: TraverseConfig.
-        run, model, state: as `trained.load` gives them.
+        run, model, state: as `trained_run.load` gives them.
         dataset: GalaxyDataset.
         output_dir: where the files go.
 
@@ -45,7 +46,8 @@ class Walks:
     """
 
     def __init__(self, config, run, model, state, dataset, output_dir):
-        from galvae.latent import encode_dataset, information, information_unit, prior
+        from galvae.latent.codes import encode_dataset
+        from galvae.latent.information import information, information_unit, prior
 
         if config.axes is not None and max(config.axes) >= model.latent_dim:
             raise GalvaeError(
@@ -67,7 +69,7 @@ class Walks:
 
     def along_axes(self):
         """Every axis in turn, the others at the origin; the most informative first."""
-        from galvae.latent import axis_codes
+        from galvae.latent.walks import axis_codes
 
         config = self.config
         axes = np.argsort(-self.told, kind="stable")
@@ -93,7 +95,7 @@ class Walks:
 
     def over_plane(self, first, second):
         """A grid over the plane of two axes, the others at the origin."""
-        from galvae.latent import plane_codes
+        from galvae.latent.walks import plane_codes
 
         x, y = (self.centre[axis] + self.offsets * self.spread[axis] for axis in (first, second))
         codes = plane_codes(self.origin, (first, second), x, y)
@@ -117,7 +119,7 @@ class Walks:
         codes = np.repeat(np.asarray(walkers)[:, None], config.steps, axis=1)
         condition = self.conditions(np.tile(values, len(codes)))
         images = self.decoded(codes, condition)
-        name = trained.short_name(self.state["condition_names"][0])
+        name = trained_run.short_name(self.state["condition_names"][0])
         self.save("condition", images, codes, condition=condition.reshape(*codes.shape[:2], -1))
         labels = (
             [f"galaxy {row + 1}" for row in range(len(codes))] if self.at is None else [f"id {config.at}"]
@@ -129,7 +131,7 @@ class Walks:
 
     def from_galaxy_to_galaxy(self):
         """The path between two galaxies' codes, with the galaxies themselves at its ends."""
-        from galvae.latent import slerp
+        from galvae.latent.walks import slerp
 
         config = self.config
         start, end = self.codes_of(self.ends)
@@ -154,7 +156,7 @@ class Walks:
         dataset, asked = self.dataset, self.config.redshift
         if not self.model.condition_dim:
             if asked is not None or self.config.redshifts is not None:
-                trained.redshift_conditions(self.run, self.model, self.state, [asked or 0.0])
+                trained_run.redshift_conditions(self.run, self.model, self.state, [asked or 0.0])
             return None
         for galaxy in [*([self.at] if self.at is not None else []), *(self.ends or [])]:
             if not np.isfinite(dataset.condition[galaxy]).all():
@@ -171,17 +173,17 @@ class Walks:
         """Conditions at redshifts, (n, K), other columns as they are fixed."""
         others = self.condition if others is None else others
         others = np.tile(others, (len(redshifts), 1))
-        return trained.redshift_conditions(self.run, self.model, self.state, redshifts, others)
+        return trained_run.redshift_conditions(self.run, self.model, self.state, redshifts, others)
 
     def codes_of(self, galaxies):
         """Posterior means of galaxies, (n, latent_dim)."""
-        from galvae.latent import encode_dataset
+        from galvae.latent.codes import encode_dataset
 
         return encode_dataset(self.model, self.dataset, np.asarray(galaxies))[0]
 
     def decoded(self, codes, condition=None):
         """Images of codes (rows, columns, latent_dim), as (rows, columns, H, W, C)."""
-        from galvae.latent import decode_codes
+        from galvae.latent.codes import decode_codes
 
         flat = codes.reshape(-1, codes.shape[-1]).astype(np.float32)
         if condition is None and self.condition is not None:

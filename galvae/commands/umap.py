@@ -6,11 +6,13 @@ import logging
 
 import numpy as np
 
-from galvae import embedding, figures, trained
-from galvae.atomic import save_arrays, save_json
-from galvae.cells import Cells, inside
+from galvae import figures
+from galvae.data.catalogue import code_columns, galaxy_table, write_table
 from galvae.errors import GalvaeError
-from galvae.table import code_columns, galaxy_table, write_table
+from galvae.latent import umap_embedding
+from galvae.latent.plane_grid import Cells, inside
+from galvae.runs import trained_run
+from galvae.system.atomic import save_arrays, save_json
 
 NAMES = ("UMAP 1", "UMAP 2")
 # Keys that determine the layout.
@@ -32,7 +34,7 @@ def main(config, output_dir):
     Raises:
         GalvaeError: if there are too few galaxies, their codes are all equal, or none lies in the box.
     """
-    run, model, _ = trained.load(config.run, config.backend)
+    run, model, _ = trained_run.load(config.run, config.backend)
     dataset = run.load_dataset(config.dataset)
     indices = dataset.split(config.split)
     column = dataset.column(config.colour, indices)
@@ -74,20 +76,22 @@ def main(config, output_dir):
 
 def embed(run, model, dataset, indices, config):
     """The embedding of galaxies, and the file it was found in; None for one that is fitted now."""
-    from galvae.latent import encode_dataset  # late, because Keras takes its backend when it is imported
+    from galvae.latent.codes import (
+        encode_dataset,  # late, because Keras takes its backend when it is imported
+    )
 
     settings = {name: getattr(config, name) for name in FITTING}
     checkpoint, _ = run.checkpoint()
     manifest = json.loads((checkpoint / "manifest.json").read_bytes())
     weights = manifest["best.safetensors"]["sha256"]
-    embedding.check_enough(len(indices), settings)
+    umap_embedding.check_enough(len(indices), settings)
     kept = sorted(run.path.glob("umap*/**/embedding.npz"))
-    found, path = embedding.find(kept, embedding.identity(weights, settings), indices)
+    found, path = umap_embedding.find(kept, umap_embedding.identity(weights, settings), indices)
     if found is not None:
         log.info("the embedding is that of %s", path)
         return found, path
     codes, _ = encode_dataset(model, dataset, indices)
-    return embedding.fit(weights, indices, codes, settings), None
+    return umap_embedding.fit(weights, indices, codes, settings), None
 
 
 def found_columns(laid_out, dataset):
@@ -112,13 +116,13 @@ def draw_mosaic(dataset, laid_out, cells, output_dir, style):
 
 def draw_montage(model, dataset, laid_out, cells, config, output_dir, style):
     """Decodes places of the plane, and draws them where they are; returns what is to be said of them."""
-    from galvae.latent import decode_codes  # late, because Keras takes its backend when it is imported
+    from galvae.latent.codes import decode_codes  # late, because Keras takes its backend when it is imported
 
     decoded = cells.near(laid_out.plane)
     points = np.array(config.points, float) if config.points else cells.centres[decoded]
-    codes, apart = embedding.inverse(laid_out, points)
-    nearest, distance = embedding.nearest_codes(laid_out.codes, 1, config.metric, codes)
-    condition = trained.condition_of(model, dataset, laid_out.indices[nearest[:, 0]])
+    codes, apart = umap_embedding.inverse(laid_out, points)
+    nearest, distance = umap_embedding.nearest_codes(laid_out.codes, 1, config.metric, codes)
+    condition = trained_run.condition_of(model, dataset, laid_out.indices[nearest[:, 0]])
     images = gather(
         lambda part: decode_codes(model, codes[part], None if condition is None else condition[part]),
         len(codes),
@@ -144,7 +148,7 @@ def draw_montage(model, dataset, laid_out, cells, config, output_dir, style):
     arrays |= {"distance": distance[:, 0], "distance_in_plane": apart}
     thresholds = {"threshold": laid_out.far, "threshold_in_plane": float(reach)}
     save_arrays(output_dir / "montage.npz", **arrays, **thresholds)
-    return {"places": len(points), "faded": int(faded.sum()), "quantile": embedding.FAR, **thresholds}
+    return {"places": len(points), "faded": int(faded.sum()), "quantile": umap_embedding.FAR, **thresholds}
 
 
 def gather(images_of, count, cells):

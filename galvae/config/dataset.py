@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from galvae.config.keys import key, make_absolute
+from galvae.config.fields import key, make_absolute
 from galvae.errors import GalvaeError
 
 

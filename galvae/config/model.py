@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from galvae.config.keys import key
+from galvae.config.fields import key
 from galvae.errors import GalvaeError
 
 
@@ -118,6 +118,10 @@ class ConstantBeta(NoBeta):
 
     value: float = key("weight of the KL term", at_least=0)
 
+    def final(self, epochs):
+        """Beta that validation uses in every epoch of a run, so that the losses of two epochs can be compared."""
+        return self.value
+
 
 @dataclass(kw_only=True)
 class WarmupBeta(ConstantBeta):
@@ -144,3 +148,6 @@ class PerEpochBeta(ConstantBeta):
 
     value: float = key("weight of the KL term in the epochs after the list's end", at_least=0)
     values: list[float] = key("weight in epoch 1, 2, ...", at_least=0)
+
+    def final(self, epochs):
+        return self.values[-1] if len(self.values) == epochs else self.value

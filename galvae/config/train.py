@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from galvae.config.dataset import DatasetConfig
-from galvae.config.keys import key
+from galvae.config.fields import key
 from galvae.config.model import ModelConfig, NetworkConfig, NoBeta
 from galvae.errors import GalvaeError
 
@@ -84,6 +84,11 @@ class TrainConfig:
             raise GalvaeError(
                 f"beta.cycles: expected two epochs or more in a cycle, received {self.beta.cycles} cycles in "
                 f"{self.epochs} epochs"
+            )
+        if self.beta.name == "per_epoch" and len(self.beta.values) > self.epochs:
+            raise GalvaeError(
+                f"beta.values: more than there are epochs; expected at most {self.epochs}, received "
+                f"{len(self.beta.values)}"
             )
         if self.network.width is not None and self.latent_dim > self.network.width[0]:
             units, name = self.network.width

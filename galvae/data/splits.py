@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from galvae.errors import GalvaeError
-from galvae.untrusted import read_npz
+from galvae.system.safe_read import read_npz
 
 SPLITS = ("train", "val", "test")
 

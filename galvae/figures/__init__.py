@@ -1,14 +1,7 @@
 """Figures: arrays in, a matplotlib Figure out; nothing of Keras."""
 
 from galvae.figures.canvas import shrunk
-from galvae.figures.pictures import (
-    animate,
-    compared,
-    grid,
-    panels,
-    reconstructions,
-    rows,
-)
+from galvae.figures.image_grids import animate, compared, grid, panels, reconstructions, rows
 from galvae.figures.planes import montage, plane, plane_and_scatter
 from galvae.figures.plots import (
     information_bars,

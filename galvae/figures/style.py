@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 
-from galvae.atomic import replacing
+from galvae.system.atomic import replacing
 
 DPI = 200
 RC = {

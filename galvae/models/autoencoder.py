@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from galvae import devices, losses
+from galvae.backend.replicas import replicas
+from galvae.models import losses
 from galvae.models.layers import CodeMoments, RandomDihedral, UnitScaling
-from galvae.models.networks import build_decoder, build_encoder
+from galvae.models.networks.build import build_decoder, build_encoder
 
 
 class Autoencoder(keras.Model):
@@ -188,7 +189,7 @@ class Autoencoder(keras.Model):
         total = self.total_loss(terms, training)
         for tracker in self.trackers:
             tracker.update_state({"loss": total, **terms}[tracker.name], sample_weight=x.get("weight"))
-        return ops.mean(total) / devices.replicas()  # whose gradients are summed
+        return ops.mean(total) / replicas()  # whose gradients are summed
 
     def encode(self, images, condition=None):
         """Codes of stored images.

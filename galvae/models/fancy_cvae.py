@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from galvae.models.cvae import CVAE
-from galvae.models.networks import build_encoder
+from galvae.models.networks.build import build_encoder
 
 
 class FancyCVAE(CVAE):

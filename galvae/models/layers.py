@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from galvae import devices
-from galvae.devices import fused
+from galvae.backend import fused_ops
+from galvae.backend.replicas import replicas
 from galvae.stretch import to_unit
 
 
@@ -20,7 +20,7 @@ def draw(distribution, shape, generator, rows=None):
     """
     if rows is None:
         return distribution(shape, dtype="float32", seed=generator)
-    whole = distribution((devices.replicas() * shape[0], *shape[1:]), dtype="float32", seed=generator)
+    whole = distribution((replicas() * shape[0], *shape[1:]), dtype="float32", seed=generator)
     return ops.take(whole, rows, axis=0)
 
 
@@ -79,9 +79,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation, computed by fewer operations in training where the device has such."""
 
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable and fused.fuses()):
+        if not (training and self.trainable and fused_ops.fuses()):
             return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = fused.batch_normalisation(inputs, self.gamma, self.beta, self.epsilon)
+        outputs, mean, variance = fused_ops.batch_normalisation(inputs, self.gamma, self.beta, self.epsilon)
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving + (1 - self.momentum) * value)
         return outputs

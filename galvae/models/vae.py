@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from galvae import losses
+from galvae.models import losses
 from galvae.models.autoencoder import Autoencoder
 from galvae.models.layers import Sampling
 

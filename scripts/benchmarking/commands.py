@@ -94,8 +94,8 @@ def speeds(found, count, what):
 
 def simulated(quick):
     """Galaxies drawn by one process, 64 px, 3 bands."""
-    from galvae.config import SimulatedConfig
-    from galvae.data import simulated as reader
+    from galvae.config.dataset import SimulatedConfig
+    from galvae.data.readers import simulated as reader
 
     values = {**settings("dataset/simulated"), "workers": 1}
     count = 600 if quick else 3000
@@ -107,32 +107,32 @@ def simulated(quick):
 
 def encode(quick):
     """Encoding and decoding a memory-mapped dataset, against the bare forward pass on one fixed batch."""
-    from galvae import devices
+    from galvae.backend.setup import compiled, setup
 
-    devices.setup("tensorflow", "float32", 0)
-    from galvae import latent
+    setup("tensorflow", "float32", 0)
     from galvae.data.dataset import GalaxyDataset
-    from galvae.models import VAE
+    from galvae.latent import codes
+    from galvae.models.build import VAE
 
-    count = latent.COMPILED if quick else 2 * latent.COMPILED
+    count = codes.COMPILED if quick else 2 * codes.COMPILED
     with tempfile.TemporaryDirectory() as folder:
         images = np.load(tiled(folder, "colour", count, 128, 3), mmap_mode="r")
         data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255))
         model = VAE((128, 128, 3), 8, network_config("conv"))
         model.build_all()
-        encoder, decoder = devices.compiled(model.encode), devices.compiled(model.decode)
-        batch = np.array(images[: latent.BATCH])
+        encoder, decoder = compiled(model.encode), compiled(model.decode)
+        batch = np.array(images[: codes.BATCH])
         codes = np.asarray(encoder(batch)[0])
         decoder(codes)  # traces it
         indices = np.random.default_rng(0).permutation(count)
-        steps = range(count // latent.BATCH)
+        steps = range(count // codes.BATCH)
         measures = {
             "encoder alone": lambda: [np.asarray(encoder(batch)[0]) for _ in steps],
-            "encode_dataset": lambda: latent.encode_dataset(model, data, indices),
+            "encode_dataset": lambda: codes.encode_dataset(model, data, indices),
             "encoder and decoder alone": lambda: [np.asarray(decoder(encoder(batch)[0])) for _ in steps],
             "encode_dataset and decoded_batches": lambda: [
                 len(decoded)
-                for decoded in latent.decoded_batches(model, latent.encode_dataset(model, data, indices)[0])
+                for decoded in codes.decoded_batches(model, codes.encode_dataset(model, data, indices)[0])
             ],
         }
         timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
@@ -167,8 +167,8 @@ def figures(quick):
 
 def umap(quick):
     """The embedding of 17,736 codes and its scatter, against umap-learn's own fit with the same seed."""
-    from galvae import embedding
     from galvae import figures as drawing
+    from galvae.latent import umap_embedding
 
     values = umap_settings(quick)
     count = 5000 if quick else 17_736
@@ -182,7 +182,7 @@ def umap(quick):
         return UMAP(**{name: values[name] for name in names}, random_state=0, n_jobs=1).fit(codes)
 
     def ours():
-        found[:] = [embedding.fit("", range(count), codes, values)]
+        found[:] = [umap_embedding.fit("", range(count), codes, values)]
         figure = drawing.scatter(*found[0].plane.T, ("UMAP 1", "UMAP 2"), equal=True)
         with tempfile.TemporaryDirectory() as folder:
             drawing.save(figure, Path(folder, "umap"))
@@ -193,7 +193,7 @@ def umap(quick):
         first = medians(measures, 1)  # imports and compiles
         seconds = medians(measures, 1 if quick else 3)
         points = found[0].plane[:: count // 400][:400]
-        again = seconds_of(lambda: embedding.inverse(found[0], points))
+        again = seconds_of(lambda: umap_embedding.inverse(found[0], points))
     what = {"umap-learn": "fit", "galvae": "fit, neighbours and scatter"}
     rows = [
         row(f"{name}, {what[name]} of {count:,} codes", f"{s:.1f} s", s / seconds["umap-learn"], "umap-learn")
@@ -212,7 +212,7 @@ def umap_memory(quick):
             f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n"
             "from benchmarking import commands\nfrom galvae import embedding\n"
             f"codes = commands.galaxy_codes({count})\n"
-            f"found = embedding.fit('', range({count}), codes, {umap_settings(quick)})\n"
+            f"found = umap_embedding.fit('', range({count}), codes, {umap_settings(quick)})\n"
             "embedding.inverse(found, found.plane[:400])"
         )
         done = run([sys.executable, "-c", program])
@@ -225,7 +225,7 @@ def umap_memory(quick):
 
 
 def umap_settings(quick):
-    """Settings of galvae.embedding.fit, as conf/ has them but for the epochs of a quick run."""
+    """Settings of galvae.latent.umap_embedding.fit, as conf/ has them but for the epochs of a quick run."""
     names = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted")
     values = settings("umap")
     chosen = {**{name: values[name] for name in names}, "seed": 0}

@@ -20,13 +20,14 @@ BLOG = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3, 3, 3], "dense":
 
 def galvae(overrides):
     """`galvae train`: seconds of its fit, with validation and checkpoints, and the run's history."""
-    from galvae import cli, devices
+    from galvae.backend.setup import setup
+    from galvae.cli import main
 
     chosen = dict(word.split("=", 1) for word in overrides)
-    devices.setup(chosen.get("backend", "tensorflow"), chosen.get("precision", "auto"))
-    from galvae import training  # after setup: Keras takes its settings when it is imported
+    setup(chosen.get("backend", "tensorflow"), chosen.get("precision", "auto"))
+    from galvae.training import fit  # after setup: Keras takes its settings when it is imported
 
-    found, fit = {}, training.fit
+    found, fit = {}, fit.fit
 
     def timed_fit(model, *arguments):
         started = time.perf_counter()
@@ -35,10 +36,10 @@ def galvae(overrides):
         found["parameters"] = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
         return history, metrics
 
-    training.fit = timed_fit
+    fit.fit = timed_fit
     try:
         with contextlib.redirect_stdout(None):
-            cli.main(["train", *overrides])
+            main.main(["train", *overrides])
     except SystemExit as ended:
         if ended.code:
             raise
@@ -267,22 +268,22 @@ def framework():
 
 def device(backend):
     """Kind and name of the device, and the precision that galvae chooses on it."""
-    from galvae import devices
+    from galvae.backend.setup import setup
 
-    found = devices.setup(backend, "auto")
+    found = setup(backend, "auto")
     return {"kind": found.kind, "name": found.name, "precision": found.precision}
 
 
 def matrix_products(backend, precision, rounds=9):
     """Floating-point operations per second of large square matrix products."""
-    from galvae import devices
+    from galvae.backend.setup import compiled, setup
 
-    side = 8192 if devices.setup(backend).kind == "gpu" else 2048
+    side = 8192 if setup(backend).kind == "gpu" else 2048
     from keras import ops, random
 
     left, right = (ops.cast(random.normal((side, side)), precision) for _ in range(2))
     # A sum at the end, so that what is waited for is a number.
-    product = devices.compiled(lambda left, right: ops.sum(ops.matmul(left, right)))
+    product = compiled(lambda left, right: ops.sum(ops.matmul(left, right)))
     rates = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
@@ -293,13 +294,13 @@ def matrix_products(backend, precision, rounds=9):
 
 def operations(network, shape, backend="tensorflow"):
     """Floating-point operations of one image's pass through encoder and decoder; a training step takes three such."""
-    from galvae import devices
+    from galvae.backend.setup import setup
 
-    devices.setup(backend)
+    setup(backend)
     import keras
 
     from benchmarking.training import network_config
-    from galvae.models import VAE
+    from galvae.models.build import VAE
 
     model = VAE(tuple(shape), LATENT_DIM, network_config(network))
     model.build_all()
@@ -317,10 +318,11 @@ def operations(network, shape, backend="tensorflow"):
 
 def checkpoints(overrides):
     """`galvae train`, and the seconds of each epoch's copies of all variables and of the checkpoints' writing."""
-    from galvae import checkpoints, devices
+    from galvae.backend.setup import setup
+    from galvae.runs import checkpoints
 
-    devices.setup("tensorflow", "auto")
-    from galvae import keeper  # after setup: Keras takes its settings when it is imported
+    setup("tensorflow", "auto")
+    from galvae.training import callbacks  # after setup: Keras takes its settings when it is imported
 
     spent = []
 
@@ -333,7 +335,7 @@ def checkpoints(overrides):
 
         return call
 
-    for owner, name in ((keeper.Keeper, "snapshot"), (checkpoints, "save")):
+    for owner, name in ((callbacks.Keeper, "snapshot"), (checkpoints, "save")):
         setattr(owner, name, timed(getattr(owner, name)))
     return {**galvae(overrides), "spent": sum(spent)}
 

@@ -188,13 +188,15 @@ def fed(network, sources, batch, steps, rounds):
         steps: of each measurement, which goes on where the one before ended.
         rounds: of measurements.
     """
-    from galvae import devices
+    from galvae.backend.hardware import memory_mb
+    from galvae.backend.input_pipeline import feed
+    from galvae.backend.setup import setup
 
-    device = devices.setup("tensorflow", "auto", 0)
+    device = setup("tensorflow", "auto", 0)
     import keras
     import tensorflow as tf
 
-    from galvae.models import VAE
+    from galvae.models.build import VAE
 
     shape = next(iter(sources.values()))[0].shape[1:]
     model = VAE(shape, 8, network_config(network), pixel_range=(0, 255), augment=True)
@@ -211,16 +213,16 @@ def fed(network, sources, batch, steps, rounds):
         )
         batches = data.batches("train", batch, seed=0)
         if count:
-            return devices.feed(batches, start)
+            return feed(batches, start)
         options = tf.data.Options()
-        options.autotune.enabled = False  # as devices.feed has it: its thread would blur the measurement
+        options.autotune.enabled = False  # as feed has it: its thread would blur the measurement
         return tf.data.Dataset.from_tensors((batches.gather(batches.step(0)),)).repeat().with_options(options)
 
     def fit(name, steps):
         given = inputs(*sources[name], taken[name])
         seconds = seconds_of(lambda: model.fit(given, steps_per_epoch=steps, shuffle=False, verbose=0))
         taken[name] += steps
-        peaks[name] = max(peaks[name], devices.memory_mb())
+        peaks[name] = max(peaks[name], memory_mb())
         return seconds
 
     for name in sources:
@@ -456,7 +458,7 @@ def settings(name):
     """The values of a file of conf/."""
     import yaml
 
-    from galvae.help import CONF
+    from galvae.cli.help import CONF
 
     return yaml.safe_load((CONF / f"{name}.yaml").read_text())
 

@@ -155,7 +155,7 @@ def prepare(folder):
 
 def prepare_with(runs):
     """Takes runs that were made before."""
-    from galvae.validation import plain, read_config
+    from galvae.config.check import plain, read_config
 
     path = runs.a / "config.yaml"
     State.update(runs=runs, plain=plain(read_config(path)), text=path.read_text())
@@ -216,10 +216,10 @@ def mutated(text, mutation):
 
 def check(case):
     """The outcome of reading a run with another config.yaml."""
+    from galvae.config.check import plain
     from galvae.config.train import TrainConfig
     from galvae.errors import GalvaeError
-    from galvae.run import Run
-    from galvae.validation import plain
+    from galvae.runs.directory import Run
 
     State["schema"] = TrainConfig
     text = State["text"].encode()
@@ -251,7 +251,7 @@ def check(case):
 
 def differing(config, values):
     """Keys of an accepted configuration that are not what the file says."""
-    from galvae.validation import plain
+    from galvae.config.check import plain
 
     meant = dict(leaves(values))
     return [

@@ -14,9 +14,9 @@ import types
 from hypothesis import strategies as st
 
 from fuzzing import drawn, schema
-from galvae.arguments import PATH_KEYS
-from galvae.config import COMMANDS, GROUPS
-from galvae.help import paths
+from galvae.cli.help import paths
+from galvae.cli.overrides import PATH_KEYS
+from galvae.config.registry import COMMANDS, GROUPS
 
 # fmt: off
 SPECIAL = [
@@ -248,7 +248,7 @@ def needed(command):
 
 def called(arguments):
     """(exit status, standard output, standard error) of a command line in an empty folder."""
-    from galvae.cli import main
+    from galvae.cli.main import main
 
     shutil.rmtree(State.folder, ignore_errors=True)
     for left in State.run.iterdir():

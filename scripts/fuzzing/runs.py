@@ -72,10 +72,10 @@ def read_all(path):
     Returns:
         (parts, lines): dict, and the warnings that were logged.
     """
-    from galvae import embedding
+    from galvae.analysis.comparison import results
     from galvae.commands.umap import FITTING
-    from galvae.comparison import results
-    from galvae.run import Run
+    from galvae.latent import umap_embedding
+    from galvae.runs.directory import Run
 
     parts, lines = {}, []
     handler = logging.Handler()
@@ -113,14 +113,14 @@ def read_all(path):
             settings |= {"fitted": 50000, "seed": 0}
             checkpoint, _ = run.checkpoint()
             manifest = json.loads((checkpoint / "manifest.json").read_bytes())
-            identity = embedding.identity(
+            identity = umap_embedding.identity(
                 manifest["best.safetensors"]["sha256"], {name: settings[name] for name in FITTING}
             )
-            kept, _ = embedding.find(
+            kept, _ = umap_embedding.find(
                 sorted(run.path.glob("umap*/**/embedding.npz")), identity, dataset.split("all")
             )
             parts["embedding"] = (
-                None if kept is None else digest(getattr(kept, name) for name in embedding.ARRAYS)
+                None if kept is None else digest(getattr(kept, name) for name in umap_embedding.ARRAYS)
             )
     finally:
         logging.getLogger("galvae").removeHandler(handler)
@@ -162,10 +162,10 @@ class Runs:
     """
 
     def __init__(self, folder):
-        from galvae import devices
+        from galvae.backend.setup import setup
 
         runs = fixture(folder.parent / "runs")
-        devices.setup("tensorflow", "float32", 0)
+        setup("tensorflow", "float32", 0)
         from galvae import models
 
         # Built once for each configuration: what is tried is how their variables are read, not how they are made.

@@ -1,11 +1,11 @@
-"""A second way of reading what is typed and of checking it against the schema, apart from galvae.validation."""
+"""A second way of reading what is typed and of checking it against the schema, apart from galvae.config.check."""
 
 import dataclasses
 import math
 import os
 import re
 
-from galvae.config import choices
+from galvae.config.registry import choices
 
 INTEGER = re.compile(r"[+-]?[0-9]+(_[0-9]+)*", re.ASCII)
 NUMBER = re.compile(

@@ -1,0 +1,79 @@
+"""The schema of every command's configuration: types, ranges and meanings; values live in conf/.
+
+galvae.config.check turns what Hydra composed, or a run's own config.yaml, into these dataclasses.
+"""
+
+from galvae.config.analysis import CompareConfig, EvaluateConfig, SampleConfig, TraverseConfig, UmapConfig
+from galvae.config.dataset import (
+    FilesConfig,
+    Galaxy10Config,
+    HdfConfig,
+    MnistConfig,
+    PrepareConfig,
+    SimulatedConfig,
+    StampsConfig,
+)
+from galvae.config.model import (
+    AutoencoderConfig,
+    ConditionalConfig,
+    ConstantBeta,
+    ConvConfig,
+    CyclicalBeta,
+    DcganConfig,
+    FancyConfig,
+    ModelConfig,
+    NoBeta,
+    PerEpochBeta,
+    SlimConfig,
+    WarmupBeta,
+)
+from galvae.config.train import TrainCommand
+
+COMMANDS = {
+    "train": TrainCommand,
+    "evaluate": EvaluateConfig,
+    "sample": SampleConfig,
+    "traverse": TraverseConfig,
+    "umap": UmapConfig,
+    "compare": CompareConfig,
+    "prepare": PrepareConfig,
+}
+
+GROUPS = {
+    "dataset": {
+        "hdf": HdfConfig,
+        "galaxy10": Galaxy10Config,
+        "hst": StampsConfig,
+        "cosmos": StampsConfig,
+        "mnist": MnistConfig,
+        "simulated": SimulatedConfig,
+        "files": FilesConfig,
+    },
+    "model": {
+        "ae": AutoencoderConfig,
+        "vae": ModelConfig,
+        "beta_vae": ModelConfig,
+        "cvae": ConditionalConfig,
+        "cvae2": ConditionalConfig,
+        "fancy_cvae": FancyConfig,
+    },
+    "network": {"conv": ConvConfig, "dcgan": DcganConfig, "slim": SlimConfig},
+    "beta": {
+        "none": NoBeta,
+        "constant": ConstantBeta,
+        "warmup": WarmupBeta,
+        "cyclical": CyclicalBeta,
+        "per_epoch": PerEpochBeta,
+    },
+}
+
+
+def choices(group, schema):
+    """The schemas that a group's choices have, by name.
+
+    Args:
+        group: key of the section.
+        schema: its declared type; a section that only shares a group's name has no choices.
+    """
+    found = GROUPS.get(group, {})
+    return found if all(issubclass(choice, schema) for choice in found.values()) else {}

@@ -1,0 +1,242 @@
+"""Galaxies drawn with galsim from known factors, as many as asked for.
+
+A galaxy is an exponential disc and a de Vaucouleurs bulge of one ellipticity and position angle, convolved
+with a Gaussian point spread function and the pixel. Toy laws of redshift, chosen to show in small stamps:
+radius = rest radius / (1 + z), flux = rest flux / (1 + z)^3 (a surface brightness / (1 + z)), and
+colour = rest colour + REDDENING * z.
+"""
+
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+
+from galvae.data.source import Source
+from galvae.errors import GalvaeError
+
+VERSION = 1  # of the recipe: raise it with any change to the pixels or the catalogue
+
+RADIUS = (0.08, 0.18)  # half-light radius at redshift 0 / side of the stamp, uniform in the logarithm
+BRIGHTNESS = (0.08, 0.4)  # mean within the half-light ellipse at redshift 0 / full scale, uniform in the log.
+ELLIPTICITY = (0.0, 0.7)  # 1 - minor axis / major axis, uniform
+BULGE_POWER = 2  # bulge fraction = uniform ** this: most galaxies are discs
+COLOUR = (-0.15, 0.25)  # of the disc at redshift 0, log10 of its flux in the red over the blue band, uniform
+BULGE_COLOUR = 0.3  # dex by which a bulge is redder than its disc
+REDDENING = 0.35  # dex per unit redshift
+BULGE_RADIUS = 0.4  # half-light radius of the bulge / that of the disc
+BULGE_END = 8  # half-light radii at which a bulge is cut off, as in the SDSS's profiles
+BANDS = np.array([0.5, 0.0, -0.5])  # place of red, middle and blue along a spectrum that is a power law
+SOFTENING = 0.05  # light, in units of full scale, where colour images turn from linear to logarithmic,
+WHITE = 8  # and the light that is white there: bulges peak above full scale
+SKY = (4, 0.2)  # brightness of the sky in colour images: this many times the noise, at most this share
+
+BLOCK = 200  # galaxies that a process draws at a time,
+BLOCK_PIXELS = 2**23  # and pixels, where stamps are large
+CATALOGUE = (
+    "redshift",
+    "half_light_radius",
+    "ellipticity",
+    "position_angle",
+    "bulge_fraction",
+    "colour",
+    "flux",
+)
+
+
+def fingerprint(config):
+    """The version of the recipe and every setting that acts on the pixels."""
+    names = ("image_size", "count", "bands", "seed", "noise", "psf", "max_redshift")
+    return {"version": VERSION, **{name: getattr(config, name) for name in names}}
+
+
+def read(config):
+    """Draws the galaxies block by block, in `config.workers` processes.
+
+    Galaxy i depends on the seed and on i alone. Three bands, red first, are uint8 on a faint sky, scaled
+    by one asinh of their mean, so that flux ratios survive; one band is float32, linear, the sky subtracted.
+    The condition is the redshift. The catalogue holds the factors as observed: `half_light_radius` is the
+    semi-major axis, before the point spread function; `position_angle` counts from the columns' axis
+    towards growing rows; `colour` is log10 of the flux in the red over the blue band; `flux` is the sum
+    over the pixels of the bands' mean, in units of full scale.
+
+    Raises:
+        GalvaeError: if galsim is not installed.
+
+    Reference:
+        Rowe et al. 2015, arXiv:1407.7676 (GalSim); Lupton et al. 2004, arXiv:astro-ph/0312483 (the scaling
+        of colour images).
+    """
+    try:
+        import galsim  # noqa: F401  (here, so that it is not missed in a worker)
+    except ImportError as error:
+        reason = str(error).splitlines()[0]
+        raise GalvaeError(
+            f"dataset simulated: expected galsim (pip install 'galvae[galsim]'), received {reason}"
+        ) from error
+    rows = (
+        tuple(known[name] for name in CATALOGUE)
+        for known, _ in (factors(config, index) for index in range(config.count))
+    )
+    table = np.fromiter(rows, [(name, np.float64) for name in CATALOGUE], config.count)
+    return Source(
+        shape=(config.count, config.image_size, config.image_size, config.bands),
+        dtype="uint8" if config.bands == 3 else "float32",
+        blocks=_blocks(config),
+        pixel_range=(0, 255) if config.bands == 3 else (0, 1),
+        condition=table["redshift"].astype(np.float32)[:, None],
+        condition_names=["redshift"],
+        condition_units=[""],
+        catalogue={
+            "id": np.arange(config.count),
+            **{name: np.ascontiguousarray(table[name]) for name in CATALOGUE},
+        },
+        catalogue_units={"half_light_radius": "pix", "position_angle": "deg"},
+    )
+
+
+def factors(config, index):
+    """What galaxy `index` is.
+
+    Returns:
+        (factors, generator): the columns of the catalogue with `disc_colour`, as a dict of numbers, and
+        the random generator that goes on to draw the galaxy's noise.
+    """
+    # Number by number: array arithmetic could round differently with the length of a block.
+    generator = np.random.default_rng([config.seed, index])
+    redshift = generator.uniform(0, config.max_redshift)
+    radius = np.exp(generator.uniform(*np.log(RADIUS))) * config.image_size / (1 + redshift)
+    brightness = np.exp(generator.uniform(*np.log(BRIGHTNESS))) / (1 + redshift)
+    ellipticity = generator.uniform(*ELLIPTICITY)
+    bulge = generator.random() ** BULGE_POWER
+    angle = generator.uniform(0, 180)
+    disc_colour = generator.uniform(*COLOUR) + REDDENING * redshift
+    red, _, blue = bulge * _shares(disc_colour + BULGE_COLOUR) + (1 - bulge) * _shares(disc_colour)
+    known = {
+        "redshift": redshift,
+        "half_light_radius": radius,
+        "ellipticity": ellipticity,
+        "position_angle": angle,
+        "bulge_fraction": bulge,
+        "colour": np.log10(red / blue),
+        "flux": 2 * np.pi * radius**2 * (1 - ellipticity) * brightness,  # half of it lies in the ellipse
+        "disc_colour": disc_colour,
+    }
+    return known, generator
+
+
+def light(config, known):
+    """Noise-free light of a galaxy: (side, side, bands) float32, linear, in units of full scale."""
+    import galsim
+
+    bulge, disc, blur, radii, bulge_growth, disc_growth = _profiles(config.psf)
+    fraction, axis_ratio = known["bulge_fraction"], 1 - known["ellipticity"]
+    # The radius, in units of the disc's, that holds half of the light of disc and bulge together.
+    half_light = np.interp(0.5, fraction * bulge_growth + (1 - fraction) * disc_growth, radii)
+    size = known["half_light_radius"] / half_light * np.sqrt(axis_ratio)  # a shear conserves the area
+    angle = known["position_angle"] * galsim.degrees
+    parts = []
+    for profile, share in ((bulge, fraction), (disc, 1 - fraction)):
+        galaxy = profile.dilate(size).shear(q=axis_ratio, beta=angle).withFlux(share * known["flux"])
+        image = galsim.Convolve(galaxy, blur).drawImage(
+            nx=config.image_size, ny=config.image_size, scale=1, dtype=np.float32
+        )
+        parts.append(image.array)
+    if config.bands == 1:
+        return (parts[0] + parts[1])[..., None]
+    colours = known["disc_colour"] + BULGE_COLOUR, known["disc_colour"]
+    return sum(
+        part[..., None] * _shares(colour).astype(np.float32)
+        for part, colour in zip(parts, colours, strict=True)
+    )
+
+
+def draw(config, start, stop):
+    """Galaxies `start` to `stop` as they are stored, (stop - start, side, side, bands)."""
+    kind = np.uint8 if config.bands == 3 else np.float32
+    images = np.empty((stop - start, config.image_size, config.image_size, config.bands), kind)
+    for image, index in zip(images, range(start, stop), strict=True):
+        known, generator = factors(config, index)
+        stamp = light(config, known)
+        noise = np.float32(config.noise) * generator.standard_normal(stamp.shape, np.float32)
+        if config.bands == 1:
+            image[:] = stamp + noise
+        else:
+            sky = min(SKY[0] * config.noise, SKY[1])
+            stamp = sky + (1 - sky) * scale(stamp) + noise
+            image[:] = np.clip(np.rint(255 * stamp), 0, 255)
+    return images
+
+
+def scale(stamp):
+    """Light brought to 0 to 1 by an asinh of the bands' mean, the ratios between bands kept."""
+    mean = np.maximum(stamp.mean(axis=-1, keepdims=True), 1e-6)
+    scaled = stamp * (np.arcsinh(mean / SOFTENING) / np.arcsinh(WHITE / SOFTENING) / mean)
+    return scaled / np.maximum(scaled.max(axis=-1, keepdims=True), 1)
+
+
+def _shares(colour):
+    """Flux in each band over the bands' mean, of light of a colour in dex."""
+    flux = 10 ** (BANDS * colour)
+    return flux / flux.mean()
+
+
+@functools.cache
+def _profiles(psf):
+    """Galsim's profiles of a galaxy whose disc has a half-light radius of 1, and curves of growth.
+
+    Returns:
+        (bulge, disc, point spread function, radii, shares of the bulge's and of the disc's light in them).
+    """
+    import galsim
+
+    # Errors by these are below 2e-4 of the peak; stamps of 4096 pixels need the larger transforms.
+    precision = galsim.GSParams(folding_threshold=1e-2, maxk_threshold=5e-3, maximum_fft_size=2**16)
+    end = BULGE_END * BULGE_RADIUS
+    bulge = galsim.Sersic(4, half_light_radius=BULGE_RADIUS, trunc=end, gsparams=precision)
+    disc = galsim.Exponential(half_light_radius=1, gsparams=precision)
+    # A narrower point spread function would not show, and take long.
+    blur = galsim.Gaussian(fwhm=max(psf, 0.2), gsparams=precision)
+    radii = np.linspace(0, end, 400)
+    growth = np.array([bulge.calculateIntegratedFlux(radius) for radius in radii])
+    bulge_growth = growth / growth[-1]  # galsim's is that of the profile without an end
+    disc_growth = 1 - (1 + radii / disc.scale_radius) * np.exp(-radii / disc.scale_radius)
+    return bulge, disc, blur, radii, bulge_growth, disc_growth
+
+
+def _blocks(config):
+    size = max(1, min(BLOCK, BLOCK_PIXELS // (config.image_size**2 * config.bands)))
+    spans = [(start, min(start + size, config.count)) for start in range(0, config.count, size)]
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = min(config.workers or available, len(spans))
+    if workers == 1:
+        for span in spans:
+            yield draw(config, *span)
+        return
+    # Started anew, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow)
+    try:
+        ahead = deque()
+        for span in spans:
+            ahead.append(pool.submit(draw, config, *span))
+            if len(ahead) > 2 * workers:  # bounds the memory, where blocks are used slower than drawn
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _follow():
+    """Has a worker leave the keyboard's interrupt to its parent, and end if the parent was killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

@@ -1,0 +1,1 @@
+"""The latent space: codes, walks, priors and its layout in a plane."""

@@ -1,0 +1,1 @@
+"""Encoder and decoder stacks, a module for each network."""

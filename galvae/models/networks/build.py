@@ -1,0 +1,54 @@
+"""Encoder and decoder stacks: images to features, codes to logits; nothing of losses.
+
+A network is a pair of functions, listed in NETWORKS by the name that `network.name` takes. Both receive the
+network's section of the configuration, and the decoder undoes the encoder's change of size exactly, odd
+sizes included.
+"""
+
+from galvae.errors import GalvaeError
+from galvae.models.networks.conv import conv_decoder, conv_encoder
+from galvae.models.networks.dcgan import dcgan_decoder, dcgan_encoder
+from galvae.models.networks.slim import slim_decoder, slim_encoder
+
+SMALLEST_SIDE = 8
+NETWORKS = {
+    "conv": (conv_encoder, conv_decoder),
+    "dcgan": (dcgan_encoder, dcgan_decoder),
+    "slim": (slim_encoder, slim_decoder),
+}
+
+
+def build_encoder(image_shape, network, name="encoder"):
+    """Stack that turns images into one vector of features each.
+
+    Args:
+        image_shape: (H, W, C) of its input.
+        network: the network's configuration.
+        name: of the stack and the start of its layers' names.
+
+    Returns:
+        keras.Sequential, (B, H, W, C) -> (B, features).
+
+    Raises:
+        GalvaeError: if the network cannot take images of this size.
+    """
+    if min(image_shape[:2]) < SMALLEST_SIDE:
+        raise GalvaeError(
+            f"image size: too small for network {network.name}; expected sides of at least {SMALLEST_SIDE} "
+            f"pixels, received {image_shape[0]}x{image_shape[1]}"
+        )
+    return NETWORKS[network.name][0](image_shape, network, name)
+
+
+def build_decoder(code_dim, image_shape, network):
+    """Stack that turns codes into the logits of images.
+
+    Args:
+        code_dim: length of its input vectors.
+        image_shape: (H, W, C) of its output.
+        network: the network's configuration.
+
+    Returns:
+        keras.Sequential, (B, code_dim) -> (B, H, W, C), whose last layer with a bias is `decoder_image`.
+    """
+    return NETWORKS[network.name][1](code_dim, image_shape, network)

@@ -1,0 +1,1 @@
+"""Run directories: what training writes and every later command reads."""

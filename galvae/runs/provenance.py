@@ -1,0 +1,62 @@
+"""What a run depends on besides its configuration: command line, versions, machine."""
+
+import dataclasses
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from galvae import __version__
+from galvae.config.check import flat
+
+PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
+# Of environment.json, what must be equal for the same arithmetic.
+IDENTICAL = ("galvae", "git_commit", "packages", "backend", "kind", "name", "count", "precision", "threads")
+
+
+def environment(config, device):
+    """What a run depends on besides its configuration: command line, versions, machine."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "command_line": ["galvae", "train", *sys.argv[1:]],
+        "galvae": __version__,
+        "git_commit": _git_commit(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": versions,
+        **dataclasses.asdict(device),
+        "seed": config.seed,
+    }
+
+
+def _git_commit():
+    """Commit of the checkout that galvae runs from, or None when it is installed otherwise."""
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def differences(then, now):
+    """What two environments differ in, as far as arithmetic may depend on it.
+
+    Args:
+        then, now: as `environment` gives them.
+
+    Returns:
+        list of texts such as "threads 2 -> 4".
+    """
+    before, after = (flat({name: values.get(name) for name in IDENTICAL}) for values in (then, now))
+    return [
+        f"{name} {before.get(name)} -> {value}" for name, value in after.items() if before.get(name) != value
+    ]

@@ -1,0 +1,1 @@
+"""The operating system: whole files, untrusted files, signals."""

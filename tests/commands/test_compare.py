@@ -1,0 +1,300 @@
+"""galvae compare end to end, on a sweep of small models that is trained once."""
+
+import csv
+import json
+import logging
+import os
+import re
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from conftest import SMALL, blobs
+
+from galvae.cli.main import main
+from galvae.runs.directory import Run
+
+FILES = {"runs.csv", "runs.md", "samples.png", "samples.npz", "loss.png", "rate_distortion.png"}
+JOBS = ["0_files_ae_z2", "1_files_ae_z4", "2_files_vae_z2", "3_files_vae_z4"]
+
+
+def train(folder, *overrides):
+    """Trains in a folder, outside of any test's capture."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        with pytest.raises(SystemExit) as stop:
+            main(["train", *map(str, overrides), "epochs=1"])
+    for handler in logging.getLogger().handlers[:]:
+        if type(handler) in (logging.StreamHandler, logging.FileHandler):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+    assert stop.value.code == 0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A sweep over two models and two numbers of latent dimensions."""
+    folder = tmp_path_factory.mktemp("compare")
+    np.save(folder / "blobs.npy", blobs(60, 16))
+    data = ("dataset=files", f"dataset.path={folder / 'blobs.npy'}", *SMALL)
+    train(folder, *data, "-m", "model=ae,vae", "latent_dim=2,4", f"hydra.sweep.dir={folder / 'sweep'}")
+    return folder / "sweep"
+
+
+@pytest.fixture
+def sweep(trained, tmp_path):
+    """A copy of the sweep that a test may change."""
+    return shutil.copytree(trained, tmp_path / "sweep")
+
+
+def table(folder):
+    """The rows of runs.csv."""
+    with open(folder / "runs.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def warnings(err):
+    return [line for line in err.splitlines() if not line.startswith("val_loss cannot be compared")]
+
+
+def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
+    status, out, err = galvae("compare", f"runs={sweep}", "n=10", "seed=5")
+    assert status == 0, err
+    assert err == (
+        "val_loss cannot be compared between runs that differ in model.name; val_reconstruction and val_kl can\n"
+    )
+    folder = sweep / "compare"
+    assert out.splitlines()[-1] == str(folder)
+    assert {file.name for file in folder.iterdir()} == FILES | {"compare.log"}
+
+    rows = table(folder)
+    assert [row["run"] for row in rows] == JOBS
+    assert list(rows[0])[:4] == ["run", "latent_dim", "model.name", "beta.name"]
+    assert list(rows[0])[4] == "status"  # nothing else differs
+    for row in rows:
+        run = Run.open(sweep / row["run"])
+        metrics = json.loads((run.path / "metrics.json").read_text())
+        assert int(row["latent_dim"]) == run.config.latent_dim
+        assert (row["model.name"], row["beta.name"]) == (run.config.model.name, run.config.beta.name)
+        assert row["status"] == "finished"
+        unused = metrics.pop("dead_dimensions")
+        assert metrics["active_units"] == run.config.latent_dim - len(unused)
+        assert {name: row[name] for name in metrics} == {name: str(value) for name, value in metrics.items()}
+        assert (row["val_kl"] == "") == (run.config.model.name == "ae")
+        model, _ = run.load_model()
+        assert int(row["parameters"]) == model.count_params()
+        data = run.load_dataset()
+        mean, _ = model.encode(data.images[data.split("val")])
+        assert int(row["active_units"]) == (np.var(mean, axis=0) > 0.01).sum()
+
+    with np.load(folder / "samples.npz") as stored:
+        assert stored["runs"].tolist() == JOBS
+        noise = np.random.default_rng(5).standard_normal((10, 4))
+        np.testing.assert_array_equal(stored["noise"], noise)
+        np.testing.assert_allclose(stored["codes_3"], noise, rtol=1e-6)
+        np.testing.assert_array_equal(stored["codes_2"], stored["codes_3"][:, :2])
+        for index, name in enumerate(JOBS):
+            model, _ = Run.open(sweep / name).load_model()
+            np.testing.assert_allclose(
+                stored[f"codes_{index}"], model.from_noise(noise[:, : model.latent_dim])
+            )
+            np.testing.assert_allclose(
+                stored[f"images_{index}"], model.decode(stored[f"codes_{index}"]), atol=1e-5
+            )
+
+
+def test_the_markdown_table_is_the_csv_rounded(galvae, sweep):
+    _, out, _ = galvae("compare", f"runs={sweep}", "n=1")
+    text = (sweep / "compare" / "runs.md").read_text()
+    assert out == text + f"{sweep / 'compare'}\n"
+    header, rule, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines())
+    assert all(re.fullmatch(r"-+:?", cell) for cell in rule)
+    rows = table(sweep / "compare")
+    assert header == list(rows[0])
+    for row, cells in zip(rows, lines, strict=True):
+        for name, cell in zip(header, cells, strict=True):
+            if name in ("run", "status") or cell == "":
+                assert cell == row[name]
+            elif name.startswith("val_") or name in ("seconds", "images_per_second"):
+                assert float(cell) == pytest.approx(float(row[name]), rel=6e-4)
+
+
+def test_temperature_scales_and_the_seed_draws(galvae, sweep):
+    run = sweep / JOBS[3]
+
+    def codes(*overrides):
+        status, out, err = galvae("compare", f"runs={run}", "n=3", *overrides)
+        assert status == 0, err
+        with np.load(f"{out.splitlines()[-1]}/samples.npz") as stored:
+            return stored["codes_0"]
+
+    cold = codes()
+    np.testing.assert_allclose(codes("temperature=2"), 2 * cold, rtol=1e-6)
+    assert not np.array_equal(codes("seed=1"), cold)
+    assert sorted(path.name for path in run.glob("compare*")) == ["compare", "compare-2", "compare-3"]
+
+
+def test_a_list_and_a_single_run(galvae, sweep, tmp_path):
+    status, out, err = galvae("compare", f"runs=[{sweep / JOBS[3]},{sweep / JOBS[2]}]", "n=2", "format=pdf")
+    assert (status, err) == (0, "")
+    folder = tmp_path / out.splitlines()[-1]
+    assert folder.parent == tmp_path / "outputs" / "compare"
+    assert {file.name for file in folder.iterdir()} == {name.replace("png", "pdf") for name in FILES}
+    assert [row["run"] for row in table(folder)] == [JOBS[3], JOBS[2]]
+
+    status, out, err = galvae("compare", f"runs={sweep / JOBS[0]}", "n=2")
+    assert status == 0
+    assert err == "no rate-distortion curve: it takes a run with a KL divergence\n"
+    folder = sweep / JOBS[0] / "compare"
+    assert {file.name for file in folder.iterdir()} == (FILES | {"compare.log"}) - {"rate_distortion.png"}
+    assert list(table(folder)[0])[:3] == ["run", "latent_dim", "status"]
+
+
+def test_runs_that_failed_are_listed_and_drawn_as_far_as_they_came(galvae, sweep):
+    (sweep / JOBS[0] / "config.yaml").write_text("latent_dim: nix")
+    shutil.rmtree(sweep / JOBS[1] / "checkpoints")
+    (sweep / JOBS[1] / "metrics.json").write_text('{"status": "failed"}')
+    (sweep / JOBS[2] / "metrics.json").write_text('{"status": "diverged"}')
+    (sweep / JOBS[3] / "metrics.json").write_text("{")
+    status, _, err = galvae("compare", f"runs={sweep}", "n=2")
+    assert status == 0, err
+    unreadable, failed, diverged, unfinished = warnings(err)
+    assert unreadable.startswith(f"a run is left out: {sweep / JOBS[0]}/config.yaml: ")
+    assert failed.startswith(f"{JOBS[1]} (failed) is not drawn: run: ")
+    assert diverged == f"{JOBS[2]} (diverged): its best epoch of 1 so far is drawn"
+    assert unfinished == f"{JOBS[3]} (unfinished): its best epoch of 1 so far is drawn"
+    rows = table(sweep / "compare")
+    assert [row["status"] for row in rows] == ["unreadable", "failed", "diverged", "unfinished"]
+    assert [row["epochs"] for row in rows] == ["", "", "1", "1"]
+    assert [row["latent_dim"] for row in rows] == ["", "4", "2", "4"]
+    (history,) = csv.DictReader((sweep / JOBS[3] / "history.csv").read_text().splitlines())
+    assert rows[3]["val_loss"] == history["val_loss"]
+    with np.load(sweep / "compare" / "samples.npz") as stored:
+        assert stored["runs"].tolist() == JOBS[2:]
+
+
+def test_without_any_checkpoint_the_table_remains(galvae, sweep):
+    for job in JOBS:
+        shutil.rmtree(sweep / job / "checkpoints")
+        (sweep / job / "metrics.json").write_text('{"status": "failed"}')
+    status, _, err = galvae("compare", f"runs={sweep}")
+    assert status == 0
+    assert {file.name for file in (sweep / "compare").iterdir()} == {"runs.csv", "runs.md", "compare.log"}
+
+
+def test_a_picture_that_would_be_too_large_shows_fewer_samples(galvae, sweep, monkeypatch):
+    from galvae.commands import compare
+
+    monkeypatch.setattr(compare, "LARGEST", 2 * 16 * 16 * 6)
+    runs = f"runs=[{sweep / JOBS[3]},{sweep / JOBS[2]}]"
+    status, out, err = galvae("compare", runs, "n=9")
+    assert (status, err) == (0, "the picture shows the first 4 of 9 samples of each run\n")
+    with np.load(f"{out.splitlines()[-1]}/samples.npz") as stored:
+        assert len(stored["images_1"]) == 9
+
+
+@pytest.mark.parametrize("name", ["it's a (sweep) [x], =ü $y"])
+def test_a_sweep_may_have_an_odd_name(name, galvae, sweep, tmp_path):
+    for job in JOBS[:3]:
+        shutil.rmtree(sweep / job)
+    sweep.rename(tmp_path / name)
+    status, out, err = galvae("compare", f"runs={name}", "n=1")
+    assert status == 0, err
+    assert out.splitlines()[-1] == str(tmp_path / name / "compare")
+
+
+BAD_RUNS = {
+    "nothing": ("nix", "nix: expected a run's or a sweep's directory; received no directory"),
+    "a file": ("file", "file: expected a run's or a sweep's directory; received no directory"),
+    "no runs": ("empty", "empty: expected a run's or a sweep's directory; received a directory without runs"),
+    "no runs, oddly named": ("it's (empty)", "received a directory without runs"),
+    "an empty list": ("[]", "runs: expected a sweep's directory or a list of runs, received an empty list"),
+    "a list with a bad run": ("[sweep/3_files_vae_z4,nix]", "nix: expected a run's or a sweep's directory"),
+    "the same run twice": ("[sweep/3_files_vae_z4,sweep]", "expected each run once, received"),
+    "an unreadable run": (
+        "broken/0_run",
+        "broken/0_run/config.yaml: configuration: expected keys and values",
+    ),
+    "only unreadable runs": ("broken", "none of 2 runs can be read: "),
+    "no latest": ("latest", "runs=latest: expected a finished run, received none in"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RUNS)
+def test_bad_runs_are_one_line_and_leave_nothing(case, galvae, sweep, tmp_path):
+    for name in ("empty", "it's (empty)", "broken/0_run", "broken/1_run"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "file").touch()
+    for job in ("0_run", "1_run"):
+        (tmp_path / "broken" / job / "config.yaml").write_text("nix")
+    before = sorted(tmp_path.rglob("*"))
+    runs, message = BAD_RUNS[case]
+    status, _, err = galvae("compare", f"runs={runs}")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert message in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_dataset_that_has_moved_is_one_line(galvae, sweep, trained, tmp_path):
+    data = trained.parent / "blobs.npy"
+    moved = tmp_path / "moved.npy"
+    data.rename(moved)
+    try:
+        before = sorted(tmp_path.rglob("*"))
+        status, _, err = galvae("compare", f"runs=[{sweep / JOBS[2]}]")
+        assert status == 2
+        assert "say where to with dataset.path=" in err
+        assert len(err.splitlines()) == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        # Among others that are there, it is left out.
+        other = tmp_path / "other"
+        shutil.copytree(sweep / JOBS[3], other)
+        config = other / "config.yaml"
+        config.write_text(config.read_text().replace(str(data), str(moved)))
+        status, out, err = galvae("compare", f"runs=[{sweep / JOBS[2]},{other}]", "n=1", "hydra.run.dir=both")
+        assert status == 0, err
+        assert f"{JOBS[2]} is not drawn: dataset.path: {data}: not there" in err
+        with np.load(tmp_path / "both" / "samples.npz") as stored:
+            assert list(stored["runs"]) == ["other"]
+        assert galvae("compare", f"runs=[{sweep / JOBS[2]}]", f"dataset.path={moved}", "n=1")[0] == 0
+    finally:
+        moved.rename(data)
+
+
+def test_sweeps_of_comparisons(galvae, sweep, tmp_path):
+    run = sweep / JOBS[3]
+    status, _, err = galvae("compare", "-m", f"runs={run}", "n=1,2")
+    assert status == 0, err
+    for job in ("0", "1"):
+        assert (run / "compare" / job / "runs.md").is_file()
+    status, _, err = galvae("compare", "-m", f"runs={run},{sweep / JOBS[2]}", "n=1")
+    assert status == 0, err
+    (folder,) = (tmp_path / "outputs" / "multirun").iterdir()
+    assert [table(folder / job)[0]["run"] for job in ("0", "1")] == [JOBS[3], JOBS[2]]
+    before = sorted(os.listdir(tmp_path))
+    status, _, err = galvae("compare", "-m", "runs=nix", "n=1,2")
+    assert status == 2
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_conditional_runs_are_told_the_conditions_of_the_same_galaxies(galvae, tmp_path):
+    with h5py.File(tmp_path / "cosmos.h5", "w") as file:
+        file["images"] = (blobs(60, 18, bands=1)[..., 0] / 255).astype(np.float32)
+        file["redshifts"] = np.linspace(0.1, 2, 60)
+    data = ("dataset=cosmos", f"dataset.path={tmp_path / 'cosmos.h5'}", *SMALL)
+    where = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    train(tmp_path, *data, "-m", "model=cvae2", "latent_dim=2", "dataset.image_size=16,18", where)
+    status, _, err = galvae("compare", "runs=sweep", "n=4", "seed=2")
+    assert status == 0, err
+    assert err == "losses cannot be compared between runs that differ in dataset.image_size\n"
+    run = Run.open(tmp_path / "sweep" / "1_cosmos_cvae2_z2")
+    model, _ = run.load_model()
+    data = run.load_dataset()
+    with np.load(tmp_path / "sweep" / "compare" / "samples.npz") as stored:
+        np.testing.assert_array_equal(stored["condition_0"], stored["condition_1"])
+        assert np.isin(stored["condition_1"], data.condition[data.split("train")]).all()
+        assert stored["images_0"].shape == (4, 16, 16, 1)
+        images = model.decode(stored["codes_1"], stored["condition_1"])
+        np.testing.assert_allclose(stored["images_1"], images, atol=1e-5)

@@ -1,0 +1,157 @@
+"""The default run, whole: does it learn galaxies?"""
+
+import numpy as np
+import pytest
+
+from galvae.runs.directory import Run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    from galvae.cli.main import main
+
+    folder = tmp_path_factory.mktemp("default") / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", f"hydra.run.dir={folder}"])
+    assert stop.value.code == 0
+    return Run.open(folder)
+
+
+def colour(images):
+    """Logarithm of the ratio of red to blue light of each image."""
+    light = images.sum(axis=(1, 2))
+    return np.log(light[:, 0] / light[:, 2])
+
+
+def shapes(images):
+    """Size (pixels), ellipticity and position angle (degrees) of each image from its second moments."""
+    light = images.mean(axis=-1)
+    light = np.clip(light - np.quantile(light, 0.75, axis=(1, 2), keepdims=True), 0, None)
+    light /= light.sum(axis=(1, 2), keepdims=True)
+    y, x = np.mgrid[: light.shape[1], : light.shape[2]].astype(float)
+    x = x - (light * x).sum((1, 2))[:, None, None]
+    y = y - (light * y).sum((1, 2))[:, None, None]
+    xx, yy, xy = ((light * product).sum((1, 2)) for product in (x * x, y * y, x * y))
+    return (
+        np.sqrt(xx + yy),
+        np.hypot(xx - yy, 2 * xy) / (xx + yy),
+        0.5 * np.degrees(np.arctan2(2 * xy, xx - yy)),
+    )
+
+
+def test_reconstructions_beat_principal_components_of_as_many_dimensions(run):
+    from galvae.latent.codes import decode_codes, encode_dataset
+
+    # A linear code of eight dimensions, from turned and flipped training images, is what must be beaten.
+    data = run.load_dataset()
+    model, _ = run.load_model()
+    indices = data.split("test")
+    test = data.to_unit(data.images[indices])
+    train = data.to_unit(data.images[data.split("train")])
+    turned = [np.rot90(train, k, axes=(1, 2)) for k in range(4)]
+    turned += [image[:, :, ::-1] for image in turned]
+    flat = np.concatenate(turned).reshape(-1, test[0].size)
+    mean = flat.mean(axis=0)
+    _, vectors = np.linalg.eigh((flat - mean).T @ (flat - mean))
+    basis = vectors[:, -8:]
+    residual = test.reshape(len(test), -1) - mean
+    linear = ((residual - residual @ basis @ basis.T) ** 2).mean()
+    decoded = decode_codes(model, encode_dataset(model, data, indices)[0])
+    assert ((decoded - test) ** 2).mean() < linear
+
+
+def test_samples_have_the_colours_sizes_and_angles_of_galaxies(run):
+    from galvae.latent.codes import decode_codes
+
+    data = run.load_dataset()
+    model, _ = run.load_model()
+    real = data.to_unit(data.images[:])
+    generated = decode_codes(model, model.draw_codes(len(real), seed=1))
+    # Means agree and spreads are of the same order: neither one average galaxy nor noise.
+    assert generated.mean() == pytest.approx(real.mean(), rel=0.2)
+    for measure in (colour, lambda images: np.log(images.mean(axis=(1, 2, 3)))):
+        assert 0.4 < measure(generated).std() / measure(real).std() < 1.6
+    sizes, ellipticities, angles = shapes(generated)
+    real_sizes, real_ellipticities, _ = shapes(real)
+    assert np.median(sizes) == pytest.approx(np.median(real_sizes), rel=0.3)
+    assert ellipticities.std() > 0.4 * real_ellipticities.std()
+    counts = np.histogram(angles, bins=6, range=(-90, 90))[0]
+    assert counts.min() > 0.4 * len(angles) / 6
+
+
+def test_no_latent_dimension_of_eight_is_idle(run):
+    from galvae.latent.codes import encode_dataset
+    from galvae.latent.information import information
+
+    data = run.load_dataset()
+    model, _ = run.load_model()
+    told = information(*encode_dataset(model, data, data.split("train")))
+    assert (told > 0.1).sum() >= 6
+
+
+@pytest.fixture(scope="module")
+def redshift_run(tmp_path_factory):
+    """cvae2 on 3,000 simulated galaxies whose size, flux and colour follow their redshift."""
+    from galvae.cli.main import main
+
+    folder = tmp_path_factory.mktemp("redshift") / "run"
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "experiment=simulated_recommended", f"hydra.run.dir={folder}"])
+    assert stop.value.code == 0
+    return Run.open(folder)
+
+
+def test_generated_galaxies_follow_the_redshift_that_was_asked_for(redshift_run):
+    from galvae.latent.codes import decode_codes
+
+    data = redshift_run.load_dataset()
+    model, _ = redshift_run.load_model()
+    redshift = data.condition[:, 0]
+    measured = {}
+    for asked in (0.2, 0.6, 1.0):
+        near = np.flatnonzero(np.abs(redshift - asked) < 0.05)
+        real = data.to_unit(data.images[near])
+        condition = np.full((300, 1), asked, np.float32)
+        generated = decode_codes(model, model.draw_codes(300, seed=2), condition)
+        for name, images in (("real", real), ("generated", generated)):
+            measured[name, asked] = above_sky(images)
+    lines = []
+    for (name, asked), found in measured.items():
+        numbers = "  ".join(f"{key} {v.mean():.4f} +- {v.std():.4f}" for key, v in found.items())
+        lines.append(f"redshift {asked} {name:9} {numbers}")
+    print("\n".join(lines))
+    for asked in (0.2, 0.6, 1.0):
+        real, generated = measured["real", asked], measured["generated", asked]
+        for key in real:
+            # The means agree within half of the real galaxies' own scatter, and scatter there is.
+            assert abs(generated[key].mean() - real[key].mean()) < 0.5 * real[key].std(), (key, asked)
+            assert generated[key].std() > 0.4 * real[key].std(), (key, asked)
+    for key, sign in (("size", -1), ("colour", 1), ("light", -1)):
+        means = [measured["generated", asked][key].mean() for asked in (0.2, 0.6, 1.0)]
+        assert np.all(sign * np.diff(means) > 0), key
+
+
+def above_sky(images):
+    """Logarithms of size (pixels), red to blue, and light of each image, from its pixels above the noise.
+
+    Logarithms, because sizes and brightnesses are spread over factors.
+    """
+    images = images - np.median(images, axis=(1, 2), keepdims=True)
+    brightness = images.mean(axis=-1)
+    seen = brightness > 0.05  # five times the noise of a band
+    images, seen = images[seen.sum(axis=(1, 2)) >= 12], seen[seen.sum(axis=(1, 2)) >= 12]
+    light = images.mean(axis=-1) * seen
+    total = light.sum(axis=(1, 2))
+    y, x = np.mgrid[: light.shape[1], : light.shape[2]].astype(float)
+    spread = 0
+    for axis in (x, y):
+        centre = (light * axis).sum((1, 2)) / total
+        spread = spread + (light * (axis - centre[:, None, None]) ** 2).sum((1, 2)) / total
+    red, blue = ((images[..., band] * seen).sum((1, 2)) for band in (0, 2))
+    return {
+        "size": 0.5 * np.log(spread),
+        "colour": np.log(np.maximum(red, 1e-3) / np.maximum(blue, 1e-3)),
+        "light": np.log(total),
+    }

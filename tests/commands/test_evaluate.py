@@ -1,0 +1,165 @@
+"""galvae evaluate: what it leaves, against the run's own history and a second way of computing."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from galvae.runs.directory import Run
+
+
+def evaluate(galvae, run, folder, *overrides):
+    status, out, err = galvae(
+        "evaluate", f"run={run}", f"hydra.run.dir={folder}", "bootstrap=100", *overrides
+    )
+    assert status == 0, err
+    assert out.splitlines()[-1] == str(folder)
+    report = json.loads((folder / "metrics.json").read_text())
+    return report, Table.read(folder / "galaxies.ecsv"), out
+
+
+def test_every_galaxy_of_a_split_is_scored(galvae, trained, tmp_path):
+    run = Run.open(trained("vae"))
+    report, table, out = evaluate(galvae, run.path, tmp_path / "e", "split=val")
+    data = run.load_dataset()
+    indices = data.split("val")
+    np.testing.assert_array_equal(table["index"], indices)
+    assert set(table["split"]) == {"val"}
+    assert list(table["id"]) == [f"G{index:03d}" for index in indices]
+    np.testing.assert_array_equal(table["ra"], data.catalogue["ra"][indices])
+    assert list(table["class"]) == [["spiral", "merger", "elliptical"][index % 3] for index in indices]
+    np.testing.assert_array_equal(table["redshift"], data.condition[indices, 0])
+    # Scores and codes are the model's own.
+    model, _ = run.load_model()
+    mean, log_variance = (np.asarray(part) for part in model.encode(data.images[indices]))
+    np.testing.assert_allclose([table[f"code_{axis}"] for axis in range(3)], mean.T, atol=1e-5)
+    np.testing.assert_allclose(table["code_error_1"], np.exp(0.5 * log_variance[:, 1]), rtol=1e-4)
+    decoded = np.asarray(model.decode(mean))
+    error = ((decoded - data.to_unit(data.images[indices])) ** 2).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(table["mse"], error, rtol=1e-4)
+    # The summary is that of the table, the objective that of training's validation, but for the noise of six
+    # codes and, where training multiplied in bfloat16, for its rounding.
+    scores = report["scores"]
+    assert scores["mse"]["mean"] == pytest.approx(error.mean(), rel=1e-4)
+    assert scores["mse"]["low"] <= scores["mse"]["mean"] <= scores["mse"]["high"]
+    history = json.loads((run.path / "metrics.json").read_text())
+    assert scores["loss"]["mean"] == pytest.approx(history["val_loss"], rel=0.4)
+    assert scores["kl"]["mean"] == pytest.approx(history["val_kl"], rel=0.03)
+    assert sum(report["kl_per_dimension"]) == pytest.approx(scores["kl"]["mean"], rel=1e-5)
+    assert report["active_units"] == (mean.var(axis=0) > 0.01).sum()
+    assert (report["galaxies"], report["split"], report["epoch"]) == (6, "val", history["best_epoch"])
+    assert "6 galaxies of the split val" in out
+
+
+def test_figures_are_drawn_in_the_format_that_was_asked_for(galvae, trained, tmp_path):
+    evaluate(galvae, trained("vae"), tmp_path / "e", "format=pdf", "image_map=hot", "class_map=jet", "n=9")
+    found = {path.name for path in (tmp_path / "e").iterdir() if path.suffix == ".pdf"}
+    assert found == {f"{name}.pdf" for name in ("loss", "latent", "information", "pairs", "reconstructions")}
+    for name in found:
+        assert (tmp_path / "e" / name).read_bytes().startswith(b"%PDF")
+
+
+def test_the_best_and_the_worst_are_among_those_drawn(galvae, trained, tmp_path):
+    _, table, _ = evaluate(galvae, trained("vae"), tmp_path / "e", "split=all", "n=12")
+    with np.load(tmp_path / "e" / "reconstructions.npz") as shown:
+        error = shown["mse"]
+        assert len(shown["indices"]) == 12
+        assert len(set(shown["indices"])) == 12
+        np.testing.assert_allclose(
+            ((shown["originals"] - shown["decoded"]) ** 2).mean(axis=(1, 2, 3)), error, rtol=1e-3
+        )
+    ordered = np.sort(table["mse"])
+    np.testing.assert_allclose(np.sort(error[:4]), ordered[:4])
+    np.testing.assert_allclose(np.sort(error[-4:]), ordered[-4:])
+    assert (error[4:8] > ordered[3]).all() and (error[4:8] < ordered[-4]).all()
+
+
+@pytest.mark.parametrize("model", ["cvae2", "fancy_cvae"])
+def test_conditional_models_are_asked_what_redshift_they_see(model, galvae, trained, tmp_path):
+    report, table, out = evaluate(galvae, trained(model), tmp_path / "e", "split=all", "condition_grid=5")
+    assert len(table) == 58  # two galaxies have no redshift
+    predicted = report["predictions"]["redshift"]
+    assert predicted["galaxies"] == 58
+    error = table["predicted_redshift"] - table["redshift"]
+    assert predicted["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
+    assert (tmp_path / "e" / "predicted_redshift.png").is_file()
+    if model == "cvae2":
+        data = Run.open(trained(model)).load_dataset()
+        train = data.condition[data.split("train"), 0]
+        assert train.min() <= table["predicted_redshift"].min()
+        assert table["predicted_redshift"].max() <= train.max()
+        assert "minimum over 5 values" in report["predictions"]["how"]
+        report, table, _ = evaluate(galvae, trained(model), tmp_path / "none", "condition_grid=0")
+        assert "predictions" not in report and "predicted_redshift" not in table.colnames
+    else:
+        assert report["predictions"]["how"] == "from the image"
+    assert "predicted redshift: rmse" in out
+
+
+def test_a_plain_autoencoder_has_variances_in_place_of_divergences(galvae, trained, tmp_path):
+    report, table, _ = evaluate(galvae, trained("ae"), tmp_path / "e", "split=all")
+    codes = np.array([table[f"code_{axis}"] for axis in range(3)])
+    np.testing.assert_allclose(report["variance_per_dimension"], codes.var(axis=1), rtol=1e-3)
+    assert "kl" not in report["scores"] and "code_error_0" not in table.colnames
+
+
+def test_one_latent_dimension_and_few_galaxies_without_classes(galvae, small_files, tmp_path):
+    galvae("train", *small_files, "latent_dim=1", "dataset.split=[0.94,0.03,0.03]", "hydra.run.dir=run")
+    report, table, _ = evaluate(galvae, tmp_path / "run", tmp_path / "e")
+    assert len(table) == 2 and "class" not in table.colnames
+    assert not (tmp_path / "e" / "pairs.png").exists()
+    assert (tmp_path / "e" / "reconstructions.png").is_file()
+
+
+BAD = {
+    "no such split": (["split=both"], "split: expected train or val or test or all, received 'both'"),
+    "no such colour": (["colour=mass"], "colour: expected class or redshift or"),
+    "too many different texts": (["colour=id"], "at most 30 different texts, received"),
+    "a key of another dataset": (["dataset.archive=/tmp"], "dataset.archive: expected none"),
+    "a format": (["format=jpg"], "format: expected png or pdf or svg"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_mistake_is_one_line_and_leaves_nothing(case, galvae, trained, tmp_path):
+    overrides, message = BAD[case]
+    status, _, err = galvae(
+        "evaluate", f"run={trained('vae')}", f"hydra.run.dir={tmp_path / 'e'}", "split=all", *overrides
+    )
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert message in err
+    assert not (tmp_path / "e").exists()
+
+
+def test_a_dataset_that_has_moved_is_named_and_can_be_pointed_at(galvae, small_files, tmp_path):
+    galvae("train", *small_files, "hydra.run.dir=run")
+    (tmp_path / "blobs.npy").rename(tmp_path / "moved.npy")
+    status, _, err = galvae("evaluate", "run=run")
+    assert status == 2
+    assert f"dataset.path: {tmp_path}/blobs.npy: not there" in err
+    assert "say where to with dataset.path=" in err
+    report, _, _ = evaluate(galvae, tmp_path / "run", tmp_path / "e", "dataset.path=moved.npy")
+    assert report["galaxies"] == 6
+    np.save(tmp_path / "other.npy", np.load(tmp_path / "moved.npy")[:50])
+    status, _, err = galvae("evaluate", "run=run", "dataset.path=other.npy")
+    assert status == 2
+    assert "expected the images and the split" in err and ", 50 of shape [16, 16, 3]; has the source" in err
+
+
+def test_the_same_seed_gives_the_same_files(galvae, trained, tmp_path):
+    for name in ("a", "b"):
+        evaluate(galvae, trained("vae"), tmp_path / name, "split=all", "format=svg")
+    for path in (tmp_path / "a").iterdir():
+        if path.suffix in (".svg", ".ecsv", ".json"):
+            assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_sweeps_of_evaluate(galvae, small_files, tmp_path):
+    galvae("train", *small_files, "hydra.run.dir=run")
+    status, _, err = galvae("evaluate", "-m", "run=run", "split=val,test", "bootstrap=100")
+    assert status == 0, err
+    for job, split in (("0", "val"), ("1", "test")):
+        report = json.loads((tmp_path / "run" / "evaluate" / job / "metrics.json").read_text())
+        assert report["split"] == split

@@ -1,0 +1,199 @@
+import math
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from galvae.cli.help import CONF
+from galvae.config.check import plain, read_config, typed, write_config
+from galvae.config.fields import absolute
+from galvae.config.registry import COMMANDS, GROUPS
+from galvae.config.train import TrainCommand
+from galvae.errors import GalvaeError
+
+
+def composed(command, *overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
+
+
+def command(*overrides):
+    return typed(TrainCommand, composed("train", *overrides))
+
+
+def train(*overrides):
+    return command(*overrides).run
+
+
+def test_defaults_of_train_are_those_that_the_readme_promises():
+    config = train()
+    assert (config.dataset.name, config.model.name, config.network.name) == ("hdf", "vae", "conv")
+    assert (config.latent_dim, config.beta.name, config.beta.value) == (8, "constant", 1.0)
+    assert (config.epochs, config.batch) == (300, 128)
+    assert config.dataset.split == [0.8, 0.1, 0.1]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_choice_of_a_group_has_a_file_and_composes(group):
+    files = {file.stem for file in (CONF / group).glob("*.yaml")}
+    assert set(GROUPS[group]) <= files
+    given = {"files": ["dataset.path=x"], "per_epoch": ["beta.values=[0.5]"], "none": ["model=ae"]}
+    for choice in sorted(files):
+        config = train(f"{group}={choice}", *given.get(choice, []))
+        if group != "network":
+            assert getattr(config, group).name == choice
+
+
+def test_every_key_has_a_value_in_conf_and_the_other_way_round():
+    assert plain(command()) == {**composed("train"), "dataset": plain(command().dataset)}
+
+
+@pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
+def test_every_experiment_composes_and_opens_with_its_command(experiment):
+    text = (CONF / "experiment" / f"{experiment}.yaml").read_text()
+    assert f"# command   galvae train experiment={experiment}" in text
+    assert "# time " in text
+    assert "# expect " in text
+    train(f"experiment={experiment}")
+
+
+def test_the_blogs_experiment_has_the_blogs_settings_and_the_command_line_wins():
+    config = train("experiment=galaxy10_blog", "latent_dim=16")
+    assert (config.dataset.name, config.dataset.image_size, config.dataset.augment) == (
+        "galaxy10",
+        128,
+        False,
+    )
+    assert (config.latent_dim, config.epochs, config.batch, config.learning_rate) == (16, 300, 128, 1e-3)
+    assert (config.schedule.name, config.schedule.warmup) == ("constant", 0)
+    assert (config.reconstruction.loss, config.reconstruction.weight) == ("bce", 1)
+    assert (config.network.initializer, config.network.output_bias) == ("glorot", "zero")
+    assert (config.model.name, config.beta.value) == ("vae", 1)
+
+
+def test_beta_vae_has_its_own_beta_and_the_command_line_wins():
+    assert train("model=beta_vae").beta.value == 0.1
+    assert train("model=beta_vae", "beta=warmup").beta.value == 0.1
+    assert train("model=beta_vae", "beta.value=0.5").beta.value == 0.5
+
+
+def test_paths_are_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = train("dataset=galaxy10", "dataset.path=a/b.h5", "dataset.cache_dir=c")
+    assert config.dataset.path == str(tmp_path / "a" / "b.h5")
+    assert config.dataset.cache_dir == str(tmp_path / "c")
+    assert absolute("~/x").endswith("/x")
+    assert "~" not in absolute("~/x")
+
+
+def changed(key, value):
+    values = composed("train")
+    section = values
+    *path, last = key.split(".")
+    for name in path:
+        section = section[name]
+    section[last] = value
+    return values
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("epochs", 0, "epochs: expected integer, at least 1 and at most 1000000, received 0"),
+        ("epochs", 2.5, "epochs: expected integer, at least 1 and at most 1000000, received 2.5"),
+        ("epochs", "3", "received '3'"),
+        ("epochs", True, "received True"),
+        ("epochs", None, "received None"),
+        ("latent_dim", 0, "latent_dim: expected integer, at least 1 and at most 65536, received 0"),
+        ("latent_dim", 257, "expected at most 256"),
+        ("learning_rate", 0, "learning_rate: expected number, above 0, received 0"),
+        ("learning_rate", math.nan, "received nan"),
+        ("learning_rate", math.inf, "received inf"),
+        ("precision", "float16", "expected auto or float32 or bfloat16, received 'float16'"),
+        ("checkpoint.every", "often", "expected auto or a number"),
+        ("checkpoint.every", 0, "checkpoint.every: expected"),
+        ("dataset.split", [1, 0, 0], "dataset.split: expected list of numbers, above 0"),
+        ("dataset.split", [0.5, 0.3, 0.1], "sum to 1"),
+        ("dataset.split", "abc", "received 'abc'"),
+        ("dataset.image_size", 4, "dataset.image_size: expected integer, at least 8"),
+        ("dataset.image_size", None, "expected at most 512 pixels for hdf, received null"),
+        ("dataset.name", "nix", "dataset.name: expected hdf or galaxy10 or hst or"),
+        ("dataset", 3, "dataset: expected keys and values, received 3"),
+        ("network.filters", [], "at least one entry"),
+        ("network.filters", [32, "a"], "network.filters: expected list of integers"),
+        ("beta.value", -1.0, "beta.value: expected number, at least 0"),
+        ("beta.valeu", 1.0, "beta.valeu: unknown key; did you mean value?"),
+        ("latent", 3, "latent: unknown key; did you mean latent_dim?"),
+        ("latent_dim", "???", "latent_dim: missing; expected number of latent dimensions"),
+    ],
+)
+def test_mistakes_name_key_expectation_and_value(key, value, message):
+    with pytest.raises(GalvaeError) as error:
+        typed(TrainCommand, changed(key, value))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_integers_are_accepted_where_numbers_are():
+    assert typed(TrainCommand, changed("learning_rate", 1)).learning_rate == 1.0
+
+
+def test_ae_refuses_beta_and_the_others_need_it():
+    with pytest.raises(GalvaeError, match="received beta=warmup"):
+        train("model=ae", "beta=warmup")
+    with pytest.raises(GalvaeError, match="received none"):
+        train("model=vae", "beta=none")
+
+
+def test_config_survives_the_way_to_disk_and_back(tmp_path):
+    for overrides in (["model=ae"], ["beta=per_epoch", "beta.values=[0,1e-5]", "learning_rate=1e-4"]):
+        config = train(*overrides)
+        write_config(config, tmp_path / "config.yaml")
+        assert read_config(tmp_path / "config.yaml") == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &x 1\nb: *x\n", "an alias, an anchor or a tag"),
+        ("a: ${oc.env:HOME}\n", "an interpolation"),
+        ("a: !!python/object/apply:os.system ['true']\n", "an alias, an anchor or a tag"),
+        ("<<: {epochs: 3}\n", "the key '<<' twice, or merged"),
+        ("epochs: 3\nseed: 0\nepochs: 4\n", "the key 'epochs' twice"),
+        ("a: 2026-99-99\n", "not a configuration"),
+        ("a: " + "9" * 5000, "not a configuration"),
+        ("[" * 99_000, "more than 8 levels"),
+        ("{a: " * 24_000, "more than 8 levels"),
+        ('dataset: "a\\0b"\n', "expected keys and values, received 'a\\x00b'"),
+        ('"\\e[2J\\u202e": 1\n', r"\x1b[2J\u202e: unknown key"),
+        ("a: [1\n", "not a configuration"),
+        ("- 1\n", "expected keys and values"),
+        ("", "expected keys and values"),
+        ("a: 1\n", "a: unknown key"),
+        ("x" * 100_001, "100001 bytes, more than 100000"),
+        ("\ufeff\x00", "not a configuration"),
+    ],
+)
+def test_a_hostile_or_broken_config_is_one_line(tmp_path, text, message):
+    path = tmp_path / "config.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(GalvaeError) as error:
+        read_config(path)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_swapped_types_in_a_runs_config_are_refused(tmp_path):
+    values = plain(train())
+    for key, value in (("latent_dim", "8"), ("seed", True), ("epochs", 3.0), ("backend", 1)):
+        (tmp_path / "config.yaml").write_text(yaml.safe_dump({**values, key: value}))
+        with pytest.raises(GalvaeError, match=f"{key}: expected"):
+            read_config(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_primary_config(command):
+    assert (CONF / f"{command}.yaml").is_file()
+    assert COMMANDS[command].__doc__.endswith(".")

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from galvae.data.area_average import area_average
+from galvae.errors import GalvaeError
+
+
+def test_whole_factors_average_blocks():
+    images = np.random.default_rng(0).integers(0, 256, (3, 12, 12, 3), dtype=np.uint8)
+    for size, factor in ((6, 2), (4, 3), (1, 12)):
+        blocks = images.reshape(3, size, factor, size, factor, 3).mean(axis=(2, 4))
+        np.testing.assert_array_equal(area_average(images, size), np.floor(blocks + 0.5))
+
+
+def test_other_factors_keep_the_light_and_its_centre():
+    images = np.random.default_rng(0).uniform(size=(2, 10, 10, 1)).astype(np.float32)
+    small = area_average(images, 7)
+    assert small.shape == (2, 7, 7, 1)
+    np.testing.assert_allclose(small.mean(axis=(1, 2)), images.mean(axis=(1, 2)), rtol=1e-5)
+    # By hand along one axis: the first of 2 new pixels covers old pixel 0 and half of pixel 1.
+    column = np.array([1.0, 2.0, 6.0], np.float32)
+    image = np.broadcast_to(column[None, :, None, None], (1, 3, 3, 1))
+    np.testing.assert_allclose(area_average(image, 2)[0, :, 0, 0], [(1 + 1) / 1.5, (1 + 6) / 1.5], rtol=1e-6)
+
+
+def test_a_constant_stays_and_the_type_too():
+    for kind in (np.uint8, np.float32):
+        images = np.full((1, 9, 9, 2), 200, kind)
+        for size in (9, 5, 3):
+            averaged = area_average(images, size)
+            assert averaged.dtype == kind
+            np.testing.assert_allclose(averaged, 200, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((1, 8, 9, 1), 4), ((1, 8, 8, 1), 9)])
+def test_shapes_that_cannot_be_averaged_are_refused(shape, size):
+    with pytest.raises(GalvaeError, match=f"at least {size} pixels, received {shape[1]}x{shape[2]}"):
+        area_average(np.zeros(shape, np.uint8), size)

@@ -1,0 +1,414 @@
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import blobs
+from filelock import FileLock
+
+from galvae.data.source import Source
+from galvae.data.store import cache, cache_entry
+from galvae.data.store.cache import cache_folder, cached, file_identity
+from galvae.errors import CannotBeDone, GalvaeError
+
+IMAGES = blobs(10, 8)
+FILES = (*cache_entry.FILES, "manifest.json", "source.json")
+
+
+def source(images=IMAGES, **changes):
+    values = {"shape": images.shape, "dtype": str(images.dtype), "pixel_range": (0, 255)}
+    return Source(**{**values, "blocks": [images[:4], images[4:]], **changes})
+
+
+def prepared(folder, reader, fingerprint, read):
+    """The entry of what a function returns as Source."""
+    return cached(folder, reader, fingerprint, lambda building: cache_entry.fill(building, reader, read()))
+
+
+def entries(folder):
+    return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
+
+
+def test_arrays_come_back_memory_mapped(tmp_path):
+    redshift = np.arange(10, dtype=np.float32)[:, None]
+    full = source(
+        labels=np.arange(10) % 2,
+        class_names=["a", "b"],
+        condition=redshift,
+        condition_names=["redshift"],
+        condition_units=[""],
+        catalogue={"id": np.array([f"g{i}" for i in range(10)]), "ra": np.linspace(0, 1, 10)},
+        catalogue_units={"ra": "deg"},
+    )
+    images, columns, about = prepared(tmp_path, "test", {"a": 1}, lambda: full)
+    assert isinstance(images, np.memmap)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(columns["labels"], np.arange(10) % 2)
+    np.testing.assert_array_equal(columns["condition"], redshift)
+    assert columns["catalogue.id"].tolist() == [f"g{i}" for i in range(10)]
+    assert about["class_names"] == ["a", "b"]
+    assert about["catalogue_units"] == {"ra": "deg"}
+    assert about["pixel_range"] == [0, 255]
+    np.testing.assert_array_equal(columns["image.low"], IMAGES.min(axis=(1, 2, 3)))
+    np.testing.assert_array_equal(columns["image.high"], IMAGES.max(axis=(1, 2, 3)))
+    assert len(set(columns["image.hash"].tolist())) == 10
+
+
+def test_the_work_is_done_once_for_each_fingerprint(tmp_path):
+    calls = []
+
+    def read():
+        calls.append(1)
+        return source()
+
+    for _ in range(3):
+        prepared(tmp_path, "test", {"a": 1}, read)
+    assert len(calls) == 1
+    prepared(tmp_path, "test", {"a": 2}, read)
+    prepared(tmp_path, "other", {"a": 1}, read)
+    assert len(calls) == 3
+    assert len(entries(tmp_path)) == 3
+
+
+def test_two_at_once_do_the_work_once(tmp_path):
+    calls = []
+
+    def read():
+        calls.append(1)
+        return source()
+
+    threads = [threading.Thread(target=prepared, args=(tmp_path, "test", {}, read)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", ["truncated", "missing", "empty"])
+def test_a_damaged_entry_is_prepared_again(tmp_path, name, damage, caplog):
+    prepared(tmp_path, "test", {}, source)
+    file = tmp_path / entries(tmp_path)[0] / name
+    content = file.read_bytes()
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"")
+    images, _, _ = prepared(tmp_path, "test", {}, source)
+    np.testing.assert_array_equal(images, IMAGES)
+    assert file.read_bytes() == content
+    assert len(caplog.messages) == 1 and "is damaged (" in caplog.text and name in caplog.text
+
+
+def test_a_failing_reader_leaves_nothing_and_the_old_entry_stays(tmp_path):
+    prepared(tmp_path, "test", {"a": 1}, source)
+    before = entries(tmp_path)
+
+    def failing():
+        yield IMAGES[:4]
+        raise GalvaeError("half-way")
+
+    with pytest.raises(GalvaeError, match="half-way"):
+        prepared(tmp_path, "test", {"a": 2}, lambda: source(blocks=failing()))
+    assert entries(tmp_path) == before
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_pixels_that_are_no_numbers_are_refused_by_row(tmp_path, value):
+    images = IMAGES.astype(np.float32)
+    images[6, 2, 3, 1] = value
+    with pytest.raises(GalvaeError, match="NaN or infinity in image 6"):
+        prepared(tmp_path, "test", {}, lambda: source(images))
+    assert entries(tmp_path) == []
+
+
+def test_fewer_images_than_announced_are_refused(tmp_path):
+    with pytest.raises(GalvaeError, match="expected 10 images, received 4"):
+        prepared(tmp_path, "test", {}, lambda: source(blocks=[IMAGES[:4]]))
+
+
+def test_a_full_disk_is_told_before_it_is_filled(tmp_path, monkeypatch):
+    usage = cache.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(CannotBeDone, match="expected 0 MB of free space, received 0 MB"):
+        prepared(tmp_path, "test", {}, source)
+    assert entries(tmp_path) == []
+
+
+def test_a_write_that_fails_half_way_is_one_line_and_leaves_nothing(tmp_path):
+    def full():
+        yield IMAGES[:4]
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(CannotBeDone, match=r"No space left on device.*dataset\.cache_dir"):
+        prepared(tmp_path, "test", {}, lambda: source(blocks=full()))
+    assert entries(tmp_path) == []
+
+
+def test_a_cache_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CannotBeDone, match="cannot write the cache"):
+        prepared(tmp_path / "file" / "cache", "test", {}, source)
+
+
+def test_the_folder_is_the_setting_then_the_variable_then_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("GALVAE_CACHE", str(tmp_path))
+    assert cache_folder("/x") == Path("/x")
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("GALVAE_CACHE")
+    assert cache_folder().name == "galvae"
+
+
+def test_identity_changes_with_the_file(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("one")
+    first = file_identity(path)
+    path.write_text("three")
+    assert file_identity(path) != first
+    with pytest.raises(GalvaeError, match="No such file"):
+        file_identity(tmp_path / "b")
+
+
+def test_an_entry_has_the_rights_that_the_umask_leaves(tmp_path):
+    old = os.umask(0o022)
+    try:
+        prepared(tmp_path, "test", {}, source)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / entries(tmp_path)[0]).stat().st_mode) == 0o755
+
+
+def test_blocks_of_another_size_are_refused(tmp_path):
+    with pytest.raises(GalvaeError, match=r"expected images of \(8, 8, 3\), received \(4, 4, 3\) after 4"):
+        prepared(tmp_path, "test", {}, lambda: source(blocks=[IMAGES[:4], blobs(6, 4)]))
+
+
+def test_every_flipped_bit_and_zeroed_page_is_noticed(tmp_path, caplog):
+    generator = np.random.default_rng(0)
+    full = {"labels": np.arange(10) % 2, "catalogue": {"id": np.arange(10), "ra": np.linspace(0, 1, 10)}}
+    prepared(tmp_path, "test", {}, lambda: source(**full))
+    folder = tmp_path / entries(tmp_path)[0]
+    good = {name: (folder / name).read_bytes() for name in FILES}
+    for case in range(60):
+        name = FILES[case % len(FILES)]
+        content = bytearray(good[name])
+        place = int(generator.integers(len(content)))
+        if case % 3:
+            content[place] ^= 1 << int(generator.integers(8))
+        else:
+            page = slice(place - place % 512, place - place % 512 + 512)
+            content[page] = bytes(len(content[page]))
+        (folder / name).write_bytes(content)
+        images, columns, about = prepared(tmp_path, "test", {}, lambda: source(**full))
+        np.testing.assert_array_equal(images, IMAGES)
+        np.testing.assert_array_equal(columns["catalogue.ra"], full["catalogue"]["ra"])
+        assert about["pixel_range"] == [0, 255]
+        assert {name: (folder / name).read_bytes() for name in FILES} == good
+    assert len(caplog.messages) == 60
+
+
+@pytest.mark.parametrize("kept", [0, 4096, 8192])
+def test_what_a_power_loss_leaves_is_noticed(tmp_path, kept):
+    images = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), np.uint8)
+    prepared(tmp_path, "test", {}, lambda: source(images))
+    file = tmp_path / entries(tmp_path)[0] / "images.npy"
+    size = file.stat().st_size
+    for padded in (False, True):  # cut off, or of the right length and zero from there on
+        content = file.read_bytes()[:kept]
+        file.write_bytes(content + bytes(padded * (size - kept)))
+        np.testing.assert_array_equal(prepared(tmp_path, "test", {}, lambda: source(images))[0], images)
+
+
+def test_files_of_several_checksums(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(entry, "BLOCK", 1000)
+    monkeypatch.setattr(entry, "PIECE", 300)
+    prepared(tmp_path, "test", {}, source)
+    folder = tmp_path / entries(tmp_path)[0]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    content = (folder / "images.npy").read_bytes()
+    assert manifest["images.npy"] == {
+        "size": len(content),
+        "sha256": [
+            hashlib.sha256(content[at : at + 1000]).hexdigest() for at in range(0, len(content), 1000)
+        ],
+    }
+    prepared(tmp_path, "test", {}, source)
+    assert caplog.text == ""
+
+
+def test_an_entry_of_another_source_is_prepared_again(tmp_path, caplog):
+    prepared(tmp_path, "test", {"a": 1}, source)
+    (one,) = entries(tmp_path)
+    prepared(tmp_path, "test", {"a": 2}, lambda: source(255 - IMAGES))
+    (two,) = set(entries(tmp_path)) - {one}
+    shutil.rmtree(tmp_path / one)
+    shutil.copytree(tmp_path / two, tmp_path / one)
+    np.testing.assert_array_equal(prepared(tmp_path, "test", {"a": 1}, source)[0], IMAGES)
+    assert "another source" in caplog.text
+
+
+def test_an_entry_that_is_no_folder_is_replaced(tmp_path):
+    prepared(tmp_path, "test", {}, source)
+    path = tmp_path / entries(tmp_path)[0]
+    shutil.rmtree(path)
+    path.write_text("in the way")
+    np.testing.assert_array_equal(prepared(tmp_path, "test", {}, source)[0], IMAGES)
+
+
+def test_a_deleted_or_rebuilt_entry_stays_readable_where_it_is_mapped(tmp_path):
+    images, _, _ = prepared(tmp_path, "test", {}, source)
+    folder = tmp_path / entries(tmp_path)[0]
+    (folder / "about.json").write_text("{}")
+    again, _, _ = prepared(tmp_path, "test", {}, lambda: source(255 - IMAGES))
+    shutil.rmtree(folder)
+    np.testing.assert_array_equal(images, IMAGES)
+    np.testing.assert_array_equal(again, 255 - IMAGES)
+
+
+@pytest.mark.parametrize("name", ["entry", "about.json", "cache"])
+def test_a_cache_without_rights_is_one_line(nobody, name):
+    prepared(nobody, "test", {}, source)
+    path = nobody if name == "cache" else nobody / entries(nobody)[0]
+    path = path / name if name == "about.json" else path
+    path.chmod(0)
+    with pytest.raises(
+        CannotBeDone, match=r"cannot use the cache .*: Permission denied; .*dataset\.cache_dir="
+    ) as error:
+        prepared(nobody, "test", {}, source)
+    assert "\n" not in str(error.value)
+
+
+def test_a_cache_that_may_only_be_read_serves(nobody):
+    prepared(nobody, "test", {}, source)
+    nobody.chmod(0o500)
+    np.testing.assert_array_equal(prepared(nobody, "test", {}, source)[0], IMAGES)
+    with pytest.raises(CannotBeDone, match=r"cannot use the cache"):
+        prepared(nobody, "test", {"other": 1}, source)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 5 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", folder], capture_output=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("mounting a small file system takes root's rights")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_is_full_or_fills_up(small_disk):
+    prepared(small_disk, "test", {}, source)
+    before = entries(small_disk)
+    large = np.random.default_rng(0).integers(0, 256, (10, 300, 300, 4), np.uint8)
+
+    def filling():
+        yield large[:5]
+        (small_disk / "other").write_bytes(bytes(2_500_000))  # by somebody else, after the look at free space
+        yield large[5:]
+
+    with pytest.raises(
+        CannotBeDone, match=r"No space left on device; free space or choose .*dataset\.cache_dir="
+    ):
+        prepared(small_disk, "test", {"a": 1}, lambda: source(large, blocks=filling()))
+    with pytest.raises(CannotBeDone, match=r"expected 4 MB of free space, received [23] MB"):
+        prepared(small_disk, "test", {"a": 1}, lambda: source(large))
+    (small_disk / "other").unlink()
+    assert entries(small_disk) == before
+    np.testing.assert_array_equal(prepared(small_disk, "test", {}, source)[0], IMAGES)
+    np.testing.assert_array_equal(prepared(small_disk, "test", {"a": 1}, lambda: source(large))[0], large)
+
+
+def test_several_processes_at_once_do_the_work_once(tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    program = (
+        "import sys, numpy as np; from pathlib import Path; from galvae.data import cache, entry\n"
+        "folder, images = Path(sys.argv[1]), np.load(sys.argv[1] + '/images.npy')\n"
+        "def fill(building):\n"
+        "    print('filled', flush=True)\n"
+        "    cache_entry.fill(building, 'test', cache.Source(\n"
+        "        shape=images.shape, dtype='uint8', blocks=[images], pixel_range=(0, 255)))\n"
+        "print(cache.cached(folder / 'cache', 'test', {}, fill)[0].sum())"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    lines = [line for process in processes for line in process.communicate()[0].splitlines()]
+    assert sorted(lines) == sorted(["filled", *[str(IMAGES.sum())] * 4])
+
+
+def test_leftovers_of_killed_processes_are_removed_and_those_of_living_ones_kept(tmp_path):
+    own = f"test-{hashlib.sha256(json.dumps({'format': cache.FORMAT}).encode()).hexdigest()[:12]}"
+    dead, living = "other-0123456789ab", "other-ba9876543210"
+    for name in (own, dead, living):
+        (tmp_path / f".{name}-abc_1234").mkdir()
+    (tmp_path / ".something-else").mkdir()
+    with FileLock(tmp_path / f"{living}.lock"):
+        prepared(tmp_path, "test", {}, source)
+        assert entries(tmp_path) == [f".{living}-abc_1234", ".something-else", own]
+
+
+def test_a_disk_that_gives_back_other_bytes_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(entry, "_checksums", lambda path: {})
+    with pytest.raises(CannotBeDone, match="expected to read back what was written, received other bytes"):
+        prepared(tmp_path, "test", {}, source)
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
+    import filelock
+
+    def refuse(self, *arguments, **options):
+        raise NotImplementedError("FileSystem does not appear to support flock")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with pytest.raises(CannotBeDone, match="does not appear to support flock"):
+        prepared(tmp_path, "test", {}, source)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "loop", "name"])
+def test_what_is_no_file_is_refused_and_not_opened(tmp_path, kind):
+    path = tmp_path / "source"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "loop":
+        path.symlink_to(path)
+    path = {"device": "/dev/zero", "name": "a\0b"}.get(kind, path)
+    told = {"loop": "symbolic links", "name": "null"}.get(kind, f"received a {kind}")
+    with pytest.raises(GalvaeError, match=told):
+        file_identity(path)
+
+
+def test_content_is_that_of_images_labels_conditions_and_ids(tmp_path):
+    known = {"labels": np.arange(10) % 2, "condition": np.zeros((10, 1), np.float32)}
+    known |= {"catalogue": {"id": np.arange(10), "ra": np.zeros(10)}}
+
+    def content(images=IMAGES, **changes):
+        made = source(images, **{**known, **changes})
+        return prepared(tmp_path, "test", {"case": len(list(tmp_path.iterdir()))}, lambda: made)[2]["content"]
+
+    first = content()
+    assert len(first) == 64 and int(first, 16)
+    assert content() == content(catalogue={**known["catalogue"], "ra": np.ones(10)}) == first
+    assert content(blocks=[IMAGES[:1], IMAGES[1:]]) == first
+    other = IMAGES.copy()
+    other[9, 7, 7, 2] ^= 1
+    changes = [
+        {"images": other},
+        {"labels": None},
+        {"labels": 1 - known["labels"]},
+        {"condition": known["condition"] + np.nan},
+        {"catalogue": {"id": np.arange(10)[::-1]}},
+    ]
+    assert len({first, *(content(**change) for change in changes)}) == 6

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+from astropy.table import Table
+from conftest import blobs
+
+from galvae.data import catalogue
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
+
+
+def data(count=30):
+    return GalaxyDataset(
+        name="test",
+        images=blobs(count, 8),
+        pixel_range=(0, 255),
+        labels=np.arange(count) % 2,
+        class_names=["spiral", "elliptical"],
+        condition=np.linspace(0, 1, count, dtype=np.float32)[:, None],
+        condition_names=["redshift"],
+        condition_units=[""],
+        catalogue={
+            "id": np.array([f"gal-é{n}" for n in range(count)]),
+            "ra": np.linspace(10, 20, count),
+            "score": np.arange(count),
+        },
+        catalogue_units={"ra": "deg", "score": "furlongs of no known kind"},
+        splits=make_splits(count, [0.8, 0.1, 0.1], 0),
+    )
+
+
+def test_a_table_carries_what_is_known_and_what_was_found(tmp_path):
+    galaxies, indices = data(), np.array([7, 0, 29])
+    columns = {"mse": (np.array([1.0, 2, 3]), None), "psnr": (np.ones(3), "dB"), "score": np.zeros(3)}
+    found = catalogue.galaxy_table(
+        galaxies, indices, columns | catalogue.code_columns(np.arange(6).reshape(3, 2))
+    )
+    path = catalogue.write_table(found, tmp_path / "galaxies")
+    assert path.name == "galaxies.ecsv"
+    read = Table.read(path)
+    assert list(read["index"]) == [7, 0, 29]
+    assert list(read["id"]) == ["gal-é7", "gal-é0", "gal-é29"]
+    assert list(read["class"]) == ["elliptical", "spiral", "elliptical"]
+    np.testing.assert_allclose(read["redshift"], galaxies.condition[indices, 0])
+    np.testing.assert_array_equal(read["ra"], galaxies.catalogue["ra"][indices])
+    assert (str(read["ra"].unit), str(read["psnr"].unit)) == ("deg", "dB")
+    # A column of the catalogue keeps its values; ours of the same name stands beside it.
+    assert list(read["score"]) == [7, 0, 29] and list(read["score_"]) == [0, 0, 0]
+    np.testing.assert_array_equal([read["code_0"], read["code_1"]], [[0, 2, 4], [1, 3, 5]])
+    for row in read:
+        assert row["index"] in galaxies.splits[row["split"]]
+
+
+def test_a_long_table_is_fits(tmp_path, monkeypatch):
+    monkeypatch.setattr(table, "LARGEST_ECSV", 20)
+    galaxies = data()
+    found = catalogue.galaxy_table(galaxies, np.arange(30), {"psnr": (np.ones(30), "dB")})
+    path = catalogue.write_table(found, tmp_path / "galaxies")
+    assert path.name == "galaxies.fits"
+    assert [file.name for file in tmp_path.iterdir()] == ["galaxies.fits"]
+    read = Table.read(path)
+    assert read["id"][3].strip() == "gal-?3"
+    assert str(read["ra"].unit) == "deg"
+    assert read["psnr"].unit is None  # FITS knows no decibels
+    np.testing.assert_array_equal(read["ra"], galaxies.catalogue["ra"])
+
+
+def test_without_ids_images_are_counted():
+    plain = GalaxyDataset(
+        name="test", images=blobs(3, 8), pixel_range=(0, 255), splits={"train": np.arange(3)}
+    )
+    assert list(catalogue.galaxy_table(plain, np.array([2, 1]), {})["id"]) == [2, 1]
+
+
+@pytest.mark.parametrize("name", ["code", "code_error"])
+def test_code_columns_are_named_by_their_axis(name):
+    found = catalogue.code_columns(np.eye(3), name)
+    assert list(found) == [f"{name}_{axis}" for axis in range(3)]
+    np.testing.assert_array_equal(found[f"{name}_1"], [0, 1, 0])

@@ -1,0 +1,195 @@
+"""The checks of a dataset: known answers on data made with known mistakes."""
+
+import dataclasses
+import logging
+import zlib
+
+import numpy as np
+import pytest
+from conftest import blobs
+
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.quality import checked, outliers, repeated, same_place
+from galvae.errors import GalvaeError
+
+ARCSEC = 1 / 3600
+
+
+def dataset(images=None, **changes):
+    """Twelve images: 0 to 7 to train, 8 and 9 to validate, 10 and 11 to test."""
+    images = blobs(12, 8) if images is None else images
+    values = {
+        "name": "test",
+        "images": images,
+        "pixel_range": (0, 255),
+        "image_facts": {
+            "hash": np.array([zlib.crc32(image.tobytes()) for image in images]),
+            "low": images.min(axis=(1, 2, 3)),
+            "high": images.max(axis=(1, 2, 3)),
+        },
+        "catalogue": {"id": np.array([f"G{number}" for number in range(12)])},
+        "splits": {"train": np.arange(8), "val": np.array([8, 9]), "test": np.array([10, 11])},
+    }
+    return GalaxyDataset(**{**values, **changes})
+
+
+def findings(data, loss=None):
+    return checked(data, loss).report["findings"]
+
+
+def test_sound_data_have_no_findings(caplog):
+    sky = {"ra": np.linspace(0, 359, 12), "dec": np.linspace(-89, 89, 12), "id": np.arange(12)}
+    redshift = np.linspace(0.01, 1.1, 12, dtype=np.float32)[:, None]
+    labels = {"labels": np.arange(12) % 2, "class_names": ["a", "b"]}
+    data = dataset(catalogue=sky, condition=redshift, condition_names=["redshift"], **labels)
+    assert findings(data, "bce") == {}
+    assert caplog.text == ""
+
+
+def test_everything_is_told_in_one_line(caplog):
+    images = blobs(12, 8)
+    images[[1, 2, 9]] = 7
+    images[[5, 8]] = images[3]
+    redshift = np.linspace(0.1, 1, 12, dtype=np.float32)[:, None]
+    redshift[[0, 11]] = np.nan
+    found = checked(dataset(images, condition=redshift, condition_names=["redshift"])).report["findings"]
+    assert found == {
+        "blank images": {"count": 3, "ids": ["G1", "G2", "G9"]},
+        "duplicates": {"count": 2, "ids": ["G5", "G8"], "across_splits": 1, "groups": [["G3", "G5", "G8"]]},
+        "redshift missing": {"count": 2, "ids": ["G0", "G11"]},
+    }
+    line = "data: 3 blank images, 2 duplicates (1 across splits), 2 without redshift; see data_report.json"
+    assert caplog.record_tuples == [("galvae.data.quality", logging.WARNING, line)]
+
+
+def test_only_the_first_ids_are_kept():
+    found = findings(dataset(np.zeros((12, 8, 8, 3), np.uint8)))
+    assert found["blank images"] == {"count": 12, "ids": [f"G{number}" for number in range(10)]}
+    assert "duplicates" not in found  # all blank, and told as such
+
+
+@pytest.mark.parametrize(
+    ("values", "splits", "repeats", "across"),
+    [
+        ([], [], [], []),
+        ([1, 2, 3], [0, 0, 1], [], []),
+        ([1, 2, 1, 1], [0, 0, 0, 0], [2, 3], []),
+        ([5, 5], [0, 1], [1], [1]),
+        ([5, 5], [1, 0], [1], [0]),  # the one of the later split, wherever it stands
+        ([5, 5, 5, 6, 6], [2, 1, 0, 0, 2], [1, 2, 4], [0, 1, 4]),
+        ([5, 5, 5], [-1, 0, -1], [1, 2], []),  # left out of the splits, they leak nothing
+    ],
+)
+def test_repeated(values, splits, repeats, across):
+    found = repeated(np.array(values), np.array(splits, int))
+    assert (found[0].tolist(), found[1].tolist()) == (repeats, across)
+
+
+def test_intensities_outside_of_the_decoders_range():
+    images = blobs(12, 8).astype(np.float32) / 255
+    images[4, 0, 0, 0], images[6, 1, 1, 1] = -0.5, 3.0
+    data = dataset(images, pixel_range=(0, 1))
+    assert findings(data, "mse")["range"] == {"count": 2, "ids": ["G4", "G6"], "low": -0.5, "high": 3.0}
+    with pytest.raises(
+        GalvaeError, match=r"expected intensities in \[0, 1\] for bce, received .* -0\.5 to 3"
+    ):
+        checked(data, "bce")
+    assert findings(dataclasses.replace(data, pixel_range=(-0.5, 3)), "bce") == {}
+    assert findings(dataclasses.replace(data, stretch="asinh"), "bce") == {}  # it clips
+
+
+def test_a_hot_pixel_is_named_and_refused_where_its_square_is_infinite():
+    images = np.random.default_rng(0).uniform(0, 1, (12, 8, 8, 1)).astype(np.float32)
+    images[7, 3, 3] = 5000
+    assert findings(dataset(images, pixel_range=(0, 1)))["extreme pixels"] == {"count": 1, "ids": ["G7"]}
+    for value in (1e30, -1e30):
+        images[7, 3, 3] = value
+        with pytest.raises(GalvaeError, match=r"squares float32 holds, received -?1e\+30 in image G7"):
+            checked(dataset(images, pixel_range=(0, 1)), "mse")
+
+
+def test_repeated_ids():
+    names = np.array(["a", "b", "a", *"cdefg", "b", *"xyz"])
+    found = findings(dataset(catalogue={"id": names}))
+    assert found == {"repeated ids": {"count": 2, "ids": ["a", "b"]}}
+
+
+def test_classes_of_one_image_or_none(caplog):
+    labels = np.array([0, 0, 0, 0, 0, 2, 3, 3, 3, 3, 3, 3])
+    found = findings(dataset(labels=labels, class_names=["disc", "bar", "ring", "odd"]))
+    assert found == {"small classes": {"count": 1, "ids": [], "classes": ["bar", "ring"]}}
+    assert "2 classes of one image or none (bar, ring)" in caplog.text
+    found = findings(dataset(labels=np.ones(12, int), class_names=["disc", "bar"]))
+    assert list(found) == ["one class"]
+    assert "all images of class bar" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("values", "odd"),
+    [
+        ([0.1, 0.2, 0.3, 0.4, -99], [4]),
+        ([0.1, 0.2, 0.3, 0.4, 99, 9.99], [4, 5]),
+        ([-99, -99, -99, 0.1, 0.2, 0.3], [0, 1, 2]),  # even where half of them are codes
+        ([5, 7, 9.99, 11, 13], []),  # a redshift of 9.99 among such is one
+        ([18.0, 20, 22, 99], [3]),
+        ([90, 95, 99, 105, 110], []),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 1000], [5]),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 3], []),  # far, but no mistake
+        ([1, 1, 1, 1, 1.1], []),
+        ([1, 1, 1, 1, -99], [4]),
+        ([np.nan, np.nan], []),
+        ([0.5], []),
+    ],
+)
+def test_outliers(values, odd):
+    assert np.flatnonzero(outliers(np.array(values, float))).tolist() == odd
+
+
+def test_conditions(caplog):
+    condition = np.zeros((12, 3), np.float32)
+    condition[:, 0] = np.linspace(0.1, 1, 12)
+    condition[[3, 5], 0] = -1, 99
+    condition[:, 1] = 4.5
+    condition[:, 2] = np.linspace(-3, 3, 12)
+    found = findings(dataset(condition=condition, condition_names=["redshift", "mass", "colour"]))
+    assert found == {
+        "redshift outliers": {"count": 2, "ids": ["G3", "G5"], "values": [-1.0, 99.0]},
+        "mass constant": {"count": 12, "ids": [f"G{number}" for number in range(10)]},
+    }
+    assert "redshift of 2 out of line (-1, 99), constant mass" in caplog.text
+
+
+def test_positions_out_of_range():
+    sky = {"id": np.arange(12), "RA": np.linspace(0, 350, 12), "Dec": np.linspace(-80, 80, 12)}
+    sky["RA"][3], sky["Dec"][5], sky["RA"][7] = 361, -91, np.nan
+    assert findings(dataset(catalogue=sky)) == {"positions out of range": {"count": 2, "ids": [3, 5]}}
+    sky["RA"] = np.linspace(-170, 170, 12)  # as some count them
+    sky["Dec"][5] = 0
+    assert findings(dataset(catalogue=sky)) == {}
+    sky["RA"][2] = 1e9
+    units = {"RA": "rad", "Dec": "rad"}
+    assert findings(dataset(catalogue=sky, catalogue_units=units)) == {}
+
+
+def test_right_ascensions_in_hours_are_a_hint():
+    sky = {"id": np.arange(12), "ra": np.linspace(0.5, 23.5, 12), "dec": np.linspace(-60, 60, 12)}
+    assert list(findings(dataset(catalogue=sky))) == ["hours"]
+    assert findings(dataset(catalogue={**sky, "dec": sky["dec"] / 10})) == {}  # a strip of the sky
+
+
+def test_the_same_position_in_two_splits():
+    ra, dec = np.linspace(10, 350, 12), np.linspace(-70, 70, 12)
+    dec[[1, 9]] = 60.0
+    ra[1], ra[9] = 200, 200 + 1.8 * ARCSEC  # 0.9 arcsec apart, since cos(60) is a half
+    ra[11], dec[11] = ra[0], dec[0] + 1.1 * ARCSEC
+    ra[3], dec[3] = ra[2], dec[2] + 0.1 * ARCSEC  # both in train: two galaxies, and no leak
+    found = findings(dataset(catalogue={"id": np.arange(12), "ra": ra, "dec": dec}))
+    assert found == {"same position across splits": {"count": 1, "ids": [9]}}
+    assert same_place(np.array([0.0, 360.0]), np.array([5.0, 5.0]), np.array([0, 1])).tolist() == [1]
+    assert same_place(np.array([0.0, 123.0]), np.array([90.0, 90.0]), np.array([1, 0])).tolist() == [0]
+
+
+def test_many_galaxies_at_one_place_are_no_trap():
+    count = 20_000
+    splits = np.arange(count) % 3
+    assert len(same_place(np.zeros(count), np.zeros(count), splits)) == np.sum(splits > 0)

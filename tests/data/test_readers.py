@@ -1,0 +1,320 @@
+"""One contract for every reader in SOURCES, and what is particular to the built-in ones."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+from conftest import COMMON, blobs
+from sklearn.datasets import load_digits
+
+from galvae.config.dataset import (
+    FilesConfig,
+    Galaxy10Config,
+    HdfConfig,
+    MnistConfig,
+    SimulatedConfig,
+    StampsConfig,
+)
+from galvae.config.registry import GROUPS
+from galvae.data.load import SOURCES, load_dataset
+from galvae.data.readers import galaxy10
+from galvae.data.readers.galaxy10 import CLASS_NAMES
+from galvae.data.source import Source
+from galvae.data.splits import SPLITS
+from galvae.data.store import download
+from galvae.errors import GalvaeError
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def write_galaxy10(path, count=30, side=256, **changes):
+    """A file in Galaxy10's layout; `changes` replace or, when None, leave out a data set."""
+    arrays = {
+        "images": blobs(count, side),
+        "ans": (np.arange(count) % 10).astype(np.uint8),
+        "ra": np.linspace(0, 359, count),
+        "dec": np.linspace(-30, 30, count),
+        "redshift": np.where(np.arange(count) % 3, 0.1, np.nan),
+        "pxscale": np.full(count, 0.262),
+        **changes,
+    }
+    with h5py.File(path, "w") as file:
+        for name, array in arrays.items():
+            if array is not None:
+                file[name] = array
+    return path
+
+
+def write_mnist(path, count=20):
+    """Scikit-learn's digits, enlarged to 28 pixels, in the layout of mnist.npz."""
+    digits = load_digits()
+    large = np.kron(digits.images[: 2 * count], np.ones((3, 3)))  # 8 pixels to 24, of 0 to 16
+    images = np.pad(np.round(large * 255 / 16).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
+    labels = digits.target[: 2 * count].astype(np.uint8)
+    np.savez(
+        path, x_train=images[:count], y_train=labels[:count], x_test=images[count:], y_test=labels[count:]
+    )
+    return path
+
+
+def write_stamps(path, count=30, side=18, redshift=True):
+    """A file in the layout of vae-project's COSMOS or, without redshifts, HST stamps."""
+    noise = np.random.default_rng(0).normal(0, 0.01, (count, side, side))
+    with h5py.File(path, "w") as file:
+        file["images"] = (blobs(count, side, bands=1)[..., 0] / 300 + noise).clip(0, 1).astype(np.float32)
+        if redshift:
+            file["redshift"] = np.linspace(0.1, 2, count)
+    return path
+
+
+def configuration(name, folder):
+    """Configuration of a small dataset of each reader, written into a folder."""
+    if name == "hdf":
+        return HdfConfig(name="hdf", image_size=32, **COMMON)
+    if name == "galaxy10":
+        path = write_galaxy10(folder / "Galaxy10_DECals.h5")
+        return Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **COMMON)
+    if name in ("hst", "cosmos"):
+        path = write_stamps(folder / "stamps.h5", redshift=name == "cosmos")
+        names = {"images": None, "redshift": None, "archive": None, "download": False}
+        return StampsConfig(name=name, path=str(path), image_size=None, **names, **COMMON)
+    if name == "mnist":
+        path = write_mnist(folder / "mnist.npz")
+        return MnistConfig(name="mnist", path=str(path), image_size=None, **COMMON)
+    if name == "simulated":
+        factors = {"bands": 3, "seed": 0, "noise": 0.01, "psf": 2.5, "max_redshift": 1.2, "workers": 1}
+        return SimulatedConfig(name="simulated", image_size=32, count=30, **factors, **COMMON)
+    np.save(folder / "images.npy", blobs(30, 16))
+    names = ("images", "table", "labels", "class_names", "ids", "pixel_range", "image_size")
+    return FilesConfig(
+        name="files",
+        path=str(folder / "images.npy"),
+        condition=[],
+        **dict.fromkeys(names),
+        **COMMON,
+    )
+
+
+def test_every_configurable_dataset_has_a_reader():
+    assert set(SOURCES) == set(GROUPS["dataset"])
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_contract(name, tmp_path):
+    config = configuration(name, tmp_path)
+    data = load_dataset(config)
+    count = len(data)
+    assert data.name == name
+    assert isinstance(data.images, np.memmap)
+    assert data.images.ndim == 4
+    assert data.images.dtype in (np.uint8, np.float32)
+    unit = data.to_unit(data.images[:])
+    assert 0 <= unit.min() < unit.max() <= 1
+    assert data.labels is None or (data.labels.shape == (count,) and data.labels.dtype.kind == "i")
+    assert (data.labels is None) == (data.class_names is None)
+    assert data.condition is None or data.condition.shape == (count, len(data.condition_names))
+    assert len(data.condition_units) == len(data.condition_names)
+    assert all(len(column) == count for column in data.catalogue.values())
+    assert len(set(data.catalogue["id"].tolist())) == count
+    assert set(data.catalogue_units) <= set(data.catalogue)
+    assert sorted(np.concatenate([data.split(split) for split in SPLITS])) == list(range(count))
+    assert data.report["count"] == count
+    again = load_dataset(config)
+    np.testing.assert_array_equal(again.images, data.images)
+    assert again.report == data.report
+
+
+def test_prepared_datasets_are_opened_without_what_made_them(tmp_path):
+    configurations = [vars(configuration(name, tmp_path)) for name in SOURCES]
+    for values in configurations:
+        load_dataset(SimpleNamespace(**values))
+    program = (
+        "import json, sys; from types import SimpleNamespace; from galvae.data import load_dataset\n"
+        "for values in json.loads(sys.argv[1]): print(len(load_dataset(SimpleNamespace(**values))))\n"
+        "heavy = {'tensorflow', 'astroNN', 'jax', 'keras', 'matplotlib', 'astropy', 'photutils', 'skimage', 'galsim'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program, json.dumps(configurations)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(done.stdout.split()) == len(SOURCES) + 1
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_readers_announce_what_they_deliver(name, tmp_path):
+    config = configuration(name, tmp_path)
+    source = importlib.import_module(SOURCES[name]).read(config)
+    assert isinstance(source, Source)
+    blocks = list(source.blocks)
+    assert sum(len(block) for block in blocks) == source.shape[0]
+    assert {block.shape[1:] for block in blocks} == {tuple(source.shape[1:])}
+    assert {str(block.dtype) for block in blocks} == {source.dtype}
+
+
+def test_hubble_stamps_are_galaxies_in_the_middle_of_dark_sky(tmp_path):
+    data = load_dataset(configuration("hdf", tmp_path))
+    assert 780 < len(data) < 860
+    assert data.image_shape == (32, 32, 3)
+    brightness = data.images.mean(axis=-1)
+    centre, edge = brightness[:, 12:20, 12:20].mean(axis=(1, 2)), brightness[:, 0].mean(axis=1)
+    assert (centre > edge).mean() > 0.98
+    y, x = np.mgrid[:32, :32] - 15.5
+    light = np.clip(brightness - np.median(brightness, axis=(1, 2), keepdims=True), 0, None)
+    assert np.abs((light * x).sum((1, 2)) / light.sum((1, 2))).mean() < 2
+    catalogue = data.catalogue
+    assert catalogue["area"].min() >= 30
+    assert ((catalogue["ellipticity"] >= 0) & (catalogue["ellipticity"] < 1)).all()
+    assert ((catalogue["x"] > 0) & (catalogue["x"] < 1000) & (catalogue["y"] < 872)).all()
+
+
+def test_hubble_catalogue_measures_the_stamps(tmp_path):
+    # A second way: colour and orientation from the stamps' own pixels must agree with the catalogue's.
+    data = load_dataset(configuration("hdf", tmp_path))
+    large = np.flatnonzero((data.catalogue["area"] > 150) & (data.catalogue["ellipticity"] > 0.4))
+    assert len(large) > 30
+    stamps = data.images[large].astype(float)
+    light = np.clip(stamps.mean(-1) - 40, 0, None)
+    y, x = np.mgrid[:32, :32] - 15.5
+    moments = [(light * product).sum((1, 2)) / light.sum((1, 2)) for product in (x * x, y * y, x * y)]
+    angle = 0.5 * np.degrees(np.arctan2(2 * moments[2], moments[0] - moments[1]))
+    difference = (angle - data.catalogue["orientation"][large] + 90) % 180 - 90
+    assert np.median(np.abs(difference)) < 6
+    red = stamps[..., 0].mean((1, 2)) - stamps[..., 2].mean((1, 2))
+    catalogue_red = (data.catalogue["mean_red"] - data.catalogue["mean_blue"])[large]
+    assert np.corrcoef(red, catalogue_red)[0, 1] > 0.8
+
+
+def test_galaxy10_keeps_labels_and_positions_and_halves_the_images(tmp_path):
+    data = load_dataset(configuration("galaxy10", tmp_path))
+    with h5py.File(tmp_path / "Galaxy10_DECals.h5") as file:
+        images = file["images"][()]
+        np.testing.assert_array_equal(data.labels, file["ans"])
+        np.testing.assert_array_equal(data.catalogue["ra"], file["ra"])
+        np.testing.assert_array_equal(data.catalogue["dec"], file["dec"])
+        np.testing.assert_array_equal(data.condition[:, 0], file["redshift"][()].astype(np.float32))
+    blocks = images.reshape(30, 128, 2, 128, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_array_equal(data.images, np.floor(blocks + 0.5))
+    assert data.class_names == CLASS_NAMES
+    assert data.report["classes"] == dict.fromkeys(CLASS_NAMES, 3)
+    assert data.report["condition redshift"]["missing"] == 10
+    assert data.catalogue_units["ra"] == "deg"
+
+
+def test_galaxy10_as_stored(tmp_path):
+    path = write_galaxy10(tmp_path / "g.h5", count=12, side=32)
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **COMMON))
+    np.testing.assert_array_equal(data.images, blobs(12, 32))
+
+
+BROKEN = {
+    "no images": ({"images": None}, "no data set 'images'"),
+    "no labels": ({"ans": None}, "no data set 'ans'"),
+    "labels of another length": ({"ans": np.zeros(29, np.uint8)}, r"shape \(29,\); expected \(30,\)"),
+    "eleven classes": ({"ans": np.full(30, 10, np.uint8)}, "expected classes 0 to 9, received 10 to 10"),
+    "redshifts of another length": ({"redshift": np.zeros(31)}, r"'redshift' has shape \(31,\)"),
+    "float images": ({"images": np.zeros((30, 32, 32, 3), np.float32)}, "type uint8, received"),
+    "channels first": ({"images": np.zeros((30, 3, 32, 32), np.uint8) + 1}, r"received \(30, 3, 32, 32\)"),
+    "no galaxies": (
+        {"images": np.zeros((0, 32, 32, 3), np.uint8)},
+        r"received \(0, 32, 32, 3\)|stored values",
+    ),
+    "too small": ({"images": blobs(30, 16)}, "at least 32 pixels, received 16x16"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_wrong_galaxy10_file_is_one_line(case, tmp_path):
+    changes, message = BROKEN[case]
+    path = write_galaxy10(tmp_path / "g.h5", side=32, **changes)
+    config = Galaxy10Config(
+        name="galaxy10", path=str(path), image_size=32, **{**COMMON, "cache_dir": str(tmp_path)}
+    )
+    with pytest.raises(GalvaeError, match=message) as error:
+        load_dataset(config)
+    assert "\n" not in str(error.value)
+    assert not [entry for entry in tmp_path.glob("galaxy10-*") if entry.is_dir()]
+
+
+def test_galaxy10_without_a_path_takes_a_copy_or_downloads_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asked = []
+
+    def fetch(url, target, sha256):
+        asked.append((url, target, sha256))
+        return target
+
+    monkeypatch.setattr(download, "download", fetch)
+    ours = tmp_path / "cache" / "Galaxy10_DECals.h5"
+    config = Galaxy10Config(
+        name="galaxy10", path=None, image_size=128, **{**COMMON, "cache_dir": str(ours.parent)}
+    )
+    assert galaxy10.locate(config) == ours
+    assert asked == [(galaxy10.ASTRONN_ORIGIN + "Galaxy10_DECals.h5", ours, galaxy10.SHA256)]
+    theirs = tmp_path / ".astroNN" / "datasets" / "Galaxy10_DECals.h5"
+    for copy in (theirs, ours):  # ours wins
+        copy.parent.mkdir(parents=True)
+        copy.write_bytes(b"")
+        assert galaxy10.locate(config) == copy
+    assert len(asked) == 1
+
+
+def test_astronn_still_has_what_we_take_from_it():
+    program = (
+        "from astroNN.config import astroNN_CACHE_DIR as folder\n"
+        "from astroNN.datasets.galaxy10 import _G10_ORIGIN as origin\n"
+        "print('FOUND', folder, origin)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    _, folder, origin = done.stdout.splitlines()[-1].split()
+    assert Path(folder, "datasets") == Path(galaxy10.ASTRONN_FOLDER).expanduser()
+    assert origin == galaxy10.ASTRONN_ORIGIN
+
+
+def test_mnist_keeps_digits_and_says_which_part_they_are_of(tmp_path):
+    data = load_dataset(configuration("mnist", tmp_path))
+    assert data.images.shape == (40, 28, 28, 1)
+    with np.load(tmp_path / "mnist.npz") as file:
+        np.testing.assert_array_equal(data.images[:20, ..., 0], file["x_train"])
+        np.testing.assert_array_equal(data.labels[20:], file["y_test"])
+    assert data.catalogue["part"].tolist() == ["train"] * 20 + ["test"] * 20
+    assert data.class_names == list("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x_train": None}, "expected the arrays x_train, y_train, x_test and y_test"),
+        ({"y_train": np.zeros(7, np.uint8)}, "with N labels"),
+        ({"y_test": np.full(20, 10, np.uint8)}, "expected digits 0 to 9"),
+        ({"x_test": np.zeros((20, 28, 28), np.float32)}, "type uint8"),
+        ("truncated", "expected the arrays"),
+    ],
+)
+def test_a_wrong_mnist_file_is_one_line(change, message, tmp_path):
+    config = configuration("mnist", tmp_path)
+    path = tmp_path / "mnist.npz"
+    if change == "truncated":
+        path.write_bytes(path.read_bytes()[:500])
+    else:
+        with np.load(path) as file:
+            arrays = {**file, **change}
+        np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    with pytest.raises(GalvaeError, match=message) as error:
+        load_dataset(config)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real galaxies in ../shared/data are not here")
+def test_real_galaxy10_images(tmp_path):
+    path = REAL / "galaxy10_layout_100.h5"
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **COMMON))
+    assert data.images.shape == (100, 128, 128, 3)
+    assert set(np.unique(data.labels)) == {0, 1}
+    assert data.report["condition redshift"]["missing"] > 50
+    assert np.isnan(data.catalogue["pxscale"]).all()

@@ -1,0 +1,308 @@
+"""Stamps in vae-project's HDF5 layout: every variation that is read and every one that is refused."""
+
+import tracemalloc
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from galvae.config.dataset import StampsConfig
+from galvae.data.load import load_dataset
+from galvae.data.readers import stamps
+from galvae.errors import GalvaeError
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "cosmos_layout_39.h5"
+COUNT, SIDE = 12, 24  # a blank line is then less than 5 %
+
+
+@pytest.fixture
+def light():
+    """Noise around zero and a blob, (12, 24, 24) float32 of values that float16 holds exactly."""
+    y, x = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
+    noise = np.random.default_rng(0).integers(-20, 20, (COUNT, SIDE, SIDE)) + 0.5
+    return ((noise + np.round(40 * np.exp(-(x**2 + y**2) / 18))) / 256).astype(np.float32)
+
+
+@pytest.fixture
+def redshift():
+    return np.linspace(0.125, 1.5, COUNT, dtype=np.float32)
+
+
+@pytest.fixture
+def load(tmp_path, caplog):
+    """Writes data sets and loads them; settings of the configuration are keywords."""
+    caplog.set_level("INFO")
+
+    def write_and_load(arrays, name="cosmos", **settings):
+        path = tmp_path / "stamps.h5"
+        with h5py.File(path, "w") as file:
+            for key, array in arrays.items():
+                file[key] = array
+        return load_dataset(configuration(tmp_path, path=str(path), name=name, **settings))
+
+    return write_and_load
+
+
+def configuration(folder, **settings):
+    values = {
+        "name": "cosmos",
+        "path": None,
+        "images": None,
+        "redshift": None,
+        "archive": None,
+        "download": False,
+        "image_size": None,
+        "augment": True,
+        "split": [0.8, 0.1, 0.1],
+        "split_seed": 0,
+        "cache_dir": str(folder / "cache"),
+        "stretch": "none",
+        "missing_condition": "drop",
+    }
+    return StampsConfig(**{**values, **settings})
+
+
+@pytest.mark.parametrize("name", ["hst", "cosmos"])
+def test_two_data_sets(load, light, redshift, name):
+    data = load({"images": light, "redshift": redshift}, name)
+    assert data.images.dtype == np.float32
+    np.testing.assert_array_equal(data.images[..., 0], light)
+    np.testing.assert_array_equal(data.to_unit(data.images), data.images)
+    np.testing.assert_array_equal(data.condition, redshift[:, None])
+    assert (data.condition_names, data.condition_units) == (["redshift"], [""])
+    np.testing.assert_array_equal(data.catalogue["id"], np.arange(COUNT))
+    np.testing.assert_array_equal(data.catalogue["redshift"], redshift)
+    assert data.images.min() < 0
+
+
+@pytest.mark.parametrize("block", [1, 3 * SIDE * SIDE * 4, stamps.BLOCK])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: a[..., None],
+        lambda a: a[:, None],
+        lambda a: a[None],
+        lambda a: np.moveaxis(a, 0, 2),
+        lambda a: np.moveaxis(a, 0, 2)[:, :, None],
+    ],
+    ids=["NHW1", "N1HW", "1NHW", "HWN", "HW1N"],
+)
+def test_transposed_axes(load, light, redshift, change, block, monkeypatch):
+    monkeypatch.setattr(stamps, "BLOCK", block)
+    data = load({"images": change(light), "redshift": redshift})
+    np.testing.assert_array_equal(data.images[..., 0], light)
+
+
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", ">f4", "<f8", ">f8"])
+def test_types_and_byte_orders(load, light, redshift, dtype):
+    data = load({"images": light.astype(dtype), "redshift": redshift.astype(dtype)})
+    assert data.images.dtype.str == "<f4"
+    np.testing.assert_array_equal(data.images[..., 0], light)
+    np.testing.assert_allclose(data.condition[:, 0], redshift, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "keys", [("a", "b"), ("b", "a"), ("image", "REDSHIFT"), ("x_train", "labels")], ids="-".join
+)
+def test_the_order_of_the_two_does_not_matter(load, light, redshift, keys):
+    data = load({keys[0]: light, keys[1]: redshift[:, None]})
+    np.testing.assert_array_equal(data.images[..., 0], light)
+    np.testing.assert_array_equal(data.condition[:, 0], redshift)
+
+
+def test_one_data_set_has_no_condition(load, light):
+    data = load({"images": light})
+    assert data.condition is None and data.condition_names == []
+    assert list(data.catalogue) == ["id"]
+
+
+def test_other_columns_ride_along(load, light, redshift):
+    others = {
+        "dec": np.linspace(-1, 1, COUNT).astype(">f8"),
+        "field": np.array([f"F{n}" for n in range(COUNT)], object),
+        "number": np.arange(COUNT) * 7,
+        "redshift": redshift,
+        "other_length": np.arange(5),
+    }
+    light[4] = 0
+    data = load({"images": light, **others})
+    rows = np.delete(np.arange(COUNT), 4)
+    assert set(data.catalogue) == {"id", "dec", "field", "number", "redshift"}
+    np.testing.assert_array_equal(data.catalogue["id"], rows)
+    np.testing.assert_array_equal(data.catalogue["number"], rows * 7)
+    np.testing.assert_array_equal(data.catalogue["dec"], others["dec"][rows])
+    assert data.catalogue["dec"].dtype.isnative
+    assert data.catalogue["field"].tolist() == [f"F{n}" for n in rows]
+    np.testing.assert_array_equal(data.condition[:, 0], redshift[rows])
+
+
+def test_names_decide_where_they_are_given(load, light, redshift):
+    data = load(
+        {"a": light, "b": light + 1, "c": redshift, "d": redshift + 1, "g/e": light + 2},
+        images="b",
+        redshift="d",
+    )
+    np.testing.assert_array_equal(data.images[..., 0], light + 1)
+    np.testing.assert_array_equal(data.condition[:, 0], redshift + 1)
+    np.testing.assert_array_equal(data.catalogue["c"], redshift)
+
+
+def test_columns_of_which_none_is_named_so_are_no_redshifts(load, light, redshift, caplog):
+    data = load({"images": light, "dec": redshift, "ra": redshift})
+    assert data.condition is None
+    assert "no redshifts, since none of dec, ra alone is named so; dataset.redshift=" in caplog.text
+
+
+def test_image_size_is_an_area_average(load, light, redshift):
+    data = load({"images": light, "redshift": redshift}, image_size=8)
+    expected = light.reshape(COUNT, 8, 3, 8, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(data.images[..., 0], expected, atol=1e-6)
+
+
+def test_unknown_redshifts_are_nan_and_counted(load, light, redshift, caplog):
+    redshift[[1, 3, 5, 7]] = [-1, np.nan, np.inf, -np.inf]
+    redshift[9] = 0
+    data = load({"images": light, "redshift": redshift})
+    assert np.flatnonzero(np.isnan(data.condition[:, 0])).tolist() == [1, 3, 5, 7]
+    known = np.delete(np.arange(COUNT), [1, 3, 5, 7])
+    np.testing.assert_array_equal(data.condition[known, 0], redshift[known])
+    assert data.report["condition redshift"]["missing"] == 4
+    assert caplog.text.count("4 of 12 redshifts are negative or not finite") == 1
+
+
+@pytest.mark.parametrize("block", [1, 5 * SIDE * SIDE * 4, stamps.BLOCK])
+def test_constant_stamps_are_dropped_from_every_column(load, light, redshift, caplog, block, monkeypatch):
+    monkeypatch.setattr(stamps, "BLOCK", block)
+    light[[0, 1, 2, 3, 4, 11]] = 0
+    light[7] = 0.25
+    data = load({"images": light, "redshift": redshift}, split=[0.4, 0.3, 0.3])
+    rows = [5, 6, 8, 9, 10]
+    np.testing.assert_array_equal(data.images[..., 0], light[rows])
+    np.testing.assert_array_equal(data.condition[:, 0], redshift[rows])
+    assert data.catalogue["id"].tolist() == rows
+    assert caplog.text.count("7 of 12 stamps are all zero or constant: dropped") == 1
+    assert "blank in part" not in caplog.text
+
+
+def test_partly_blank_stamps_are_kept_and_counted(load, light, redshift, caplog):
+    light[0, 3] = 0  # one row
+    light[1, :, 15] = 0  # one column
+    light[2].flat[::19] = 0  # 31 of 576 pixels: 5.4 %
+    light[3].flat[::23] = 0  # 26 of 576: 4.5 %
+    data = load({"images": light, "redshift": redshift})
+    np.testing.assert_array_equal(data.images[..., 0], light)
+    assert caplog.text.count("3 of 12 stamps are blank in part: kept") == 1
+    assert "dropped" not in caplog.text
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_pixels_must_be_finite(load, light, redshift, value):
+    images = light.astype(np.float64)
+    images[8, 2, 3] = value
+    with pytest.raises(GalvaeError, match=r"NaN or infinity in image 8"):
+        load({"images": images, "redshift": redshift})
+
+
+def test_only_constant_stamps(load, light):
+    with pytest.raises(GalvaeError, match="expected stamps with light, received 12 constant ones"):
+        load({"images": np.zeros_like(light)})
+
+
+def refused(load, arrays, *words, **settings):
+    with pytest.raises(GalvaeError) as caught:
+        load(arrays, **settings)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in ("stamps.h5", *words):
+        assert word in message, message
+
+
+def test_two_arrays_of_images(load, light, redshift):
+    refused(
+        load,
+        {"a": light, "b": light[..., None], "z": redshift},
+        "dataset.images: ",
+        "a (12, 24, 24), b (12, 24, 24, 1), z (12,)",
+        "dataset.images=",
+    )
+
+
+def test_no_images(load, redshift):
+    refused(
+        load, {"z": redshift}, "dataset.images: ", "expected one data set of 3 or 4 axes, received z (12,)"
+    )
+    refused(load, {"group/images": redshift}, "received none")
+
+
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [
+        (lambda a: a[:, :15], "(12, 15, 24) of float32"),
+        (lambda a: np.stack([a, a, a], axis=-1), "(12, 24, 24, 3) of float32"),
+        (lambda a: a.astype(np.uint8), "(12, 24, 24) of uint8"),
+        (lambda a: a[:0], "(0, 24, 24) of float32"),
+    ],
+    ids=["oblong", "colour", "bytes", "empty"],
+)
+def test_other_layouts(load, light, change, received):
+    refused(load, {"images": change(light)}, "dataset.images: ", "square stamps of one band", received)
+
+
+@pytest.mark.parametrize("length", [11, 13])
+def test_redshifts_of_another_length(load, light, length):
+    wrong = np.linspace(0, 1, length)
+    words = ("dataset.redshift: ", "expected 12 numbers in 'z'", f"received shape ({length},)")
+    refused(load, {"images": light, "z": wrong}, *words)
+    refused(load, {"images": light, "z": wrong, "a": wrong}, *words)
+
+
+def test_names_that_are_not_there(load, light, redshift):
+    arrays = {"images": light, "z": redshift}
+    refused(load, arrays, "dataset.images: ", "no data set 'i'", "received images, z", images="i")
+    refused(load, arrays, "dataset.redshift: ", "no data set 'r'", "received images, z", redshift="r")
+    refused(load, arrays, "dataset.images: ", "received (12,) of float32 in 'z'", images="z")
+    refused(load, arrays, "dataset.redshift: ", "received shape (12, 24, 24)", redshift="images")
+
+
+def test_a_size_above_the_stamps(load, light):
+    with pytest.raises(GalvaeError, match=r"dataset.image_size: .* at least 32 pixels, received 24x24"):
+        load({"images": light}, image_size=32)
+
+
+def test_a_missing_or_damaged_file(tmp_path):
+    path = tmp_path / "stamps.h5"
+    with pytest.raises(GalvaeError, match=r"dataset.path: .*stamps.h5: No such file"):
+        load_dataset(configuration(tmp_path, path=str(path)))
+    path.write_bytes(b"\x89HDF no more")
+    with pytest.raises(GalvaeError, match=r"stamps.h5: truncated, damaged or no HDF5 file"):
+        load_dataset(configuration(tmp_path, path=str(path)))
+
+
+def test_memory_is_that_of_a_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(stamps, "BLOCK", 500_000)
+    images = np.random.default_rng(0).normal(size=(2000, 64, 64)).astype(np.float32)  # 33 MB
+    with h5py.File(tmp_path / "stamps.h5", "w") as file:
+        file["images"] = images
+    del images
+    tracemalloc.start()
+    source = stamps.read(configuration(tmp_path, path=str(tmp_path / "stamps.h5")))
+    count = sum(len(block) for block in source.blocks)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 2000
+    assert peak < 5_000_000
+
+
+@pytest.mark.skipif(not REAL.is_file(), reason="no ../shared/data/cosmos_layout_39.h5")
+def test_real_galaxies(tmp_path, caplog):
+    caplog.set_level("INFO")
+    data = load_dataset(configuration(tmp_path, path=str(REAL), image_size=79))
+    with h5py.File(REAL) as file:
+        images, redshift = file["images"][()], file["redshift"][()]
+    assert data.images.shape == (39, 79, 79, 1)
+    np.testing.assert_allclose(
+        data.images[..., 0], images.reshape(39, 79, 2, 79, 2).mean(axis=(2, 4)), atol=1e-5
+    )
+    np.testing.assert_array_equal(data.condition[:, 0], redshift)
+    assert caplog.text.count("1 of 39 stamps are blank in part: kept") == 1

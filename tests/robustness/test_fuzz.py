@@ -1,0 +1,91 @@
+"""A few of the fuzzer's cases (scripts/fuzz.py runs thousands), the same ones in every run."""
+
+import sys
+
+import pytest
+from fuzzing import configs, damage, headers, overrides, swaps
+from fuzzing.runs import READ, Runs
+from hypothesis import HealthCheck, given, settings
+
+from galvae.backend.setup import setup
+from galvae.config.registry import COMMANDS
+
+GOOD = ("clean", "refused", "failed")
+FEW = settings(
+    max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def check(module, case):
+    """Runs a case, which must not end in a traceback nor be wrong."""
+    outcome, text = module.check(case)
+    assert outcome in GOOD, text
+
+
+@pytest.fixture
+def command_lines(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("here"))
+        patch.setenv("GALVAE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for command in COMMANDS:
+            patch.setitem(sys.modules, f"galvae.commands.{command}", None)
+        overrides.prepare(tmp_path_factory.mktemp("overrides"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The damaged copy of a run, for all families that need one."""
+    from galvae import models  # late, because it imports Keras
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GALVAE_CACHE", "set anew by the fuzzer")
+        for name in ("build_model", "variable_shapes"):
+            patch.setattr(models, name, getattr(models, name))
+        folder = tmp_path_factory.mktemp("runs") / "worker"
+        folder.mkdir()
+        found = Runs(folder)
+        for module in (damage, swaps, headers):
+            module.State["runs"] = found
+        configs.prepare_with(found)
+        yield found
+    setup("tensorflow", "float32", 0)
+
+
+@FEW
+@given(case=overrides.lines())
+def test_command_lines(command_lines, case):
+    check(overrides, case)
+
+
+@pytest.mark.slow
+@FEW
+@given(case=configs.strategy)
+def test_configurations_of_runs(runs, case):
+    check(configs, case)
+
+
+@pytest.mark.slow
+@FEW
+@given(case=headers.targets)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_forged_headers(runs, case):
+    check(headers, case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bit", "page", "cut"])
+@pytest.mark.parametrize("name", READ)
+def test_damaged_files(runs, name, kind):
+    for place in (0.01, 0.3, 0.5, 0.77, 0.99):
+        check(damage, (name, kind, place))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", swaps.PARTS)
+def test_files_of_another_run(runs, name):
+    outcome, text = swaps.check((name,))
+    assert outcome in GOOD, text
+    binding = ("config.yaml", "environment.json", "split.npz", "checkpoints", "checkpoints/epoch-0002")
+    if name in binding:
+        assert outcome == "refused", text

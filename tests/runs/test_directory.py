@@ -1,0 +1,106 @@
+import json
+import os
+import shutil
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+from conftest import blobs
+from test_validation import train
+
+from galvae import __version__
+from galvae.backend.setup import Device
+from galvae.data.dataset import GalaxyDataset
+from galvae.data.splits import make_splits
+from galvae.errors import GalvaeError
+from galvae.runs.directory import Run
+
+DEVICE = Device("tensorflow", "cpu", "a processor", 1, "float32", 2)
+
+
+def create(path):
+    data = GalaxyDataset(
+        name="test",
+        images=blobs(20, 8),
+        pixel_range=(0, 255),
+        report={"count": 20},
+        splits=make_splits(20, [0.8, 0.1, 0.1], 0),
+    )
+    return Run.create(path, train(), data, DEVICE)
+
+
+def test_a_run_explains_itself(tmp_path):
+    run = create(tmp_path / "run")
+    again = Run.open(tmp_path / "run")
+    assert again.config == run.config
+    environment = json.loads((run.path / "environment.json").read_text())
+    assert environment["galvae"] == __version__
+    assert environment["packages"]["tensorflow"].count(".") == 2
+    assert (environment["backend"], environment["precision"], environment["threads"]) == (
+        "tensorflow",
+        "float32",
+        2,
+    )
+    assert environment["seed"] == 0
+    assert isinstance(environment["command_line"], list)
+    assert json.loads((run.path / "data_report.json").read_text())["count"] == 20
+    with np.load(run.path / "split.npz") as splits:
+        assert {name: len(splits[name]) for name in splits} == {"train": 16, "val": 2, "test": 2}
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(GalvaeError, match="received no directory"):
+        Run.open(tmp_path / "none")
+    with pytest.raises(GalvaeError, match="received a directory without one"):
+        Run.open(tmp_path)
+
+
+def test_a_run_without_a_checkpoint_says_so(tmp_path):
+    run = create(tmp_path / "run")
+    with pytest.raises(GalvaeError, match="no checkpoint yet; expected a run that has finished an epoch"):
+        run.load_model()
+
+
+def test_latest_points_to_the_newest(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("outputs/train/a", "elsewhere/b"):
+        run = create(tmp_path / name)
+        run.mark_latest()
+        assert (tmp_path / "outputs/train/latest").resolve() == run.path
+    assert not os.path.isabs(os.readlink("outputs/train/latest"))
+
+
+def test_files_are_replaced_whole(tmp_path, monkeypatch):
+    run = create(tmp_path / "run")
+    run.write_json("metrics.json", {"status": "finished"})
+    monkeypatch.setattr(
+        os, "replace", lambda *paths: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    )
+    with pytest.raises(OSError, match="No space"):
+        run.write_json("metrics.json", {"status": "failed"})
+    assert run.status == "finished"
+
+
+def test_a_moved_or_touched_dataset_is_the_same_and_another_one_is_refused(trained, tmp_path):
+    run = Run.open(trained("vae"))
+    same = tmp_path / "elsewhere.h5"
+    shutil.copy(run.config.dataset.path, same)
+    os.utime(same, (1, 1))
+    moved = SimpleNamespace(path=str(same))
+    data = run.load_dataset(moved)
+    assert data.content == json.loads((run.path / "data_report.json").read_text())["sha256"]
+    assert data.digest == run.load_dataset().digest
+    with h5py.File(same, "a") as file:  # equal in number and shape
+        file["images"][17, 3, 3, 1] += 1
+    with pytest.raises(
+        GalvaeError, match=r"that .*vae was trained on \(SHA-256 \w{12}\), received others"
+    ) as error:
+        run.load_dataset(moved)
+    assert "\n" not in str(error.value)
+    shutil.copy(run.config.dataset.path, same)
+    with h5py.File(same, "a") as file:
+        file["redshift"][5] += 0.1
+        file["ra"][5] += 0.1
+    with pytest.raises(GalvaeError, match="trained on .* received others"):
+        run.load_dataset(moved)

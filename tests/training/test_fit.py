@@ -1,0 +1,377 @@
+import csv
+import dataclasses
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+from conftest import SMALL, child_environment, write_survey
+
+from galvae.data.splits import make_splits
+from galvae.runs import checkpoints
+from galvae.runs.directory import Run
+
+
+def rows(folder):
+    with open(folder / "history.csv") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def metrics(folder):
+    return json.loads((folder / "metrics.json").read_text())
+
+
+@pytest.fixture
+def train(galvae, small_files, tmp_path):
+    """Trains on 60 small images; returns the run's folder and what was printed."""
+
+    def run(*overrides, name="run", status=0):
+        found, out, err = galvae("train", *small_files, f"hydra.run.dir={tmp_path / name}", *overrides)
+        assert found == status, err
+        return tmp_path / name, err
+
+    return run
+
+
+def test_history_and_metrics(train):
+    folder, _ = train("epochs=3")
+    history = rows(folder)
+    terms = ["loss", "reconstruction", "kl"]
+    assert list(history[0]) == [
+        "epoch",
+        *terms,
+        *(f"val_{term}" for term in terms),
+        "beta",
+        "learning_rate",
+        "seconds",
+        "images_per_second",
+    ]
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    for row in history:
+        expected = 15 * row["reconstruction"] + row["beta"] * row["kl"]
+        assert row["loss"] == pytest.approx(expected, rel=1e-5)
+        assert row["images_per_second"] == pytest.approx(48 / row["seconds"])
+    result = metrics(folder)
+    assert result["status"] == "finished"
+    assert result["best_epoch"] == 1 + int(np.argmin([row["val_loss"] for row in history]))
+    best = history[result["best_epoch"] - 1]
+    assert all(result[name] == best[name] for name in best if name.startswith("val_"))
+    assert result["seconds"] >= sum(row["seconds"] for row in history)
+    assert result["peak_memory_mb"] > 10
+
+
+def test_the_same_seed_gives_the_same_run_and_another_does_not(train):
+    losses = {}
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        folder, _ = train(f"seed={seed}", "precision=float32", name=name)
+        losses[name] = [(row["loss"], row["val_loss"]) for row in rows(folder)]
+    assert losses["a"] == losses["b"]
+    assert losses["a"] != losses["c"]
+
+
+def test_the_model_ends_with_the_weights_of_its_best_epoch(train):
+    # A plain autoencoder draws no noise, so that its best validation loss can be computed again.
+    folder, _ = train("model=ae", "epochs=4", "learning_rate=0.05", "precision=float32")
+    run = Run.open(folder)
+    model, state = run.load_model()
+    data = run.load_dataset()
+    images = data.images[data.split("val")]
+    decoded = np.asarray(model.decode(model.encode(images)[0]))
+    error = ((decoded - data.to_unit(images)) ** 2).mean(-1).sum((1, 2)).mean()
+    assert metrics(folder)["val_loss"] == pytest.approx(15 * error, rel=1e-4)
+    assert state["best_loss"] == metrics(folder)["val_loss"]
+
+
+def test_learning_rate_rises_and_falls_along_its_curve():
+    from types import SimpleNamespace
+
+    from galvae.training.fit import learning_rate_schedule
+
+    def curve(name, warmup, final=0.1, epochs=10, steps=10):
+        schedule = SimpleNamespace(name=name, warmup=warmup, final=final)
+        config = SimpleNamespace(epochs=epochs, learning_rate=2.0, schedule=schedule)
+        rate = learning_rate_schedule(config, steps)
+        return np.array([float(rate(step)) for step in range(epochs * steps + 1)])
+
+    cosine = curve("cosine", 0.2)
+    np.testing.assert_allclose(cosine[:21], np.linspace(0, 2, 21), rtol=1e-5)
+    progress = np.arange(81) / 80
+    np.testing.assert_allclose(cosine[20:], 2 * (0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2), rtol=1e-5)
+    np.testing.assert_allclose(curve("constant", 0.0), 2.0)
+    np.testing.assert_allclose(curve("constant", 0.1)[10:], 2.0)
+    assert curve("cosine", 0.0)[0] == 2.0
+    assert curve("cosine", 0.0)[-1] == pytest.approx(0.2)
+
+
+def test_beta_follows_its_schedule_and_validation_uses_the_last_value(train):
+    folder, _ = train("beta=warmup", "beta.epochs=2", "beta.value=0.5", "epochs=3")
+    history = rows(folder)
+    assert [row["beta"] for row in history] == [0, 0.25, 0.5]
+    for row in history:
+        assert row["loss"] == pytest.approx(15 * row["reconstruction"] + row["beta"] * row["kl"], rel=1e-5)
+        assert row["val_loss"] == pytest.approx(
+            15 * row["val_reconstruction"] + 0.5 * row["val_kl"], rel=1e-5
+        )
+
+
+def test_early_stopping_counts_epochs_without_progress(train):
+    # So small a rate changes no weight: every epoch has the validation loss of the first.
+    folder, err = train(
+        "model=ae", "learning_rate=1e-30", "epochs=20", "early_stopping=3", "precision=float32"
+    )
+    assert len(rows(folder)) == 4
+    assert metrics(folder)["epochs"] == 4
+    assert "stopped early" in err
+
+
+def test_a_small_training_split_is_one_batch_and_says_so(train):
+    folder, err = train("batch=500", "epochs=1")
+    assert "the training split has 48 images: one batch of 48 per epoch" in err
+    assert len(rows(folder)) == 1
+
+
+def test_divergence_is_one_line_with_status_1_and_keeps_the_last_good_epoch(train, monkeypatch):
+    from galvae.training import fit
+
+    folder, err = train("epochs=30", "learning_rate=1e25", "schedule.warmup=0", status=1)
+    lines = [line for line in err.splitlines() if line.startswith("galvae: ")]
+    assert len(lines) == 1
+    assert "training diverged in epoch" in lines[0]
+    assert "Traceback" not in err
+    found = metrics(folder)
+    assert (found["status"], found["epoch"], found["where"]) == ("diverged", 1, "step 2")
+    assert "galvae: " + found["error"] == lines[0]
+    # Of the 48 training images in batches of 32, those of the second, in the order of seed and epoch.
+    train = make_splits(60, [0.8, 0.1, 0.1], 0)["train"]
+    order = train[np.random.default_rng([0, 0]).permutation(48)]
+    assert found["ids"] == [str(index) for index in order[32:]]
+    assert fit.TrainingDiverged.exit_status == 1
+
+
+def test_ctrl_c_keeps_the_last_whole_epoch(train, monkeypatch):
+    from galvae.training.fit import Progress
+
+    def interrupted(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Progress, "on_epoch_begin", interrupted)
+    folder, err = train("epochs=9", status=130)
+    assert metrics(folder) == {"status": "stopped"}
+    checkpoint = checkpoints.newest(folder / "checkpoints")
+    assert checkpoint.name == "epoch-0002"
+    assert len(rows(folder)) == 2
+    assert "Traceback" not in err
+    assert Run.open(folder).load_model()[1]["epoch"] == 2
+
+
+def test_checkpoints_come_every_so_many_epochs_and_at_the_end(train, monkeypatch):
+    saved = []
+    save = checkpoints.save
+    monkeypatch.setattr(
+        checkpoints, "save", lambda folder, epoch, *rest: saved.append(epoch) or save(folder, epoch, *rest)
+    )
+    train("epochs=5", "checkpoint.every=2")
+    assert saved == [2, 4, 5]
+
+
+def test_a_checkpoint_holds_every_variable_and_the_optimizers(train):
+    folder, _ = train()
+    checkpoint = checkpoints.newest(folder / "checkpoints")
+    best, last = (checkpoints.read_arrays(checkpoint, name) for name in ("best", "last"))
+    model, state = Run.open(folder).load_model()
+    assert set(best) == {variable.path for variable in model.variables}
+    assert any("seed" in name for name in best)
+    optimizer = {name for name in last if name.startswith("optimizer/")}
+    assert set(last) - optimizer == set(best)
+    trainable = len(model.trainable_variables)
+    assert len(optimizer) >= 2 * trainable  # both moments of Adam
+    steps = [last[name] for name in optimizer if name.endswith("iteration")]
+    assert steps == [2 * 2]  # two epochs of two steps
+    assert state["epoch"] == 2
+    assert len(state["history"]) == 2
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_written(train, monkeypatch):
+    save = checkpoints.save
+
+    def full(folder, epoch, *rest):
+        if epoch > 2:
+            raise OSError(28, "No space left on device")
+        return save(folder, epoch, *rest)
+
+    monkeypatch.setattr(checkpoints, "save", full)
+    folder, err = train("epochs=5", "checkpoint.every=1", status=1)
+    lines = [line for line in err.splitlines() if line.startswith("galvae: ")]
+    assert lines == [
+        f"galvae: cannot write in {folder}: No space left on device; free space and repeat the command; "
+        "what was written before is kept"
+    ]
+    assert checkpoints.newest(folder / "checkpoints").name == "epoch-0002"
+    assert metrics(folder) == {"status": "failed", "error": "[Errno 28] No space left on device"}
+
+
+def test_targets_that_bce_has_no_meaning_for_are_refused(galvae, tmp_path):
+    noisy = np.random.default_rng(0).normal(0.3, 0.2, (40, 16, 16, 1)).astype(np.float32)
+    np.save(tmp_path / "noisy.npy", noisy)
+    from conftest import SMALL
+
+    arguments = ("train", "dataset=files", f"dataset.path={tmp_path / 'noisy.npy'}", *SMALL)
+    status, _, err = galvae(*arguments, "reconstruction.loss=bce")
+    assert status == 2
+    assert len(err.splitlines()) == 1
+    assert "reconstruction.loss: expected intensities in [0, 1] for bce, received intensities from -" in err
+    assert not (tmp_path / "outputs").exists()
+    status, _, err = galvae(*arguments, "reconstruction.loss=mse")
+    assert status == 0
+    assert "where the decoder gives 0 to 1" in err
+
+
+def assert_same_run(one, two):
+    """Equal histories and equal variables, bit for bit."""
+    histories = [
+        [{n: v for n, v in row.items() if n not in ("seconds", "images_per_second")} for row in rows(folder)]
+        for folder in (one, two)
+    ]
+    assert histories[0] == histories[1]
+    first, second = (
+        checkpoints.read_arrays(checkpoints.newest(folder / "checkpoints"), "last") for folder in (one, two)
+    )
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, second[name], err_msg=name)
+
+
+# Of 67 images two lack a redshift and 51 are for training: one of the batches is smaller.
+SURVEYED = (*SMALL, "latent_dim=3", "batch=26", "precision=float32")
+
+
+SLOW_MODELS = [pytest.param(model, marks=pytest.mark.slow) for model in ("ae", "vae", "fancy_cvae")]
+
+
+@pytest.mark.parametrize("model", ["cvae2", *SLOW_MODELS])
+def test_a_run_is_the_same_with_resident_images_and_when_they_come_and_go(model, galvae, tmp_path):
+    survey = write_survey(tmp_path / "survey.h5", count=67)
+    for name, before, after in (("one", "false", "true"), ("two", "true", "auto")):
+        for arguments in (
+            (*survey, *SURVEYED, f"model={model}", f"hydra.run.dir={name}", f"resident={before}"),
+            (f"resume={name}", "epochs=3", f"resident={after}"),
+        ):
+            status, _, err = galvae("train", *arguments)
+            assert status == 0, err
+            assert ("of images are held in the CPU's memory" in err) == ("resident=true" in arguments)
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+    assert "resident" not in (tmp_path / "one" / "config.yaml").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["vae", "fancy_cvae"])
+def test_a_run_is_the_same_with_resident_images_on_jax(model, tmp_path):
+    pytest.importorskip("jax", reason="jax is an extra")
+    survey = write_survey(tmp_path / "survey.h5", count=67)
+    for resident in ("true", "false"):
+        command = [
+            sys.executable,
+            "-m",
+            "galvae",
+            "train",
+            *survey,
+            *SURVEYED,
+            f"model={model}",
+            "backend=jax",
+        ]
+        options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": child_environment()}
+        done = subprocess.run(
+            [*command, f"resident={resident}", f"hydra.run.dir={resident}"], check=False, **options
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("of images are held in the CPU's memory" in done.stderr) == (resident == "true")
+    assert_same_run(tmp_path / "true", tmp_path / "false")
+
+
+def test_resident_is_auto_true_or_false(galvae):
+    status, _, err = galvae("train", "resident=yes")
+    assert (status, err) == (2, "galvae: resident: expected auto, true or false, received 'yes'\n")
+
+
+def test_several_steps_at_once_are_the_same_steps(train, monkeypatch):
+    from galvae.backend.setup import Device
+    from galvae.training.fit import Progress
+
+    calls = []
+    monkeypatch.setattr(Progress, "on_train_batch_begin", lambda self, batch, logs=None: calls.append(batch))
+    # 24 images for training: three steps of 7 and one of 3; 30 for validation: four steps of 7 and one of 2.
+    common = ("dataset.split=[0.4,0.5,0.1]", "batch=7", "precision=float32")
+    one, _ = train(*common, name="one")
+    assert calls == [0, 1, 2, 3] * 2
+    calls.clear()
+    monkeypatch.setattr(Device, "steps_at_once", lambda self, steps: 2)
+    two, _ = train(*common, name="two")
+    assert calls == [0, 2] * 2
+    assert_same_run(one, two)
+
+
+@pytest.mark.slow
+def test_every_validation_sees_every_image_on_jax(tmp_path):
+    pytest.importorskip("jax", reason="jax is an extra")
+    survey = write_survey(tmp_path / "survey.h5")
+    # So small a rate changes no weight: 30 images, six steps of 5, have the same loss each time.
+    settings = ("dataset.split=[0.4,0.5,0.1]", "batch=5", "model=ae", "learning_rate=1e-30", "epochs=4")
+    program = (
+        "import sys; from galvae.cli.main import main; from galvae.devices import Device\n"
+        "at_once = int(sys.argv[1]); Device.steps_at_once = lambda self, steps: at_once\n"
+        "main(sys.argv[2:])"
+    )
+    for steps in (1, 5):
+        arguments = ["train", *survey, *SURVEYED, *settings, "backend=jax", f"hydra.run.dir={steps}"]
+        command = [sys.executable, "-c", program, str(steps), *arguments]
+        options = {"capture_output": True, "text": True, "cwd": tmp_path, "env": child_environment()}
+        done = subprocess.run(command, check=False, **options)
+        assert done.returncode == 0, done.stderr
+        history = rows(tmp_path / str(steps))
+        assert len({row["val_loss"] for row in history}) == 1
+        assert [row["loss"] for row in history] == pytest.approx([history[0]["loss"]] * 4, rel=0.2)
+    assert_same_run(tmp_path / "1", tmp_path / "5")
+
+
+class Recorder(np.ndarray):
+    """Images that note how many rows each read gave, and of which type."""
+
+    reads = []
+
+    def __getitem__(self, index):
+        found = self.view(np.ndarray)[index]
+        self.reads.append((len(found), str(found.dtype)))
+        return found
+
+
+def test_each_step_reads_its_batch_of_stored_images_once_and_xla_is_left_out(train, monkeypatch):
+    from galvae.commands import train as command
+    from galvae.training import fit
+
+    read, fit, seen = command.dataset_of, fit.fit, {}
+
+    def recorded(config):
+        dataset = read(config)
+        return dataclasses.replace(dataset, images=dataset.images.view(Recorder))
+
+    def noted(model, *arguments):
+        Recorder.reads.clear()
+        result = fit(model, *arguments)
+        seen.update(reads=list(Recorder.reads), jit=model.jit_compile, steps=model.steps_per_execution)
+        return result
+
+    monkeypatch.setattr(command, "dataset_of", recorded)
+    monkeypatch.setattr(training, "fit", noted)
+    # 48 images for training: nine steps of 5 and one of 3; 6 for validation: a step of 5 and one of 1.
+    train("epochs=3", "batch=5", "network.output_bias=zero")
+    assert (seen["jit"], seen["steps"]) == (False, 1)
+    counts = Counter(seen["reads"])
+    assert set(counts) == {(5, "uint8"), (3, "uint8"), (1, "uint8")}
+    # Each feed reads its first batch once more, for the shapes, and is two batches ahead at most: in training at the
+    # end, in validation, which begins anew, each time.
+    assert 27 + 3 + 2 <= counts[5, "uint8"] <= 27 + 3 + 2 + 2 + 3
+    assert counts[3, "uint8"] == 3
+    assert 3 <= counts[1, "uint8"] <= 3 + 3
