@@ -21,7 +21,7 @@ class CannotBeDone(GalvaeError):
     exit_status = 1
 
 
-class Busy(CannotBeDone):
+class RunLocked(CannotBeDone):
     """A run that another process is training; exit status 75, as for whatever is worth trying again later."""
 
     exit_status = 75

@@ -31,7 +31,7 @@ import numpy as np
 
 from galvae.cli import main
 from galvae.runs import checkpoints
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 SETTINGS = (
     *("dataset=files", "network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "batch=16"),
@@ -209,7 +209,7 @@ class Torture:
 
 def fingerprint(path):
     """What must be equal: every variable, the history without the clock, and the names of all files."""
-    run = Run.open(path)
+    run = RunDirectory.open(path)
     checkpoint, state = run.checkpoint()
     found = {
         name: hashlib.sha256((checkpoint / f"{name}.safetensors").read_bytes()).hexdigest()

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 
 from galvae.cli.help import CONF
-from galvae.config.check import typed
+from galvae.config.check import from_dict
 from galvae.config.dataset import PrepareConfig
 from galvae.data.readers import simulated
 from galvae.errors import GalvaeError
@@ -32,7 +32,7 @@ PIXEL_SCALE = 0.262  # arcsec / pixel, of the images of Galaxy10
 def write(layout, path, **settings):
     """Draws the galaxies and writes them block by block, beside `path` and renamed when whole."""
     values = yaml.safe_load((CONF / "dataset" / "simulated.yaml").read_text())
-    config = typed(PrepareConfig, {"dataset": {**values, **LAYOUTS[layout], **settings}}).dataset
+    config = from_dict(PrepareConfig, {"dataset": {**values, **LAYOUTS[layout], **settings}}).dataset
     source = simulated.read(config)
     shape = source.shape if config.bands == 3 else source.shape[:3]
     building = path.with_name(f".{path.name}-{os.getpid()}")

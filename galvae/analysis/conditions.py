@@ -26,10 +26,10 @@ def most_likely_condition(model, dataset, indices, grid):
 
     def look(inputs):
         target = model.unit_images(inputs, training=False)
-        return target, model.unconditional(target)
+        return target, model.image_features(target)
 
     def objective(condition, target, seen):
-        inferred = model.infer_under(model.scaled_condition(condition), target, seen)
+        inferred = model.encode_with_condition(model.scaled_condition(condition), target, seen)
         outputs = model.reconstruct(inferred, inferred["mean"])
         return model.total_loss(model.loss_terms(outputs), training=False)
 

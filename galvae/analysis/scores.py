@@ -36,7 +36,7 @@ def score_dataset(model, dataset, indices):
 
     def score(inputs, noise):
         inferred = model.infer(inputs, training=False)
-        terms = model.loss_terms(model.reconstruct(inferred, model.posterior_codes(inferred, noise=noise)))
+        terms = model.loss_terms(model.reconstruct(inferred, model.sample_posterior(inferred, noise=noise)))
         found = {"loss": model.total_loss(terms, training=False), **terms}
         outputs = model.reconstruct(inferred, inferred["mean"])
         found.update({name: quality(outputs) for name, quality in QUALITY.items()})

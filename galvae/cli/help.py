@@ -17,7 +17,7 @@ CONF = next(
 )
 
 # What Hydra raises where a group or one of its own settings has a value of another type.
-STUMBLES = (ValueError, TypeError, AttributeError, AssertionError, LookupError, RecursionError)
+COMPOSE_ERRORS = (ValueError, TypeError, AttributeError, AssertionError, LookupError, RecursionError)
 EXAMPLES = """\
   galvae train                                             a VAE of real Hubble galaxies, in two minutes
   galvae train -m model=ae,vae,beta_vae latent_dim=2,4,8   a sweep
@@ -54,7 +54,7 @@ def command_help(command, overrides):
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             values = OmegaConf.to_container(compose(command, overrides))
-    except (HydraException, OmegaConfBaseException, *STUMBLES) as error:
+    except (HydraException, OmegaConfBaseException, *COMPOSE_ERRORS) as error:
         raise GalvaeError(one_line(error)) from error
     lines = [f"galvae {command}: {COMMANDS[command].__doc__}", "", "groups (group=choice):"]
     groups = [f.name for f in fields(COMMANDS[command]) if choices(f.name, f.type)]

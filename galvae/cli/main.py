@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from galvae import __version__
-from galvae.cli.help import CONF, STUMBLES, command_help, one_line, overview
+from galvae.cli.help import CONF, COMPOSE_ERRORS, command_help, one_line, overview
 from galvae.cli.output_dirs import (
-    CLAIMED,
+    RESERVED,
     check_unused,
     existing_directories,
     quoted,
@@ -18,7 +18,7 @@ from galvae.cli.output_dirs import (
     remove_empty_sweep,
 )
 from galvae.cli.overrides import check_words, place
-from galvae.config.check import closest, typed
+from galvae.config.check import closest, from_dict
 from galvae.config.registry import COMMANDS
 from galvae.errors import CannotBeDone, GalvaeError, printable
 from galvae.runs.sweep import STOPPED, Sweep
@@ -51,8 +51,11 @@ def main(argv=None):
         _report(str(error))
         sys.exit(error.exit_status)
     except KeyboardInterrupt as stopped:
-        way_on = getattr(stopped, "way_on", None)
-        _report((str(stopped) or "stopped by Ctrl-C") + (f"; go on with: {way_on}" if way_on else ""))
+        resume_command = getattr(stopped, "resume_command", None)
+        _report(
+            (str(stopped) or "stopped by Ctrl-C")
+            + (f"; go on with: {resume_command}" if resume_command else "")
+        )
         sys.exit(getattr(stopped, "exit_status", 130))
     except OSError as error:
         if error.errno not in DISK_TROUBLE:
@@ -122,12 +125,12 @@ class Command:
                 values = OmegaConf.to_container(composed, resolve=True)
             except OmegaConfBaseException as error:
                 raise GalvaeError(one_line(error)) from error
-            config = typed(COMMANDS[self.name], values)
+            config = from_dict(COMMANDS[self.name], values)
             if not (self.name == "train" and (output_dir / "config.yaml").exists()):  # a run to go on with
                 check_unused(output_dir)
             result = importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
         except Exception as error:
-            message, exit_status = mistake(error, output_dir)
+            message, exit_status = user_message(error, output_dir)
             if message is None and sweeping:
                 message = f"{type(error).__name__}: {error}"
                 log.exception("a defect of galvae:")
@@ -147,7 +150,7 @@ class Command:
             if sweeping:
                 cause = str(error).removeprefix("stopped ") + ", and the jobs after it were not begun"
                 self.sweep.note(sweeping, output_dir, "stopped", cause, getattr(error, "exit_status", 130))
-                error.way_on = f"the same command and hydra.sweep.dir={quoted(sweeping)}"
+                error.resume_command = f"the same command and hydra.sweep.dir={quoted(sweeping)}"
             raise
         if sweeping:
             self.sweep.note(sweeping, output_dir, "finished")
@@ -162,7 +165,7 @@ class Command:
         remove_empty(output_dir, self.existing)
 
 
-def mistake(error, output_dir):
+def user_message(error, output_dir):
     """What a user is told of an exception, (line, exit status); the line is None if it is a defect of ours."""
     if isinstance(error, GalvaeError):
         return str(error), error.exit_status
@@ -192,7 +195,7 @@ def launch(command, overrides):
     logging.raiseExceptions = False  # on a full disk each line of the log would come with a traceback
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the lines below have the last word
     sys.argv = ["galvae", *overrides]  # the name for which the completion installs itself
-    existing = existing_directories(overrides) - set(CLAIMED)
+    existing = existing_directories(overrides) - set(RESERVED)
     task = Command(command, existing)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
@@ -204,14 +207,14 @@ def launch(command, overrides):
         raise CannotBeDone(
             f"cannot make the output directory {error.filename}: {error.strerror}; expected a place to write"
         ) from error
-    except STUMBLES as error:
+    except COMPOSE_ERRORS as error:
         if task.running:
             raise
         raise GalvaeError(f"configuration: not understood ({one_line(error)})") from error
     finally:
         remove_empty_sweep(overrides, existing)
-        while CLAIMED:
-            remove_empty(CLAIMED.pop(), existing)
+        while RESERVED:
+            remove_empty(RESERVED.pop(), existing)
         exit_status = task.sweep.report()
     shows = any(word.startswith(("-c", "--cfg", "-i", "--info")) for word in overrides)
     others = any(word.startswith("hydra/launcher=") for word in overrides)  # some note no jobs here

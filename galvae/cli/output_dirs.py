@@ -7,12 +7,12 @@ from pathlib import Path
 
 from galvae.errors import GalvaeError
 
-CLAIMED = []  # directories that this call made for itself; removed again if they stay empty
+RESERVED = []  # directories that this call made for itself; removed again if they stay empty
 SWEEP_NOTES = {"multirun.yaml", "jobs.json"}
 LOGS = {".log", ".out", ".err"}  # what a batch system may write into an output directory before we do
 
 
-def numbered(path):
+def unique_paths(path):
     """path, path-2, path-3, ..."""
     yield path
     number = 2
@@ -21,21 +21,21 @@ def numbered(path):
         number += 1
 
 
-def claimed(path):
+def reserve_directory(path):
     """The first of path, path-2, ... that is free, made at once, so that no call started beside this one takes it."""
     for parent in reversed(path.absolute().parents):
         if not parent.exists():
             with contextlib.suppress(OSError):
                 parent.mkdir()
-                CLAIMED.append(parent)
-    for target in numbered(path):
+                RESERVED.append(parent)
+    for target in unique_paths(path):
         try:
             target.mkdir()
         except FileExistsError:
             continue
         except OSError:  # Hydra stumbles over it too, which is then reported
             break
-        CLAIMED.append(target.absolute())
+        RESERVED.append(target.absolute())
         break
     return target
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 
-from galvae.cli.output_dirs import claimed, quoted, unquoted
+from galvae.cli.output_dirs import reserve_directory, quoted, unquoted
 from galvae.config.check import read_config
 from galvae.config.fields import LATEST
 from galvae.errors import GalvaeError
@@ -93,11 +93,13 @@ def place(command, words):
             listed = key == "runs" and value.startswith("[")
             placed[index] = f"{key}={value if listed else _path_value(value, multirun)}"
     if command == "train" and given.get("resume", "null") != "null":
-        return going_on(placed, given["resume"], multirun)
+        return resume_arguments(placed, given["resume"], multirun)
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     elsewhere = []
     if multirun and key not in given:
-        elsewhere = [f"{key}={claimed(Path('outputs/multirun', f'{datetime.now():%Y-%m-%d_%H-%M-%S}'))}"]
+        elsewhere = [
+            f"{key}={reserve_directory(Path('outputs/multirun', f'{datetime.now():%Y-%m-%d_%H-%M-%S}'))}"
+        ]
     read = next((name for name in ("run", "runs") if name in given), None)
     if read is None or (read == "runs" and given[read][0] == "[") or (multirun and "," in given[read]):
         return placed + elsewhere
@@ -114,11 +116,11 @@ def place(command, words):
     if not (path.is_dir() if read == "runs" else (path / "config.yaml").is_file()):
         return placed + elsewhere  # the command says what is wrong with it; no directory is needed
     if key not in given:
-        placed.append(f"{key}={quoted(claimed(path / command))}")
+        placed.append(f"{key}={quoted(reserve_directory(path / command))}")
     return placed
 
 
-def going_on(words, resume, multirun):
+def resume_arguments(words, resume, multirun):
     """Hydra's arguments for `resume=`: the run's own directory, and its epochs unless others are asked for.
 
     Args:

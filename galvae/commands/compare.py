@@ -21,9 +21,9 @@ from galvae.analysis.comparison import (
     shown,
 )
 from galvae.backend.setup import setup
-from galvae.config.check import flat
+from galvae.config.check import flatten
 from galvae.errors import GalvaeError
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 from galvae.runs.trained_run import condition_of
 from galvae.system.atomic import replacing, save_arrays
 
@@ -47,7 +47,7 @@ def main(config, output_dir):
     """
     paths = find_runs(config.runs)
     runs = open_runs(dict(zip(short_names(paths), paths, strict=True)))
-    settings = {name: flat(run.config) for name, run in runs.items() if run is not None}
+    settings = {name: flatten(run.config) for name, run in runs.items() if run is not None}
     keys = differing_keys(list(settings.values()))
     warning = not_comparable(keys)
     if warning:
@@ -90,7 +90,7 @@ def open_runs(paths):
     runs, errors = dict.fromkeys(paths), []
     for name, path in paths.items():
         try:
-            runs[name] = Run.open(path)
+            runs[name] = RunDirectory.open(path)
         except GalvaeError as error:
             errors.append(error)
     if len(errors) == len(runs) > 1:
@@ -106,7 +106,7 @@ def read(run, name, config, backend, noise, alone):
     """What the table says of a run, and its samples.
 
     Args:
-        run: Run.
+        run: RunDirectory.
         name: of it.
         config: CompareConfig.
         backend: of Keras.

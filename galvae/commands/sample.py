@@ -94,7 +94,7 @@ def draw_nearest(run, dataset, images, columns, output_dir, style):
     """Draws and lists the training galaxy that is nearest to each image.
 
     Args:
-        run: Run.
+        run: RunDirectory.
         dataset: GalaxyDataset.
         images: (n, H, W, C).
         columns: what the table says of the images besides, name -> (n,).

@@ -10,8 +10,8 @@ import numpy as np
 from galvae.backend.setup import setup
 from galvae.data.quality import checked
 from galvae.errors import GalvaeError, TrainingDiverged, line_of
-from galvae.runs.directory import Run, dataset_of, writing_nowhere
-from galvae.runs.resume import check_same, holder, locked
+from galvae.runs.directory import RunDirectory, dataset_for_model, without_write_paths
+from galvae.runs.resume import check_same, lock_owner, locked
 from galvae.runs.trained_run import condition_of
 from galvae.system.atomic import save_arrays
 from galvae.system.signals import Stopped
@@ -41,10 +41,10 @@ def main(command, output_dir):
     config = source = command.run
     begun = (output_dir / "config.yaml").exists()
     if begun:
-        held = Run.open(output_dir)
+        held = RunDirectory.open(output_dir)
         if command.resume is not None:
             config = dataclasses.replace(held.config, epochs=command.epochs)
-            source = dataclasses.replace(config, dataset=writing_nowhere(config.dataset))
+            source = dataclasses.replace(config, dataset=without_write_paths(config.dataset))
         check_same(held, config)
         if held.finished:
             checkpoint = held.checkpoint()
@@ -56,7 +56,7 @@ def main(command, output_dir):
                 _, state = checkpoint
                 log.info("finished already, after %s epochs", state["epoch"])
                 return state["best_loss"]
-    with locked(Run(output_dir, config), command.force):
+    with locked(RunDirectory(output_dir, config), command.force):
         return train(config, source, output_dir, command.devices, command.resident)
 
 
@@ -77,7 +77,7 @@ def train(config, source, output_dir, count, resident):
     from galvae.models.build import build_model  # after setup: Keras takes its backend when it is imported
     from galvae.training.fit import fit
 
-    dataset = checked(dataset_of(source), config.reconstruction.loss)
+    dataset = checked(dataset_for_model(source), config.reconstruction.loss)
     with device.scope():
         model = build_model(
             config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
@@ -95,13 +95,13 @@ def train(config, source, output_dir, count, resident):
         device.kind,
     )
     try:
-        run.write_json("metrics.json", {"status": "running", **holder()})
+        run.write_json("metrics.json", {"status": "running", **lock_owner()})
         history, metrics = fit(model, dataset, config, run, device, checkpoint, resident)
         metrics |= draw(run, model, dataset, history)
         run.write_json("metrics.json", metrics)
     except BaseException as error:
         if isinstance(error, Stopped):
-            error.way_on = f"galvae train resume={shlex.quote(str(output_dir))}"
+            error.resume_command = f"galvae train resume={shlex.quote(str(output_dir))}"
         with contextlib.suppress(OSError):  # a full disk must not hide what ended the training
             run.write_json("metrics.json", ended(error))
         raise
@@ -111,14 +111,14 @@ def train(config, source, output_dir, count, resident):
 
 
 def begin(config, output_dir, dataset, device):
-    """A directory's Run and the checkpoint to go on from: a new one and None, or those that it holds."""
+    """A directory's RunDirectory and the checkpoint to go on from: a new one and None, or those that it holds."""
     if (output_dir / "config.yaml").exists():
-        run = Run.open(output_dir)
+        run = RunDirectory.open(output_dir)
         checkpoint = run.checkpoint()
         if checkpoint is not None:
-            run.go_on(config, dataset, device, checkpoint)
+            run.resume(config, dataset, device, checkpoint)
             return run, checkpoint
-    return Run.create(output_dir, config, dataset, device), None
+    return RunDirectory.create(output_dir, config, dataset, device), None
 
 
 def draw(run, model, dataset, history):

@@ -29,7 +29,7 @@ OPENING = (
 CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
-def typed(schema, values):
+def from_dict(schema, values):
     """The checked configuration of a schema.
 
     Args:
@@ -74,7 +74,7 @@ def read_config(path):
     if "${" in text:
         raise GalvaeError(f"{path}: expected resolved values, received an interpolation")
     try:
-        return typed(TrainConfig, values)
+        return from_dict(TrainConfig, values)
     except GalvaeError as error:
         raise GalvaeError(f"{path}: {error}") from error
 
@@ -108,25 +108,25 @@ def _check_plain(text):
             raise ValueError(f"more than {DEEPEST} levels")
 
 
-def plain(config):
+def to_dict(config):
     """A configuration as nested dicts, lists and plain values, ready for YAML."""
     if is_dataclass(config):
-        return {key_name(f): plain(getattr(config, f.name)) for f in fields(config)}
+        return {key_name(f): to_dict(getattr(config, f.name)) for f in fields(config)}
     return list(config) if isinstance(config, list) else config
 
 
-def flat(values, prefix=""):
+def flatten(values, prefix=""):
     """A configuration, or nested dicts, as one dict with dotted names, such as "beta.value"."""
-    values = plain(values)
+    values = to_dict(values)
     if not isinstance(values, dict):
         return {prefix: values}
-    pairs = [flat(value, f"{prefix}.{name}" if prefix else name) for name, value in values.items()]
+    pairs = [flatten(value, f"{prefix}.{name}" if prefix else name) for name, value in values.items()]
     return {name: value for found in pairs for name, value in found.items()}
 
 
 def write_config(config, path):
     """Writes a configuration as YAML that `read_config` reads back to an equal one."""
-    path.write_text(yaml.safe_dump(plain(config), sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
 
 
 def expected(schema_field):

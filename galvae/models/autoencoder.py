@@ -14,7 +14,7 @@ class Autoencoder(keras.Model):
     """An encoder and a decoder trained to reproduce their input through a code of few dimensions.
 
     Images come in as stored (uint8 or float) and are scaled on the device; decoded images are float32 in
-    [0, 1]. Subclasses add to `infer`, `posterior_codes`, `reconstruct`, `loss_terms` and `from_noise`; the training
+    [0, 1]. Subclasses add to `infer`, `sample_posterior`, `reconstruct`, `loss_terms` and `from_noise`; the training
     step stays Keras' own.
 
     Args:
@@ -116,7 +116,7 @@ class Autoencoder(keras.Model):
         if "places" in inputs:
             inputs = self.resident.take(inputs)
         inferred = self.infer(inputs, training)
-        return self.reconstruct(inferred, self.posterior_codes(inferred, inputs.get("rows")))
+        return self.reconstruct(inferred, self.sample_posterior(inferred, inputs.get("rows")))
 
     def infer(self, inputs, training):
         """What the encoder makes of images, as a dict of tensors.
@@ -132,7 +132,7 @@ class Autoencoder(keras.Model):
         codes = self.mean_head(self.encoder(target))
         return {"target": target, "mean": self.code_moments(codes, training=training)}
 
-    def posterior_codes(self, inferred, rows=None, noise=None):
+    def sample_posterior(self, inferred, rows=None, noise=None):
         """Codes (B, latent_dim) drawn from the posterior; of a plain autoencoder, the one code that it has.
 
         Args:

@@ -53,7 +53,7 @@ def kl_divergence(mean, log_variance):
     return 0.5 * (ops.square(mean) + ops.exp(log_variance) - log_variance - 1.0)
 
 
-def soft_bound(values, bound):
+def soft_clip(values, bound):
     """Values squeezed smoothly into (-bound, bound), so that their exponential stays finite.
 
     Close to zero the values hardly change; far from it the gradient fades but never vanishes abruptly.

@@ -51,12 +51,12 @@ class VAE(Autoencoder):
         mean, log_variance = self.posterior(self.encoder(target))
         return {"target": target, "mean": mean, "log_variance": log_variance}
 
-    def posterior_codes(self, inferred, rows=None, noise=None):
+    def sample_posterior(self, inferred, rows=None, noise=None):
         return self.sampling(inferred["mean"], inferred["log_variance"], rows, noise)
 
     def posterior(self, features):
         """Mean and bounded log-variance of q(code | image), each (B, latent_dim), from the encoder's output."""
-        log_variance = losses.soft_bound(self.log_variance_head(features), LOG_VARIANCE_BOUND)
+        log_variance = losses.soft_clip(self.log_variance_head(features), LOG_VARIANCE_BOUND)
         return self.mean_head(features), log_variance
 
     def loss_terms(self, outputs):

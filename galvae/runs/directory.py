@@ -10,7 +10,7 @@ import os
 import uuid
 from pathlib import Path
 
-from galvae.config.check import flat, read_config, write_config
+from galvae.config.check import flatten, read_config, write_config
 from galvae.config.fields import LATEST, PATHS
 from galvae.data.load import load_dataset
 from galvae.data.splits import read_splits, save_splits
@@ -27,7 +27,7 @@ STATUSES = ("running", "finished", "stopped", "diverged", "failed")
 LARGEST_JSON = 10_000_000  # bytes of the small files of a run
 
 
-class Run:
+class RunDirectory:
     """A training run on disk.
 
     Attributes:
@@ -61,7 +61,7 @@ class Run:
         run._describe(dataset)
         return run
 
-    def go_on(self, config, dataset, device, checkpoint):
+    def resume(self, config, dataset, device, checkpoint):
         """Makes a run ready to go on.
 
         Args:
@@ -178,7 +178,7 @@ class Run:
                     f"dataset.{name}: expected none, because the dataset {self.config.dataset.name} has no such key"
                 )
         config = dataclasses.replace(self.config.dataset, **given)
-        config = dataclasses.replace(writing_nowhere(config), **given)
+        config = dataclasses.replace(without_write_paths(config), **given)
         for name in ("path", "table", "archive"):
             path = getattr(config, name, None)
             if path is not None and not os.path.exists(path):
@@ -186,7 +186,7 @@ class Run:
                     f"dataset.{name}: {path}: not there; expected the dataset that {self.path} was trained on; "
                     f"if it has moved, say where to with dataset.{name}="
                 )
-        dataset = dataset_of(dataclasses.replace(self.config, dataset=config))
+        dataset = dataset_for_model(dataclasses.replace(self.config, dataset=config))
         dataset = dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
         state = self._state or (self.checkpoint() or (None, None))[1]
         if state is not None:
@@ -293,11 +293,11 @@ class Run:
 def config_digest(config):
     """SHA-256 of a configuration's values but epochs, which may grow, and the places where the dataset lies."""
     free = {"epochs", *(f"dataset.{name}" for name in PATHS)}
-    values = {name: value for name, value in flat(config).items() if name not in free}
+    values = {name: value for name, value in flatten(config).items() if name not in free}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def writing_nowhere(section):
+def without_write_paths(section):
     """The `dataset` section of a run that may be a stranger's, without the places to write to that it names.
 
     They are a cache folder that is none yet, and a folder to download to.
@@ -309,7 +309,7 @@ def writing_nowhere(section):
     return section
 
 
-def dataset_of(config):
+def dataset_for_model(config):
     """The dataset of a configuration, its conditions as its model takes them.
 
     Args:

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from galvae import __version__
-from galvae.config.check import flat
+from galvae.config.check import flatten
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
 # Of environment.json, what must be equal for the same arithmetic.
@@ -56,7 +56,7 @@ def differences(then, now):
     Returns:
         list of texts such as "threads 2 -> 4".
     """
-    before, after = (flat({name: values.get(name) for name in IDENTICAL}) for values in (then, now))
+    before, after = (flatten({name: values.get(name) for name in IDENTICAL}) for values in (then, now))
     return [
         f"{name} {before.get(name)} -> {value}" for name, value in after.items() if before.get(name) != value
     ]

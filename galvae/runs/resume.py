@@ -4,8 +4,8 @@ import contextlib
 import fcntl
 import os
 
-from galvae.config.check import flat
-from galvae.errors import Busy, CannotBeDone, GalvaeError
+from galvae.config.check import flatten
+from galvae.errors import RunLocked, CannotBeDone, GalvaeError
 
 SHOWN = 5  # differing keys in an error message
 
@@ -14,13 +14,13 @@ def check_same(run, config):
     """Refuses a configuration other than the one that a run was begun with; only epochs may grow.
 
     Args:
-        run: the Run that the output directory holds.
+        run: the RunDirectory that the output directory holds.
         config: TrainConfig that was asked for.
 
     Raises:
         GalvaeError: if they differ, naming the keys.
     """
-    held, given = flat(run.config), flat(config)
+    held, given = flatten(run.config), flatten(config)
     names = [name for name in {**held, **given} if held.get(name) != given.get(name)]
     if config.epochs > run.config.epochs or run.finished:
         names = [name for name in names if name != "epochs"]
@@ -43,11 +43,11 @@ def locked(run, force):
     dies. Other machines may not see it; they go by what metrics.json says of who is running.
 
     Args:
-        run: Run.
+        run: RunDirectory.
         force: whether a run may be taken over that another machine had begun and not ended.
 
     Raises:
-        Busy: if another process is at it.
+        RunLocked: if another process is at it.
         CannotBeDone: if another machine may be.
     """
     descriptor = os.open(run.path, os.O_RDONLY)
@@ -57,10 +57,10 @@ def locked(run, force):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Busy(f"{run.path}: expected a run that nobody trains, but {who} does") from error
+            raise RunLocked(f"{run.path}: expected a run that nobody trains, but {who} does") from error
         except OSError:  # a file system without locks, as some network ones
             pass
-        if metrics.get("status") == "running" and not (force or ours(metrics)):
+        if metrics.get("status") == "running" and not (force or is_stale(metrics)):
             raise CannotBeDone(
                 f"{run.path}: expected a run that nobody trains, but {who} may; if it is dead, go on with force=true"
             )
@@ -69,18 +69,18 @@ def locked(run, force):
         os.close(descriptor)
 
 
-def holder():
+def lock_owner():
     """Who is running, for metrics.json: machine, process, and the batch system's job."""
     return {"host": os.uname().nodename, "pid": os.getpid(), "job": os.environ.get("SLURM_JOB_ID")}
 
 
-def ours(metrics):
+def is_stale(metrics):
     """Whether a run that is said to be running can only have been left behind.
 
     A job of SLURM that is requeued keeps its number, and never runs twice at a time. On this machine the lock
     has told.
     """
-    here = holder()
+    here = lock_owner()
     return metrics.get("host") == here["host"] or (
         here["job"] is not None and metrics.get("job") == here["job"]
     )

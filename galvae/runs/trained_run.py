@@ -6,7 +6,7 @@ import numpy as np
 
 from galvae.backend.setup import setup
 from galvae.errors import GalvaeError
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 log = logging.getLogger(__name__)
 
@@ -21,12 +21,12 @@ def load(path, backend=None):
         backend: of Keras; None: as the run was trained.
 
     Returns:
-        (run, model, state): the Run, the model, and the state of the checkpoint that was read.
+        (run, model, state): the RunDirectory, the model, and the state of the checkpoint that was read.
 
     Raises:
         GalvaeError: if there is no run, or no checkpoint that verifies, or the backend is not installed.
     """
-    run = Run.open(path)
+    run = RunDirectory.open(path)
     setup(backend or run.config.backend)
     model, state = run.load_model()
     if run.status != "finished":
@@ -50,7 +50,7 @@ def redshift_conditions(run, model, state, values, others=None):
     Values outside of the dataset's range are taken, with a warning: the model has seen none like them.
 
     Args:
-        run: Run.
+        run: RunDirectory.
         model: its model.
         state: of its checkpoint.
         values: (n,) redshifts.

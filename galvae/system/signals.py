@@ -23,13 +23,13 @@ class Stopped(KeyboardInterrupt):
 
     Attributes:
         exit_status: of the command.
-        way_on: the command that goes on from here, or None.
+        resume_command: the command that goes on from here, or None.
     """
 
     def __init__(self, signum):
         super().__init__(f"stopped by {name_of(signum)}")
         self.exit_status = 130 if signum == signal.SIGINT else 75
-        self.way_on = None
+        self.resume_command = None
 
 
 def name_of(signum):

@@ -27,7 +27,7 @@ class Keeper(keras.callbacks.Callback):
 
     Args:
         config: TrainConfig.
-        run: Run.
+        run: RunDirectory.
         dataset: GalaxyDataset.
         train: its training Batches.
     """

@@ -32,7 +32,7 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
         model: a built model of galvae.models.
         dataset: GalaxyDataset.
         config: TrainConfig.
-        run: the Run that receives history and checkpoints.
+        run: the RunDirectory that receives history and checkpoints.
         device: Device.
         checkpoint: (path, state) to go on from, as `run.checkpoint` finds it; None: from the beginning.
         resident: whether the device holds the images: True, False, or "auto": a GPU, where they fit.

@@ -181,7 +181,7 @@ def umap(quick):
         names = ("n_neighbors", "min_dist", "metric", "n_epochs")
         return UMAP(**{name: values[name] for name in names}, random_state=0, n_jobs=1).fit(codes)
 
-    def ours():
+    def is_stale():
         found[:] = [umap_embedding.fit("", range(count), codes, values)]
         figure = drawing.scatter(*found[0].plane.T, ("UMAP 1", "UMAP 2"), equal=True)
         with tempfile.TemporaryDirectory() as folder:

@@ -29,8 +29,8 @@ def train(quick):
                 epochs * len(images["train"]),
                 lambda: program("keras_tutorial", **tutorial),
             ),
-            **ours("conv 128 px", path, count, "galaxy10_blog", epochs),
-            **ours("slim 128 px", path, count, "galaxy10_recommended", epochs),
+            **is_stale("conv 128 px", path, count, "galaxy10_blog", epochs),
+            **is_stale("slim 128 px", path, count, "galaxy10_recommended", epochs),
         }
         # PyTorch compiles nothing at its first step, hence an epoch tells as much as several.
         measures |= in_pytorch("conv 128 px", {**images, "batch": 128, "epochs": 1})
@@ -45,11 +45,11 @@ def dcgan(quick):
     with tempfile.TemporaryDirectory() as folder:
         path = tiled(folder, "grey", count, 158, 1)
         images = {"images": str(path), "train": splits(count)["train"]}
-        measures = ours("dcgan 158 px", path, count, "cosmos_vae", epochs)
+        measures = is_stale("dcgan 158 px", path, count, "cosmos_vae", epochs)
         return whole_runs(measures | in_pytorch("dcgan 158 px", {**images, "batch": 64, "epochs": 1}), rounds)
 
 
-def ours(what, path, count, experiment, epochs):
+def is_stale(what, path, count, experiment, epochs):
     """Whole runs of galvae as `whole_runs` takes them, in the precision that it chooses and in float32."""
     words = [f"experiment={experiment}", "latent_dim=8", f"epochs={epochs}"]
     seen = epochs * len(splits(count)["train"])

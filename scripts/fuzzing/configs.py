@@ -155,10 +155,10 @@ def prepare(folder):
 
 def prepare_with(runs):
     """Takes runs that were made before."""
-    from galvae.config.check import plain, read_config
+    from galvae.config.check import to_dict, read_config
 
     path = runs.a / "config.yaml"
-    State.update(runs=runs, plain=plain(read_config(path)), text=path.read_text())
+    State.update(runs=runs, plain=to_dict(read_config(path)), text=path.read_text())
 
 
 def leaves(section, prefix=()):
@@ -216,10 +216,10 @@ def mutated(text, mutation):
 
 def check(case):
     """The outcome of reading a run with another config.yaml."""
-    from galvae.config.check import plain
+    from galvae.config.check import to_dict
     from galvae.config.train import TrainConfig
     from galvae.errors import GalvaeError
-    from galvae.runs.directory import Run
+    from galvae.runs.directory import RunDirectory
 
     State["schema"] = TrainConfig
     text = State["text"].encode()
@@ -233,7 +233,7 @@ def check(case):
         if outcome == "wrong" and not said.startswith("config: "):
             return outcome, said
         try:
-            config = Run.open(runs.copy).config
+            config = RunDirectory.open(runs.copy).config
         except GalvaeError:
             return outcome, said
         found = schema.faults(config) + differing(config, yaml.safe_load(text))
@@ -242,7 +242,7 @@ def check(case):
         if outcome == "refused":
             return outcome, said  # a sound configuration, but not that of the weights
         free = all(
-            plain(config)[name] == State["plain"][name] for name in State["plain"] if name != "dataset"
+            to_dict(config)[name] == State["plain"][name] for name in State["plain"] if name != "dataset"
         )
         return ("clean" if outcome == "clean" or free else "wrong"), said
     finally:
@@ -251,11 +251,11 @@ def check(case):
 
 def differing(config, values):
     """Keys of an accepted configuration that are not what the file says."""
-    from galvae.config.check import plain
+    from galvae.config.check import to_dict
 
     meant = dict(leaves(values))
     return [
         f"{keys}: {value!r} instead of {meant.get(keys)!r}"
-        for keys, value in leaves(plain(config))
+        for keys, value in leaves(to_dict(config))
         if not isinstance(value, dict) and not schema.same(value, meant.get(keys, "missing"), keys[-1])
     ]

@@ -236,7 +236,7 @@ def prepare(folder):
         )
         if status != 0 or len(State.received) != 1:
             raise RuntimeError(f"{command}: {err}")
-        State.defaults[command] = flat(State.received[0])
+        State.defaults[command] = flatten(State.received[0])
 
 
 def needed(command):
@@ -335,7 +335,7 @@ def bent(command, arguments, config):
     if key in GROUPS or key == "experiment" or "@" in key or key.startswith("hydra"):
         return []
     meant = value if key in PATH_KEYS else schema.reading(value)  # a path is taken as it is
-    accepted = flat(config)
+    accepted = flatten(config)
     others = {
         name for name, value in accepted.items() if State.defaults[command].get(name, value) != value
     } - {key}
@@ -352,10 +352,10 @@ def bent(command, arguments, config):
     return []
 
 
-def flat(config, prefix=""):
+def flatten(config, prefix=""):
     """A typed configuration as one dict with dotted names."""
     found = {}
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), f"{prefix}{field.name.rstrip('_')}"
-        found |= flat(value, f"{name}.") if dataclasses.is_dataclass(value) else {name: value}
+        found |= flatten(value, f"{name}.") if dataclasses.is_dataclass(value) else {name: value}
     return found

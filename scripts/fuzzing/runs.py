@@ -75,7 +75,7 @@ def read_all(path):
     from galvae.analysis.comparison import results
     from galvae.commands.umap import FITTING
     from galvae.latent import umap_embedding
-    from galvae.runs.directory import Run
+    from galvae.runs.directory import RunDirectory
 
     parts, lines = {}, []
     handler = logging.Handler()
@@ -90,7 +90,7 @@ def read_all(path):
         return parts[name]
 
     try:
-        run = part("config", lambda: Run.open(path))
+        run = part("config", lambda: RunDirectory.open(path))
         if isinstance(run, GalvaeError):
             return parts, lines
         parts["config"] = dataclasses.asdict(run.config)

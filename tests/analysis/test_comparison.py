@@ -17,7 +17,7 @@ from galvae.analysis.comparison import (
     shown,
     telling_keys,
 )
-from galvae.config.check import flat
+from galvae.config.check import flatten
 from galvae.errors import GalvaeError
 
 AE = {"latent_dim": 2, "model.name": "ae", "model.code_activation": "linear", "beta.name": "none"}
@@ -95,7 +95,7 @@ def test_a_configuration_becomes_flat(network):
         temperature=1.0,
         galaxies=10,
     )
-    values = flat(config)
+    values = flatten(config)
     assert values["seed"] == 3
     assert values["runs"] == ["a", "b"]
     assert values["dataset.cache_dir"] is None

@@ -148,7 +148,7 @@ def test_conditions_are_tried_as_if_each_were_the_galaxys_own(name, monkeypatch)
     for value in grid:
         condition = np.full((4, 1), value, np.float32)
         mean, log_variance = model.encode(data.images[indices], condition)
-        vectors = model.joined(mean, model.scaled_condition(condition))
+        vectors = model.decoder_input(mean, model.scaled_condition(condition))
         outputs = {"logits": model.decode_logits(vectors), "mean": mean, "log_variance": log_variance}
         terms = model.loss_terms({**outputs, "target": data.to_unit(data.images[indices])})
         values.append(np.asarray(model.total_loss(terms, training=False)))

@@ -16,7 +16,7 @@ from galvae.backend.precision import BFLOAT16_FLAGS
 from galvae.cli.help import CONF
 from galvae.config.registry import GROUPS
 from galvae.runs import checkpoints
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 RUN_FILES = {
     "config.yaml",
@@ -66,7 +66,7 @@ def test_train_then_sample_from_latest(galvae, small_files, tmp_path):
         codes, images = stored["codes"], stored["images"]
     np.testing.assert_allclose(codes, np.random.default_rng(3).standard_normal((5, 8)), rtol=1e-6)
     assert images.shape == (5, 16, 16, 3)
-    model, _ = Run.open(folder).load_model()
+    model, _ = RunDirectory.open(folder).load_model()
     np.testing.assert_allclose(images, model.decode(codes), atol=1e-5)
     assert (folder / "sample" / "samples.png").stat().st_size > 1000
 
@@ -79,7 +79,7 @@ def test_train_then_sample_from_latest(galvae, small_files, tmp_path):
 
 def test_figures_carry_their_numbers(galvae, small_files, tmp_path):
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
-    run = Run.open(tmp_path / "run")
+    run = RunDirectory.open(tmp_path / "run")
     data = run.load_dataset()
     figures = tmp_path / "run" / "figures"
     with np.load(figures / "latent.npz") as latent:
@@ -152,7 +152,7 @@ def test_a_stretch_goes_with_the_run(stretch, galvae, small_cosmos, tmp_path):
     overrides = [f"dataset.stretch={stretch}", "reconstruction.loss=bce", "network=slim", "network.dense=16"]
     status, _, err = galvae("train", *small_cosmos[:2], "epochs=1", "batch=32", *overrides, where)
     assert status == 0, err
-    run = Run.open(tmp_path / "r")
+    run = RunDirectory.open(tmp_path / "r")
     model, state = run.load_model()
     data = run.load_dataset()
     assert (model.stretch, state["stretch"], data.stretch) == (stretch,) * 3
@@ -169,7 +169,7 @@ def test_a_sweep_leaves_a_complete_run_for_each_job(galvae, small_files, tmp_pat
     for job in jobs:
         check_run(sweep / job, epochs=1)
     assert (tmp_path / "outputs/train/latest").resolve().name == jobs[-1]
-    assert Run.open(sweep / jobs[1]).config.latent_dim == 4
+    assert RunDirectory.open(sweep / jobs[1]).config.latent_dim == 4
 
 
 def test_sweeps_of_sample_and_prepare(galvae, small_files, tmp_path):
@@ -464,7 +464,7 @@ def test_every_experiment_runs_on_a_small_dataset(experiment, galvae, tmp_path):
     folders = [tmp_path / "run"]
     if experiment.endswith("_sweep"):
         folders = sorted(path for path in (tmp_path / "sweep").iterdir() if path.is_dir())
-        assert [Run.open(folder).config.latent_dim for folder in folders] == [2, 4, 8, 16]
+        assert [RunDirectory.open(folder).config.latent_dim for folder in folders] == [2, 4, 8, 16]
     for folder in folders:
         check_run(folder, epochs=1)
 

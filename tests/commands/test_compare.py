@@ -13,7 +13,7 @@ import pytest
 from conftest import SMALL, blobs
 
 from galvae.cli.main import main
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 FILES = {"runs.csv", "runs.md", "samples.png", "samples.npz", "loss.png", "rate_distortion.png"}
 JOBS = ["0_files_ae_z2", "1_files_ae_z4", "2_files_vae_z2", "3_files_vae_z4"]
@@ -73,7 +73,7 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
     assert list(rows[0])[:4] == ["run", "latent_dim", "model.name", "beta.name"]
     assert list(rows[0])[4] == "status"  # nothing else differs
     for row in rows:
-        run = Run.open(sweep / row["run"])
+        run = RunDirectory.open(sweep / row["run"])
         metrics = json.loads((run.path / "metrics.json").read_text())
         assert int(row["latent_dim"]) == run.config.latent_dim
         assert (row["model.name"], row["beta.name"]) == (run.config.model.name, run.config.beta.name)
@@ -95,7 +95,7 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
         np.testing.assert_allclose(stored["codes_3"], noise, rtol=1e-6)
         np.testing.assert_array_equal(stored["codes_2"], stored["codes_3"][:, :2])
         for index, name in enumerate(JOBS):
-            model, _ = Run.open(sweep / name).load_model()
+            model, _ = RunDirectory.open(sweep / name).load_model()
             np.testing.assert_allclose(
                 stored[f"codes_{index}"], model.from_noise(noise[:, : model.latent_dim])
             )
@@ -289,7 +289,7 @@ def test_conditional_runs_are_told_the_conditions_of_the_same_galaxies(galvae, t
     status, _, err = galvae("compare", "runs=sweep", "n=4", "seed=2")
     assert status == 0, err
     assert err == "losses cannot be compared between runs that differ in dataset.image_size\n"
-    run = Run.open(tmp_path / "sweep" / "1_cosmos_cvae2_z2")
+    run = RunDirectory.open(tmp_path / "sweep" / "1_cosmos_cvae2_z2")
     model, _ = run.load_model()
     data = run.load_dataset()
     with np.load(tmp_path / "sweep" / "compare" / "samples.npz") as stored:

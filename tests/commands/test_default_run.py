@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ def run(tmp_path_factory):
     with pytest.raises(SystemExit) as stop:
         main(["train", f"hydra.run.dir={folder}"])
     assert stop.value.code == 0
-    return Run.open(folder)
+    return RunDirectory.open(folder)
 
 
 def colour(images):
@@ -100,7 +100,7 @@ def redshift_run(tmp_path_factory):
     with pytest.raises(SystemExit) as stop:
         main(["train", "experiment=simulated_recommended", f"hydra.run.dir={folder}"])
     assert stop.value.code == 0
-    return Run.open(folder)
+    return RunDirectory.open(folder)
 
 
 def test_generated_galaxies_follow_the_redshift_that_was_asked_for(redshift_run):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 
 def evaluate(galvae, run, folder, *overrides):
@@ -20,7 +20,7 @@ def evaluate(galvae, run, folder, *overrides):
 
 
 def test_every_galaxy_of_a_split_is_scored(galvae, trained, tmp_path):
-    run = Run.open(trained("vae"))
+    run = RunDirectory.open(trained("vae"))
     report, table, out = evaluate(galvae, run.path, tmp_path / "e", "split=val")
     data = run.load_dataset()
     indices = data.split("val")
@@ -85,7 +85,7 @@ def test_conditional_models_are_asked_what_redshift_they_see(model, galvae, trai
     assert predicted["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
     assert (tmp_path / "e" / "predicted_redshift.png").is_file()
     if model == "cvae2":
-        data = Run.open(trained(model)).load_dataset()
+        data = RunDirectory.open(trained(model)).load_dataset()
         train = data.condition[data.split("train"), 0]
         assert train.min() <= table["predicted_redshift"].min()
         assert table["predicted_redshift"].max() <= train.max()

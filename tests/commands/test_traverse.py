@@ -5,7 +5,7 @@ import pytest
 from astropy.table import Table
 from PIL import Image
 
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 
 def traverse(galvae, run, folder, *overrides):
@@ -28,7 +28,7 @@ def test_every_axis_is_walked_the_most_informative_first(galvae, trained, tmp_pa
     from galvae.latent.codes import encode_dataset
     from galvae.latent.information import information
 
-    run = Run.open(trained("vae"))
+    run = RunDirectory.open(trained("vae"))
     traverse(galvae, run.path, tmp_path / "t")
     assert names(tmp_path / "t") == {"traverse.png", "traverse.npz"}
     found = arrays(tmp_path / "t" / "traverse.npz")
@@ -44,7 +44,7 @@ def test_every_axis_is_walked_the_most_informative_first(galvae, trained, tmp_pa
 
 
 def test_two_axes_have_a_plane_at_a_galaxy(galvae, trained, tmp_path):
-    run = Run.open(trained("vae"))
+    run = RunDirectory.open(trained("vae"))
     overrides = ["axes=[2,0]", "at=G007", "span=2", "colour=redshift", "format=svg"]
     traverse(galvae, run.path, tmp_path / "t", *overrides)
     expected = {"traverse.svg", "traverse.npz", "plane.svg", "plane.npz"}
@@ -64,7 +64,7 @@ def test_two_axes_have_a_plane_at_a_galaxy(galvae, trained, tmp_path):
 
 
 def test_the_condition_is_walked_with_the_code_held(galvae, trained, tmp_path):
-    run = Run.open(trained("cvae2"))
+    run = RunDirectory.open(trained("cvae2"))
     err = traverse(galvae, run.path, tmp_path / "t", "redshifts=[0.2,4]")
     found = arrays(tmp_path / "t" / "condition.npz")
     np.testing.assert_allclose(found["condition"][..., 0], np.tile(np.linspace(0.2, 4, 5), (8, 1)), rtol=1e-6)
@@ -94,7 +94,7 @@ def test_a_path_leads_from_galaxy_to_galaxy(galvae, trained, tmp_path):
     from galvae.latent.walks import slerp
 
     for model_name in ("cvae", "ae"):
-        run = Run.open(trained(model_name))
+        run = RunDirectory.open(trained(model_name))
         folder = tmp_path / model_name
         traverse(galvae, run.path, folder, "from=G010", "to=G050", "gif=true")
         found = arrays(folder / "between.npz")
@@ -118,7 +118,7 @@ def test_a_path_leads_from_galaxy_to_galaxy(galvae, trained, tmp_path):
 def test_a_plain_autoencoder_is_walked_where_its_codes_are(galvae, trained, tmp_path):
     from galvae.latent.information import prior
 
-    run = Run.open(trained("ae"))
+    run = RunDirectory.open(trained("ae"))
     traverse(galvae, run.path, tmp_path / "t")
     found = arrays(tmp_path / "t" / "traverse.npz")
     mean, spread = prior(run.load_model()[0])
@@ -159,7 +159,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(case, galvae, trained, tmp_pat
 
 
 def test_samples_stand_over_their_nearest_training_galaxies(galvae, trained, tmp_path):
-    run = Run.open(trained("vae"))
+    run = RunDirectory.open(trained("vae"))
     folder = tmp_path / "s"
     status, _, err = galvae("sample", f"run={run.path}", f"hydra.run.dir={folder}", "n=7", "nearest=true")
     assert status == 0, err
@@ -197,7 +197,7 @@ def test_the_nearest_galaxies_of_every_redshift_are_listed(galvae, trained, tmp_
     stored = arrays(folder / "samples.npz")
     np.testing.assert_allclose(table["sample_redshift"], stored["condition"][table["sample"], 0])
     assert set(table["sample_redshift"]) == {0.5, 1.5}
-    data = Run.open(trained("cvae2")).load_dataset()
+    data = RunDirectory.open(trained("cvae2")).load_dataset()
     real = data.to_unit(data.images[table["index"]])
     # Blobs are round: as they were found, so they are turned.
     expected = np.sqrt(((real - stored["images"][table["sample"]]) ** 2).mean(axis=(1, 2, 3)))
@@ -215,5 +215,5 @@ def test_many_samples_are_written_in_batches(galvae, trained, tmp_path, monkeypa
     assert status == 0
     assert err == "the picture shows the first 9 of 50 galaxies of each block\n"
     stored = arrays(tmp_path / "s" / "samples.npz")
-    model, _ = Run.open(trained("vae")).load_model()
+    model, _ = RunDirectory.open(trained("vae")).load_model()
     np.testing.assert_allclose(stored["images"], model.decode(stored["codes"]), atol=1e-5)

@@ -8,7 +8,7 @@ from astropy.table import Table
 from conftest import SMALL, blobs
 
 from galvae.latent.plane_grid import inside
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 QUICK = ("n_neighbors=5", "n_epochs=30", "grid=5")
 FILES = {
@@ -61,7 +61,7 @@ def test_what_it_leaves_and_says(galvae, embedded):
     assert out.splitlines()[-1] == str(folder)
     assert err.startswith("fitted 60 codes of 3 dimensions in ")
     assert {path.name for path in folder.iterdir()} == FILES
-    data = Run.open(embedded).load_dataset()
+    data = RunDirectory.open(embedded).load_dataset()
     table = Table.read(folder / "umap.ecsv")
     np.testing.assert_array_equal(table["index"], data.split("all"))
     kept = read(folder / "embedding.npz")
@@ -73,7 +73,7 @@ def test_what_it_leaves_and_says(galvae, embedded):
     np.testing.assert_allclose(table["redshift"], np.linspace(0.1, 2, 60), rtol=1e-5)
 
     montage, summary = read(folder / "montage.npz"), json.loads((folder / "umap.json").read_text())
-    model, _ = Run.open(embedded).load_model()
+    model, _ = RunDirectory.open(embedded).load_model()
     np.testing.assert_allclose(montage["images"], model.decode(montage["codes"]), atol=1e-5)
     apart = np.linalg.norm(montage["codes"][:, None] - kept["codes"], axis=-1).min(axis=1)
     np.testing.assert_allclose(montage["distance"], apart, atol=1e-5)
@@ -175,7 +175,7 @@ def test_points_are_decoded_and_far_ones_are_faded(galvae, embedded):
 @pytest.mark.parametrize("embedded", ["cvae2"], indirect=True)
 def test_a_conditional_model_decodes_with_the_condition_of_the_nearest_galaxy(galvae, embedded):
     montage, kept = read(embedded / "umap" / "montage.npz"), read(embedded / "umap" / "embedding.npz")
-    run = Run.open(embedded)
+    run = RunDirectory.open(embedded)
     nearest = np.linalg.norm(montage["codes"][:, None] - kept["codes"], axis=-1).argmin(axis=1)
     condition = run.load_dataset().condition[kept["indices"][nearest]]
     np.testing.assert_array_equal(montage["condition"], condition)

@@ -6,7 +6,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from galvae.cli.help import CONF
-from galvae.config.check import plain, read_config, typed, write_config
+from galvae.config.check import to_dict, read_config, from_dict, write_config
 from galvae.config.fields import absolute
 from galvae.config.registry import COMMANDS, GROUPS
 from galvae.config.train import TrainCommand
@@ -19,7 +19,7 @@ def composed(command, *overrides):
 
 
 def command(*overrides):
-    return typed(TrainCommand, composed("train", *overrides))
+    return from_dict(TrainCommand, composed("train", *overrides))
 
 
 def train(*overrides):
@@ -46,7 +46,7 @@ def test_every_choice_of_a_group_has_a_file_and_composes(group):
 
 
 def test_every_key_has_a_value_in_conf_and_the_other_way_round():
-    assert plain(command()) == {**composed("train"), "dataset": plain(command().dataset)}
+    assert to_dict(command()) == {**composed("train"), "dataset": to_dict(command().dataset)}
 
 
 @pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
@@ -130,13 +130,13 @@ def changed(key, value):
 )
 def test_mistakes_name_key_expectation_and_value(key, value, message):
     with pytest.raises(GalvaeError) as error:
-        typed(TrainCommand, changed(key, value))
+        from_dict(TrainCommand, changed(key, value))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_integers_are_accepted_where_numbers_are():
-    assert typed(TrainCommand, changed("learning_rate", 1)).learning_rate == 1.0
+    assert from_dict(TrainCommand, changed("learning_rate", 1)).learning_rate == 1.0
 
 
 def test_ae_refuses_beta_and_the_others_need_it():
@@ -186,7 +186,7 @@ def test_a_hostile_or_broken_config_is_one_line(tmp_path, text, message):
 
 
 def test_swapped_types_in_a_runs_config_are_refused(tmp_path):
-    values = plain(train())
+    values = to_dict(train())
     for key, value in (("latent_dim", "8"), ("seed", True), ("epochs", 3.0), ("backend", 1)):
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({**values, key: value}))
         with pytest.raises(GalvaeError, match=f"{key}: expected"):

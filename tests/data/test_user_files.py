@@ -597,7 +597,7 @@ NAMES = ["0012.png", "deep/b.v2.png", "deep/c.PNG", "x/d.png", "y/e.png", "y/f.p
 
 
 @pytest.fixture
-def numbered(tmp_path):
+def unique_paths(tmp_path):
     """Six pictures in sub-folders, the k-th one of value k."""
     for value, name in enumerate(NAMES):
         picture(tmp_path, name, np.full((8, 8), value, "u1"))

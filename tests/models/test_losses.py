@@ -43,9 +43,9 @@ def test_kl_divergence_is_zero_for_the_prior_and_matches_an_integral():
 
 
 def test_soft_bound_keeps_small_values_and_limits_large_ones():
-    from galvae.models.losses import soft_bound
+    from galvae.models.losses import soft_clip
 
-    bounded = np.asarray(soft_bound(np.array([-1e9, -0.1, 0.0, 0.1, 1e9], np.float32), 10.0))
+    bounded = np.asarray(soft_clip(np.array([-1e9, -0.1, 0.0, 0.1, 1e9], np.float32), 10.0))
     np.testing.assert_allclose(bounded, [-10, -0.1, 0, 0.1, 10], rtol=1e-4)
     with pytest.raises(ValueError, match="positive"):
-        soft_bound(bounded, 0)
+        soft_clip(bounded, 0)

@@ -245,7 +245,7 @@ def test_cvae_spreads_the_condition_over_channels_and_rows():
     assert model.encoder_shape == (16, 16, 5)
     assert model.decoder_dim == LATENT_DIM * 3
     codes, scaled = np.array([[1, 2, 3]], np.float32), np.array([[7, 8]], np.float32)
-    np.testing.assert_array_equal(model.joined(codes, scaled), [[1, 2, 3, 7, 7, 7, 8, 8, 8]])
+    np.testing.assert_array_equal(model.decoder_input(codes, scaled), [[1, 2, 3, 7, 7, 7, 8, 8, 8]])
     assert build("cvae2").decoder_dim == LATENT_DIM + 2
 
 

@@ -10,7 +10,7 @@ import pytest
 from conftest import SMALL, blobs
 
 from galvae.runs import checkpoints
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 from galvae.system import atomic
 
 STEPS = {  # where the space ends -> the module and function that then fail, and on which file
@@ -59,7 +59,7 @@ def intact(path, epoch):
     newest = checkpoints.newest(path / "checkpoints")
     assert checkpoints.read_state(newest)["epoch"] == epoch
     assert not [file for file in path.rglob(".*")]
-    run = Run.open(path)
+    run = RunDirectory.open(path)
     assert run.load_model()[1]["epoch"] == epoch
 
 
@@ -78,7 +78,7 @@ def test_a_run_goes_on_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
     status, _, err = galvae("train", f"resume={disk}/run", "epochs=2")
     assert status == 0, err
     intact(disk / "run", 2)
-    assert Run.open(disk / "run").finished
+    assert RunDirectory.open(disk / "run").finished
     assert len((disk / "run" / "history.csv").read_text().splitlines()) == 3
 
 
@@ -131,7 +131,7 @@ def test_no_space_at_each_step_of_a_run(step, galvae, small_files, tmp_path, mon
     status, _, err = galvae("train", *small_files, f"hydra.run.dir={where}")
     assert status == 0, err
     intact(where, 2)
-    assert Run.open(where).finished
+    assert RunDirectory.open(where).finished
 
 
 def test_a_failed_sync_is_fatal_for_the_files_and_repeated_from_memory(

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import SMALL, blobs
 
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 NAMES = {
     "a line break": "a\nb",
@@ -103,7 +103,7 @@ def forge(run):
 
     folder = newest(run / "checkpoints")
     state = json.loads((folder / "state.json").read_text())
-    state["config_sha256"] = config_digest(Run.open(run).config)
+    state["config_sha256"] = config_digest(RunDirectory.open(run).config)
     (folder / "state.json").write_text(json.dumps(state))
     seal(folder)
 
@@ -115,13 +115,13 @@ def test_a_strangers_run_names_no_place_to_write_to(run, galvae, tmp_path, monke
     values = yaml.safe_load((run / "config.yaml").read_text())
     values["dataset"]["cache_dir"] = str(victim)
     (run / "config.yaml").write_text(yaml.safe_dump(values))
-    Run.open(run).load_dataset()
+    RunDirectory.open(run).load_dataset()
     assert os.listdir(victim) == []
     assert os.listdir(tmp_path / "own")
     # A folder in which galvae has kept arrays before is one to keep arrays in.
     shutil.copytree(tmp_path / "own", victim, dirs_exist_ok=True)
     monkeypatch.setenv("GALVAE_CACHE", str(tmp_path / "other"))
-    Run.open(run).load_dataset()
+    RunDirectory.open(run).load_dataset()
     assert not (tmp_path / "other").exists()
 
 
@@ -134,7 +134,7 @@ def test_a_strangers_run_that_is_gone_on_with_names_no_place_to_write_to(run, ga
     assert status == 0, err
     assert not (tmp_path / "victim").exists()
     assert os.listdir(tmp_path / "own")
-    assert Run.open(run).metrics["epochs"] == values["epochs"] + 1
+    assert RunDirectory.open(run).metrics["epochs"] == values["epochs"] + 1
 
 
 HEADERS = {
@@ -205,7 +205,7 @@ def test_training_does_not_depend_on_its_surroundings(kind, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    found = Run.open(tmp_path / "run")
+    found = RunDirectory.open(tmp_path / "run")
     assert found.finished
     assert found.environment["backend"] == "tensorflow"
     assert (tmp_path / "run" / "config.yaml").stat().st_mode & 0o77 == (0 if "umask" in shell else 0o44)

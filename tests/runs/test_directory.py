@@ -14,7 +14,7 @@ from galvae.backend.setup import Device
 from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
 from galvae.errors import GalvaeError
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 DEVICE = Device("tensorflow", "cpu", "a processor", 1, "float32", 2)
 
@@ -27,12 +27,12 @@ def create(path):
         report={"count": 20},
         splits=make_splits(20, [0.8, 0.1, 0.1], 0),
     )
-    return Run.create(path, train(), data, DEVICE)
+    return RunDirectory.create(path, train(), data, DEVICE)
 
 
 def test_a_run_explains_itself(tmp_path):
     run = create(tmp_path / "run")
-    again = Run.open(tmp_path / "run")
+    again = RunDirectory.open(tmp_path / "run")
     assert again.config == run.config
     environment = json.loads((run.path / "environment.json").read_text())
     assert environment["galvae"] == __version__
@@ -51,9 +51,9 @@ def test_a_run_explains_itself(tmp_path):
 
 def test_what_is_no_run_is_refused(tmp_path):
     with pytest.raises(GalvaeError, match="received no directory"):
-        Run.open(tmp_path / "none")
+        RunDirectory.open(tmp_path / "none")
     with pytest.raises(GalvaeError, match="received a directory without one"):
-        Run.open(tmp_path)
+        RunDirectory.open(tmp_path)
 
 
 def test_a_run_without_a_checkpoint_says_so(tmp_path):
@@ -83,7 +83,7 @@ def test_files_are_replaced_whole(tmp_path, monkeypatch):
 
 
 def test_a_moved_or_touched_dataset_is_the_same_and_another_one_is_refused(trained, tmp_path):
-    run = Run.open(trained("vae"))
+    run = RunDirectory.open(trained("vae"))
     same = tmp_path / "elsewhere.h5"
     shutil.copy(run.config.dataset.path, same)
     os.utime(same, (1, 1))

@@ -15,7 +15,7 @@ from conftest import SMALL, blobs, child_environment
 
 from galvae.errors import CannotBeDone
 from galvae.runs import checkpoints, resume
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 EPOCHS = 5
 # Everything that has a state from epoch to epoch: noise, augmentation, Adam, both schedules, patience.
@@ -135,7 +135,7 @@ def test_a_run_stopped_in_any_epoch_ends_as_if_it_never_was(
     ("where", "begun"),
     [
         pytest.param("galvae.backend.setup.setup", False, marks=pytest.mark.slow),
-        ("galvae.commands.train.dataset_of", False),
+        ("galvae.commands.train.dataset_for_model", False),
         pytest.param("galvae.runs.checkpoints.save", True, marks=pytest.mark.slow),
         pytest.param("galvae.training.callbacks.Keeper.on_test_batch_end", True, marks=pytest.mark.slow),
         ("galvae.commands.train.draw", True),
@@ -221,7 +221,7 @@ def test_resume_takes_the_runs_own_configuration(
     assert_same(tmp_path / "moved here", undisturbed)
     environment = json.loads((tmp_path / "moved here" / "environment.json").read_text())
     assert [entry["epoch"] for entry in environment["resumed"]] == [2]
-    assert environment["run_id"] == Run.open(tmp_path / "run").environment["run_id"]
+    assert environment["run_id"] == RunDirectory.open(tmp_path / "run").environment["run_id"]
 
 
 def test_a_finished_run_says_so_and_is_left_alone(undisturbed, galvae, images, tmp_path):
@@ -281,8 +281,8 @@ def test_more_epochs_go_on_from_the_last(undisturbed, train, galvae, tmp_path):
     assert status == 0, err
     assert [row["epoch"] for row in rows(folder)] == [str(epoch) for epoch in range(1, 8)]
     assert rows(folder)[:5] == rows(undisturbed)
-    assert Run.open(folder).config.epochs == 7
-    assert Run.open(folder).load_model()[1]["epoch"] == 7
+    assert RunDirectory.open(folder).config.epochs == 7
+    assert RunDirectory.open(folder).load_model()[1]["epoch"] == 7
     assert metrics(folder)["epochs"] == 7
 
 
@@ -429,18 +429,18 @@ def test_what_is_asked_beside_resume_is_refused(galvae, undisturbed, tmp_path):
 
 def test_one_process_at_a_time(undisturbed, tmp_path):
     folder = shutil.copytree(undisturbed, tmp_path / "run")
-    run = Run.open(folder)
+    run = RunDirectory.open(folder)
     with resume.locked(run, force=False):
         code = (
-            "import sys; from galvae.runs.directory import Run; from galvae.runs.resume import locked\n"
-            f"try:\n  with locked(Run.open({str(folder)!r}), True): print('taken')\n"
+            "import sys; from galvae.runs.directory import RunDirectory; from galvae.runs.resume import locked\n"
+            f"try:\n  with locked(RunDirectory.open({str(folder)!r}), True): print('taken')\n"
             "except Exception as error: print(type(error).__name__, error)"
         )
         env = child_environment()
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
         )
-        assert done.stdout.startswith(f"Busy {folder}: expected a run that nobody trains, but process")
+        assert done.stdout.startswith(f"RunLocked {folder}: expected a run that nobody trains, but process")
     with resume.locked(run, force=False):
         pass  # the lock ended with its block
     assert {path.name for path in folder.iterdir()} == {path.name for path in undisturbed.iterdir()}
@@ -451,7 +451,7 @@ def test_a_run_of_another_machine_is_taken_over_by_force_or_by_the_same_job(
 ):
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     folder = shutil.copytree(undisturbed, tmp_path / "run")
-    run = Run.open(folder)
+    run = RunDirectory.open(folder)
     run.write_json("metrics.json", {"status": "running", "host": "node17", "pid": 5, "job": "42"})
     expected = "process 5 on node17 may; if it is dead, go on with force=true"
     with pytest.raises(CannotBeDone, match=expected), resume.locked(run, force=False):
@@ -462,7 +462,7 @@ def test_a_run_of_another_machine_is_taken_over_by_force_or_by_the_same_job(
     with resume.locked(run, force=False):
         pass
     monkeypatch.setenv("SLURM_JOB_ID", "43")
-    run.write_json("metrics.json", {"status": "running", **resume.holder()})
+    run.write_json("metrics.json", {"status": "running", **resume.lock_owner()})
     with resume.locked(run, force=False):
         pass
 

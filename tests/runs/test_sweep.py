@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from conftest import blobs
 
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 from galvae.runs.sweep import Sweep, ended
 
 # What the jobs of `galvae prepare` do instead, told by their image_size: loaded by every Python process whose
@@ -202,7 +202,7 @@ def test_the_second_time_finished_jobs_are_skipped_and_others_go_on(galvae, smal
     # A job that was refused begins as if nothing had been, one that grows goes on.
     status, _, err = galvae(*command[:-3], "latent_dim=2,4", "epochs=2", "hydra.sweep.dir=sweep")
     assert (status, err.count("going on after epoch 1 of 2")) == (0, 1)
-    runs = [Run.open(tmp_path / "sweep" / name) for name in ("0_files_vae_z2", "1_files_vae_z4")]
+    runs = [RunDirectory.open(tmp_path / "sweep" / name) for name in ("0_files_vae_z2", "1_files_vae_z4")]
     assert [(run.status, run.metrics["epochs"]) for run in runs] == [("finished", 2)] * 2
 
 

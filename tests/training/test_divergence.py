@@ -8,7 +8,7 @@ import pytest
 from conftest import SMALL, blobs, child_environment
 
 from galvae.runs import checkpoints
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 
 def metrics(folder):
@@ -149,7 +149,7 @@ def test_rolling_back_goes_on_from_the_last_good_epoch_with_half_the_rate(train,
     (line,) = [line for line in lines if "of the learning rate" in line]
     assert "diverged in epoch 3, step 2" in line
     assert line.endswith("going on from the end of epoch 2 with 0.5 of the learning rate")
-    state = Run.open(folder).checkpoint()[1]
+    state = RunDirectory.open(folder).checkpoint()[1]
     assert (state["learning_rate_scale"], state["epoch"]) == (0.5, 5)
     for array in checkpoints.read_arrays(checkpoints.newest(folder / "checkpoints"), "last").values():
         assert np.isfinite(array).all()

@@ -11,7 +11,7 @@ from conftest import SMALL, child_environment, write_survey
 
 from galvae.data.splits import make_splits
 from galvae.runs import checkpoints
-from galvae.runs.directory import Run
+from galvae.runs.directory import RunDirectory
 
 
 def rows(folder):
@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(train):
 def test_the_model_ends_with_the_weights_of_its_best_epoch(train):
     # A plain autoencoder draws no noise, so that its best validation loss can be computed again.
     folder, _ = train("model=ae", "epochs=4", "learning_rate=0.05", "precision=float32")
-    run = Run.open(folder)
+    run = RunDirectory.open(folder)
     model, state = run.load_model()
     data = run.load_dataset()
     images = data.images[data.split("val")]
@@ -164,7 +164,7 @@ def test_ctrl_c_keeps_the_last_whole_epoch(train, monkeypatch):
     assert checkpoint.name == "epoch-0002"
     assert len(rows(folder)) == 2
     assert "Traceback" not in err
-    assert Run.open(folder).load_model()[1]["epoch"] == 2
+    assert RunDirectory.open(folder).load_model()[1]["epoch"] == 2
 
 
 def test_checkpoints_come_every_so_many_epochs_and_at_the_end(train, monkeypatch):
@@ -181,7 +181,7 @@ def test_a_checkpoint_holds_every_variable_and_the_optimizers(train):
     folder, _ = train()
     checkpoint = checkpoints.newest(folder / "checkpoints")
     best, last = (checkpoints.read_arrays(checkpoint, name) for name in ("best", "last"))
-    model, state = Run.open(folder).load_model()
+    model, state = RunDirectory.open(folder).load_model()
     assert set(best) == {variable.path for variable in model.variables}
     assert any("seed" in name for name in best)
     optimizer = {name for name in last if name.startswith("optimizer/")}
@@ -351,7 +351,7 @@ def test_each_step_reads_its_batch_of_stored_images_once_and_xla_is_left_out(tra
     from galvae.commands import train as command
     from galvae.training import fit
 
-    read, fit, seen = command.dataset_of, fit.fit, {}
+    read, fit, seen = command.dataset_for_model, fit.fit, {}
 
     def recorded(config):
         dataset = read(config)
@@ -363,7 +363,7 @@ def test_each_step_reads_its_batch_of_stored_images_once_and_xla_is_left_out(tra
         seen.update(reads=list(Recorder.reads), jit=model.jit_compile, steps=model.steps_per_execution)
         return result
 
-    monkeypatch.setattr(command, "dataset_of", recorded)
+    monkeypatch.setattr(command, "dataset_for_model", recorded)
     monkeypatch.setattr(training, "fit", noted)
     # 48 images for training: nine steps of 5 and one of 3; 6 for validation: a step of 5 and one of 1.
     train("epochs=3", "batch=5", "network.output_bias=zero")

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from galvae.cli.output_dirs import quoted
-from galvae.config.check import typed
+from galvae.config.check import from_dict
 from galvae.config.registry import COMMANDS
 from galvae.errors import GalvaeError
 from galvae.system.safe_read import read_json
@@ -95,15 +95,15 @@ class CommandLauncher(Launcher):
         """Whether a job was finished before; if so, notes it. A job that cannot go on says so itself."""
         if self.task.name != "train" or not (job.directory / "config.yaml").is_file():
             return False
-        from galvae.runs.directory import Run
+        from galvae.runs.directory import RunDirectory
         from galvae.runs.resume import check_same
 
         values = job.config.copy()
         with open_dict(values):
             del values["hydra"]
         try:
-            asked = typed(COMMANDS["train"], OmegaConf.to_container(values, resolve=True))
-            held = Run.open(job.directory)
+            asked = from_dict(COMMANDS["train"], OmegaConf.to_container(values, resolve=True))
+            held = RunDirectory.open(job.directory)
             check_same(held, asked.run)
         except (GalvaeError, OmegaConfBaseException):
             return False

@@ -1,0 +1,115 @@
+"""The state of a run at the end of an epoch: all that a checkpoint holds besides the weights."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from galvae.errors import GalvaeError
+
+FORMAT = 2
+LARGEST_COUNT = 10**9
+LARGEST_SIDE = 65536  # of an image, in pixels
+COLUMNS = {"epoch", "loss", "val_loss", "seconds", "images_per_second"}  # of the history, that are read back
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointState:
+    """Everything that a run needs to resume, and every later command to open it, besides the weights.
+
+    Attributes:
+        run_id: of the run that wrote it.
+        config_sha256: of the run's configuration (see `galvae.runs.directory.config_digest`).
+        epochs: length of the run that was asked for when it was written.
+        epoch: number of finished epochs.
+        best_epoch: the one with the least validation loss, counted from 1.
+        best_loss: its validation loss.
+        learning_rate_scale: factor of the learning rate that rollbacks have left.
+        rollbacks: how many there were since the last better epoch.
+        dataset_sha256: of the images, conditions and split (see `GalaxyDataset.digest`).
+        image_shape: [H, W, C].
+        pixel_range: [low, high], the stored values that become 0 and 1.
+        stretch: as in galvae.stretch.
+        condition_names: K names; empty without a condition.
+        condition_ranges: K pairs [low, high] of the known values; None where none is known.
+        peak_memory_mb: largest memory of the process so far.
+        history: one dict per epoch, the rows of history.csv.
+    """
+
+    run_id: str
+    config_sha256: str
+    epochs: int
+    epoch: int
+    best_epoch: int
+    best_loss: float
+    learning_rate_scale: float
+    rollbacks: int
+    dataset_sha256: str
+    image_shape: list
+    pixel_range: list
+    stretch: str
+    condition_names: list
+    condition_ranges: list
+    peak_memory_mb: float
+    history: list
+
+    def to_json(self):
+        """The state as a dict that JSON can hold."""
+        return {"format": FORMAT, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
+
+    @classmethod
+    def from_json(cls, values, path):
+        """The state that `to_json` gave, checked value by value.
+
+        Args:
+            values: dict.
+            path: the file that it was read from, for messages.
+
+        Raises:
+            GalvaeError: if it is of another format, or a value is missing or impossible.
+        """
+        if values.get("format") != FORMAT:
+            raise GalvaeError(f"{path.parent}: expected a checkpoint of format {FORMAT}, received another")
+        names = [field.name for field in dataclasses.fields(cls)]
+        wrong = [name for name in names if not CHECKS[name](values.get(name))]
+        if wrong or not 1 <= values["best_epoch"] <= values["epoch"] == len(values["history"]):
+            raise GalvaeError(
+                f"{path}: expected the state of a run, received one with an impossible value of "
+                f"{', '.join(wrong) or 'epochs'}"
+            )
+        return cls(**{name: values[name] for name in names})
+
+
+def _is_number(value):
+    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
+
+
+def _is_count(value):
+    return type(value) is int and 0 <= value <= LARGEST_COUNT
+
+
+def _is_text(value):
+    return isinstance(value, str)
+
+
+def _list_of(holds, length=None):
+    """A test of lists whose entries all pass a test."""
+    return lambda value: (
+        isinstance(value, list) and all(map(holds, value)) and (length is None or len(value) == length)
+    )
+
+
+def _is_row(row):
+    return isinstance(row, dict) and row.keys() >= COLUMNS and all(map(_is_number, row.values()))
+
+
+# What each value of a state must be, since the file may come from an untrusted run.
+CHECKS = {
+    **dict.fromkeys(("run_id", "config_sha256", "dataset_sha256", "stretch"), _is_text),
+    **dict.fromkeys(("epoch", "epochs", "best_epoch", "rollbacks"), _is_count),
+    **dict.fromkeys(("best_loss", "learning_rate_scale", "peak_memory_mb"), _is_number),
+    "image_shape": _list_of(lambda side: _is_count(side) and 1 <= side <= LARGEST_SIDE, 3),
+    "pixel_range": lambda value: _list_of(_is_number, 2)(value) and value[0] < value[1],
+    "condition_names": _list_of(_is_text),
+    "condition_ranges": _list_of(_list_of(lambda value: value is None or _is_number(value), 2)),
+    "history": _list_of(_is_row),
+}

@@ -1,0 +1,1 @@
+"""What several tests build: galaxies, files of surveys, configurations, models, processes."""

@@ -1,0 +1,68 @@
+"""Configurations: as the command line composes them, or small ones made by hand."""
+
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from galvae.cli.help import CONF
+from galvae.config.check import from_dict
+from galvae.config.dataset import StampsConfig
+from galvae.config.model import ConvConfig
+from galvae.config.train import TrainCommand
+
+# Values of the keys that all datasets share.
+COMMON = {
+    "augment": True,
+    "split": [0.8, 0.1, 0.1],
+    "split_seed": 0,
+    "cache_dir": None,
+    "stretch": "none",
+    "missing_condition": "drop",
+}
+
+# Overrides that make a run take seconds.
+SMALL = ("network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "epochs=2", "batch=32")
+
+
+def composed(command, *overrides):
+    """What Hydra composes of conf/ and overrides, as a dict that nothing has checked."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
+
+
+def train_command(*overrides):
+    """Configuration of the command `train`, what belongs to the call and not to the run included."""
+    return from_dict(TrainCommand, composed("train", *overrides))
+
+
+def train_config(*overrides):
+    """Configuration of a run, as its config.yaml keeps it."""
+    return train_command(*overrides).run
+
+
+def conv(**changes):
+    """Configuration of the network `conv`, small unless told otherwise."""
+    values = {
+        "name": "conv",
+        "filters": [4, 8],
+        "kernels": [3],
+        "dense": 16,
+        "depth": None,
+        "output_kernel": None,
+        "initializer": "he",
+        "output_bias": "median",
+    }
+    return ConvConfig(**{**values, **changes})
+
+
+def stamps(folder, **changes):
+    """Configuration of the dataset `cosmos`, whose cache lies in a folder."""
+    values = {
+        "name": "cosmos",
+        "path": None,
+        "images": None,
+        "redshift": None,
+        "archive": None,
+        "download": False,
+        "image_size": None,
+    }
+    return StampsConfig(**{**values, **COMMON, "cache_dir": str(folder / "cache"), **changes})
