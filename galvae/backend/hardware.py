@@ -1,6 +1,7 @@
-"""The machine: its processor, its memory."""
+"""The computer's processor and memory, read from the operating system without Keras."""
 
 import contextlib
+import resource
 import sys
 from pathlib import Path
 
@@ -13,10 +14,8 @@ def check_address_space():
     """Refuses a limit (`ulimit -v`) under which the backends' native code would crash instead of raising.
 
     Raises:
-        CannotBeDone: then.
+        CannotBeDone: if the limit is below 6 GB.
     """
-    import resource
-
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST_ADDRESS_SPACE:
         raise CannotBeDone(
@@ -26,7 +25,7 @@ def check_address_space():
 
 
 def processor_flags():
-    """Flags of the processor as a set; empty where the system does not tell."""
+    """The processor's feature flags as a set; empty if the system does not list them."""
     return set(_cpuinfo("flags").split())
 
 
@@ -40,43 +39,14 @@ def memory_mb():
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:  # not Linux: the peak of everything is the nearest figure
-        import resource
-
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
     values = {name: text for name, _, text in (line.partition(":") for line in lines)}
     return sum(int(values[name].split()[0]) for name in ("RssAnon", "RssShmem")) * 1024 / 1e6
 
 
-def free_memory(backend, kind):
-    """Bytes that this process may still take of its device, of those free at its begin; 0 where it does not tell."""
-    if kind == "cpu":
-        return _available()
-    if backend == "jax":
-        import jax
-
-        found = jax.local_devices()[0].memory_stats() or {}
-        return max(0, found.get("bytes_limit", 0) - found.get("bytes_in_use", 0))
-    import tensorflow as tf
-
-    # The limit is that of the allocator, which belongs to the process and not to the session that is asked.
-    with tf.compat.v1.Session() as session:
-        limits = [found.memory_limit_bytes for found in session.list_devices() if found.device_type == "GPU"]
-    return max(0, limits[0] - tf.config.experimental.get_memory_info("GPU:0")["current"])
-
-
-def out_of_memory(backend):
-    """The class of errors with which a backend says that a device's memory is full."""
-    if backend == "jax":
-        import jax
-
-        return jax.errors.JaxRuntimeError
-    import tensorflow as tf
-
-    return tf.errors.ResourceExhaustedError
-
-
-def _available():
+def available_memory():
+    """Bytes of main memory that programs may still allocate without swapping; 0 if the system does not say."""
     with contextlib.suppress(OSError), open("/proc/meminfo") as lines:
         for line in lines:
             if line.startswith("MemAvailable:"):

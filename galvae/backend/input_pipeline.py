@@ -1,62 +1,64 @@
-"""The feeding of data: batches prepared beside the step, or gathered within it from images held on the device."""
+"""The input pipeline: batches prepared while the previous step runs, or gathered from images on the device."""
 
 import logging
 
+import keras
 import numpy as np
 
-from galvae.backend.hardware import free_memory, out_of_memory
+from galvae.backend.devices import free_memory, out_of_memory
 from galvae.backend.replicas import replicas
 from galvae.errors import line_of
 
-BLOCK = 64_000_000  # bytes that are read at once to fill the device
-SHARE = 0.5  # of the free memory that the images may take; a step needs the rest
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
+else:
+    import jax
+
+READ_BYTES = 64_000_000  # copied to the device at a time
+MEMORY_SHARE = 0.5  # of the free memory that resident images may take; a step needs the rest
 
 log = logging.getLogger(__name__)
 
 
 def feed(batches, start=0, endless=True, resident=None):
-    """The batches in the form that Keras' fit takes fastest, prepared beside the step.
+    """Batches in the form that Keras' fit consumes fastest, prepared while the previous step runs.
 
     Several devices, those of the `Device.scope` around this call, get equal parts of each batch. A batch that
-    cannot be parted equally is given to each of them whole, so that the mean over devices always is the mean
+    cannot be divided equally is given whole to each of them, so that the mean over devices is always the mean
     over the batch.
 
     Args:
         batches: a galvae Batches.
         start: the first step.
-        endless: whether to go on after an epoch.
-        resident: the Resident that holds the images, of which the model then is given the places; or None.
+        endless: whether more epochs follow the first.
+        resident: ResidentImages, if the model is to receive positions in them instead of images; or None.
 
     Returns:
         An iterable of (inputs,) for `fit`, of which an epoch is `len(batches)` steps.
     """
-    import keras
-
     if keras.config.backend() != "tensorflow":
         return _sequence(batches, start, endless, resident)
-    import tensorflow as tf
-
     count = replicas()
 
     def take(number):
         if count == 1:
             return (resident or batches).gather(batches.step(number))
-        return _part(batches, *divmod(number, count), count)
+        return _shard(batches, *divmod(number, count), count)
 
     sample = take(0)
-    names, kinds = list(sample), [array.dtype for array in sample.values()]
+    names, dtypes = list(sample), [array.dtype for array in sample.values()]
 
     def gather(number):
         return list(take(int(number)).values())
 
     def inputs(number):
-        arrays = tf.numpy_function(gather, [number], kinds)
+        arrays = tf.numpy_function(gather, [number], dtypes)
         for array, name in zip(arrays, names, strict=True):
             array.set_shape((None, *sample[name].shape[1:]))
         return (dict(zip(names, arrays, strict=True)),)
 
-    # There is nothing to tune here, and the tuner's thread, which sleeps for up to a minute between two looks,
-    # is waited for when training ends.
+    # There is nothing to tune here, and the end of training would wait for the tuner's thread, which sleeps for
+    # up to a minute at a time.
     options = tf.data.Options()
     options.autotune.enabled = False
     numbers = tf.data.Dataset.counter(start * count)
@@ -68,11 +70,11 @@ def feed(batches, start=0, endless=True, resident=None):
     return tf.distribute.get_strategy().distribute_datasets_from_function(lambda _: dataset)
 
 
-class Resident:
-    """Images and conditions held on the device as they are stored, from which each step takes its batch.
+class ResidentImages:
+    """Images and conditions in the device's memory, as they are stored, from which each step gathers its batch.
 
-    TensorFlow's steps refer to the arrays. A step of JAX would hold arrays that it refers to as constants: it is
-    given them, without a copy, beside the places of its images.
+    TensorFlow's steps refer to the arrays. JAX would compile arrays that a step refers to as constants, so its steps
+    receive them, without a copy, together with the row positions of their images.
 
     Args:
         dataset: GalaxyDataset.
@@ -81,103 +83,117 @@ class Resident:
 
     def __init__(self, dataset, indices):
         self.indices = np.unique(indices)  # in order, so that the memory map is read from front to back
-        self.arrays = {name: _held(stored, self.indices) for name, stored in _stored(dataset).items()}
+        self.arrays = {
+            name: _on_device(array, self.indices) for name, array in _model_arrays(dataset).items()
+        }
 
     def gather(self, indices):
-        """What a model takes of these images, as `Batches.gather`: here their places in the arrays."""
-        import keras
+        """What a step receives instead of the images of `Batches.gather`: their row positions in the arrays.
 
-        inputs = {"places": np.searchsorted(self.indices, indices)}
+        Args:
+            indices: (B,) of images in the dataset.
+
+        Returns:
+            dict of positions (B,) and, on JAX, the arrays themselves.
+        """
+        inputs = {"positions": np.searchsorted(self.indices, indices)}
         return inputs if keras.config.backend() == "tensorflow" else {**inputs, "resident": self.arrays}
 
     def take(self, inputs):
-        """The images themselves, as dict of tensors, within a step that is given `inputs` by `gather`."""
-        arrays, places = inputs.get("resident", self.arrays), inputs["places"]
+        """Gathers the images themselves, within a step.
+
+        Args:
+            inputs: what `gather` returned, as tensors.
+
+        Returns:
+            dict of tensors: images (B, H, W, C) as stored and, if the dataset has one, condition (B, K).
+        """
+        positions = inputs["positions"]
         if "resident" in inputs:
-            return {name: array[places] for name, array in arrays.items()}
-        import tensorflow as tf
-
-        # Of a variable, whose rows a GPU takes in uint8 too, as it does not of a tensor.
-        return {name: tf.gather(array, places) for name, array in arrays.items()}
+            return {name: array[positions] for name, array in inputs["resident"].items()}
+        # The arrays are variables: of those, unlike of tensors, a GPU gathers rows of uint8 too.
+        return {name: tf.gather(array, positions) for name, array in self.arrays.items()}
 
 
-def resident(asked, device, dataset, indices):
-    """The images of a run held on its device, where that is asked for and they fit.
+def make_resident(requested, device, dataset, indices):
+    """Copies the images of a run to its device, if that is requested and they fit.
+
+    If they do not fit or cannot be copied, a log message says why.
 
     Args:
-        asked: True, False, or "auto": on a GPU.
+        requested: True, False, or "auto": on a GPU.
         device: Device.
         dataset: GalaxyDataset.
         indices: of the images that training and validation need.
 
     Returns:
-        Resident; or None, with a line that says why if it was expected.
+        ResidentImages, or None.
     """
-    if asked is False or (asked == "auto" and (device.kind == "cpu" or device.count > 1)):
+    if requested is False or (requested == "auto" and (device.kind == "cpu" or device.count > 1)):
         return None
     if device.count > 1:
         log.warning(
             "resident=true: expected one device, received %d; batches come from the cache", device.count
         )
         return None
-    needed = len(indices) * sum(stored.nbytes // len(stored) for stored in _stored(dataset).values())
-    most = SHARE * free_memory(device.backend, device.kind)
+    needed = len(indices) * sum(array.nbytes // len(array) for array in _model_arrays(dataset).values())
+    most = MEMORY_SHARE * free_memory(device.kind)
     if needed > most:
         log.log(
-            logging.INFO if asked == "auto" else logging.WARNING,
+            logging.INFO if requested == "auto" else logging.WARNING,
             "resident=%s: expected images of at most %.3g MB, half of the %s's free memory, received %.3g MB; "
             "batches come from the cache",
-            *(str(asked).lower(), most / 1e6, device.kind.upper(), needed / 1e6),
+            *(str(requested).lower(), most / 1e6, device.kind.upper(), needed / 1e6),
         )
         return None
     try:
-        held = Resident(dataset, indices)
-    except out_of_memory(device.backend) as error:  # another process has taken what was free
+        resident = ResidentImages(dataset, indices)
+    except out_of_memory() as error:  # another process has taken what was free
         log.warning(
             "resident=%s: expected %.3g MB of memory on the %s, received %s; batches come from the cache",
-            *(str(asked).lower(), needed / 1e6, device.kind.upper(), line_of(error)),
+            *(str(requested).lower(), needed / 1e6, device.kind.upper(), line_of(error)),
         )
         return None
     log.info("%.3g MB of images are held in the %s's memory", needed / 1e6, device.kind.upper())
-    return held
+    return resident
 
 
-def _stored(dataset):
-    """What a model takes of a dataset, whole."""
+def _model_arrays(dataset):
+    """The arrays of a dataset that a model receives: images and, if it has one, the condition."""
     arrays = {"images": dataset.images, "condition": dataset.condition}
     return {name: array for name, array in arrays.items() if array is not None}
 
 
-def _held(stored, indices):
-    """Rows of an array on the device, filled a block at a time, so that the host holds no second copy."""
-    import keras
-
-    shape, rows = (len(indices), *stored.shape[1:]), max(1, BLOCK * len(stored) // stored.nbytes)
+def _on_device(stored, indices):
+    """Rows of an array on the device, copied block by block, so that main memory never holds all of them."""
+    shape, rows = (len(indices), *stored.shape[1:]), max(1, READ_BYTES * len(stored) // stored.nbytes)
     # The last block begins early enough to be as long as the others.
     starts = [min(start, max(0, len(indices) - rows)) for start in range(0, len(indices), rows)]
     blocks = ((start, stored[indices[start : start + rows]]) for start in starts)
     if keras.config.backend() == "tensorflow":
-        import tensorflow as tf
-
-        held = tf.Variable(lambda: tf.zeros(shape, stored.dtype), trainable=False)
+        array = tf.Variable(lambda: tf.zeros(shape, stored.dtype), trainable=False)
         for start, block in blocks:
-            held.scatter_update(tf.IndexedSlices(block, np.arange(start, start + len(block))))
-        return held
-    import jax
-
-    held = jax.numpy.zeros(shape, stored.dtype)
-    fill = jax.jit(jax.lax.dynamic_update_slice_in_dim, static_argnums=3, donate_argnums=0)
+            array.scatter_update(tf.IndexedSlices(block, np.arange(start, start + len(block))))
+        return array
+    array = jax.numpy.zeros(shape, stored.dtype)
+    update = jax.jit(jax.lax.dynamic_update_slice_in_dim, static_argnums=3, donate_argnums=0)
     for start, block in blocks:
-        held = fill(held, block, start, 0)
-        held.block_until_ready()  # else blocks would wait in line, all in memory
-    return held
+        array = update(array, block, start, 0)
+        array.block_until_ready()  # else blocks would queue up in memory
+    return array
 
 
-def _part(batches, step, device, count):
-    """What one of several devices takes of a step.
+def _shard(batches, step, device, count):
+    """The part of a step's batch that one of several devices computes.
+
+    Args:
+        batches: a galvae Batches.
+        step: number of the step.
+        device: number of the device.
+        count: of devices.
 
     Returns:
-        dict of what `Batches.gather` gives and, for each image, its row in the whole batch and its weight in
+        dict of what `Batches.gather` returns and, for each image, its row in the whole batch and its weight in
         means over images, so that the weights of an image sum to one over all devices.
     """
     indices = batches.step(step)
@@ -192,12 +208,11 @@ def _part(batches, step, device, count):
 
 
 def _sequence(batches, start, endless, resident):
-    """Batches for JAX, which lets every device see the whole batch, wherever its parts lie."""
-    import keras
-
+    """Batches for JAX, where every device sees the whole batch, wherever its parts are stored."""
     distribution = keras.distribution.distribution()
 
-    # No generator: for each validation Keras would repeat its first two batches and go on where the last one ended.
+    # Not a generator: each validation would repeat the first two batches of one, and then continue where the last
+    # validation ended.
     class Sequence(keras.utils.PyDataset):
         """The batches by their number."""
 
@@ -206,17 +221,14 @@ def _sequence(batches, start, endless, resident):
         def __getitem__(self, index):
             inputs = (resident or batches).gather(batches.step(start + index))
             if distribution is not None:
-                inputs = {name: _laid_out(array, distribution) for name, array in inputs.items()}
+                inputs = {name: _sharded(array, distribution) for name, array in inputs.items()}
             return (inputs,)
 
     return Sequence()
 
 
-def _laid_out(array, distribution):
-    """An array whose first axis is parted among JAX devices, or which each of them has whole."""
-    import jax
-    import keras
-
+def _sharded(array, distribution):
+    """An array whose first axis is divided among JAX devices or, if they cannot divide it equally, replicated."""
     layout = distribution.get_data_layout(array.shape)
     if len(array) % distribution.num_model_replicas:
         layout = keras.distribution.TensorLayout([None] * array.ndim, distribution.device_mesh)

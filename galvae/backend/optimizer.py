@@ -5,41 +5,36 @@ import keras
 from galvae.backend import fused_ops
 from galvae.backend.replicas import replicas
 
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
+
 
 def adam(learning_rate, clip_norm):
-    """The optimizer, made within `Device.scope`.
+    """The optimizer of a training run; call it within `Device.scope`.
 
     Args:
         learning_rate: number or schedule.
         clip_norm: largest global norm of the gradient of the whole batch; None: no limit.
+
+    Returns:
+        A keras.optimizers.Adam, or a subclass, whose variables have the same paths.
     """
     count = replicas()
-    if clip_norm is None or count == 1:
-        kind = Adam if fused_ops.fuses() else keras.optimizers.Adam
-        return kind(learning_rate, global_clipnorm=clip_norm, name="adam")
-    import tensorflow as tf
-
-    class AdamOfReplicas(keras.optimizers.Adam):
-        """Adam that clips the whole batch's gradient: Keras' own clips each device's before it sums them."""
-
-        def apply_gradients(self, grads_and_vars):
-            gradients, variables = zip(*grads_and_vars, strict=True)
-            context = tf.distribute.get_replica_context()
-            return super().apply_gradients(zip(context.all_reduce("MEAN", gradients), variables, strict=True))
-
-    return AdamOfReplicas(learning_rate, global_clipnorm=clip_norm / count, name="adam")
+    if clip_norm is not None and count > 1:
+        # What is clipped is the mean over devices, 1 / count of the gradient; Keras sums it over devices afterwards.
+        return WholeBatchAdam(learning_rate, global_clipnorm=clip_norm / count, name="adam")
+    kind = FusedAdam if fused_ops.fuses() else keras.optimizers.Adam
+    return kind(learning_rate, global_clipnorm=clip_norm, name="adam")
 
 
-class Adam(keras.optimizers.Adam):
-    """Adam whose update of a variable is one operation.
+class FusedAdam(keras.optimizers.Adam):
+    """Adam whose update of a variable is one TensorFlow operation.
 
     Reference:
-        Kingma & Ba 2015 (arXiv:1412.6980), the form of the end of section 2, as Keras has it.
+        Kingma & Ba 2015 (arXiv:1412.6980), the form at the end of section 2, which Keras uses too.
     """
 
     def update_step(self, gradient, variable, learning_rate):
-        import tensorflow as tf
-
         index, step = self._get_variable_index(variable), tf.cast(self.iterations.value + 1, "float32")
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -53,3 +48,12 @@ class Adam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=gradient,
         )
+
+
+class WholeBatchAdam(keras.optimizers.Adam):
+    """Adam that clips the gradient of the whole batch; Keras' own clips each device's gradient before it sums them."""
+
+    def apply_gradients(self, grads_and_vars):
+        gradients, variables = zip(*grads_and_vars, strict=True)
+        context = tf.distribute.get_replica_context()
+        return super().apply_gradients(zip(context.all_reduce("MEAN", gradients), variables, strict=True))

@@ -4,22 +4,29 @@ import contextlib
 import functools
 import logging
 
+import keras
+
 from galvae.errors import GalvaeError
+
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
 
 log = logging.getLogger(__name__)
 
 
 def choose_count(count, available, kind, batch):
-    """The number of devices that a request comes to.
+    """The number of devices that share a batch, given the number that was requested.
+
+    If more are requested than there are, all of them are used, with a warning: the run is the same, but slower.
 
     Args:
-        count: number, or "auto": as many GPUs as part the batch equally; one processor, which already is all cores.
+        count: number, or "auto": as many GPUs as divide the batch equally, or one CPU, which is all its cores.
         available: number of devices there are.
         kind: "cpu" or "gpu".
         batch: images to share.
 
     Returns:
-        At most `available`, with a warning if more were asked for: the run is the same on fewer, but slower.
+        Number from 1 to `available`.
     """
     available = max(1, available)
     if count == "auto":
@@ -32,37 +39,43 @@ def choose_count(count, available, kind, batch):
         return chosen
     if count > available:
         log.warning(
-            "devices=%d: expected at most %d, the number of %ss there are; going on with %d",
+            "devices=%d: expected at most %d, the number of %ss there are; using %d",
             *(count, available, kind.upper(), available),
         )
     return min(count, available)
 
 
 def scope(backend, kind, count):
-    """Context in which model, optimizer and feeds are made, so that all devices have a part in them."""
+    """Context in which model, optimizer and feeds are created, so that they use all devices.
+
+    Args:
+        backend: "tensorflow" or "jax".
+        kind: "cpu" or "gpu".
+        count: number of devices.
+
+    Raises:
+        GalvaeError: if this process has already trained on another number of TensorFlow devices above one.
+    """
     if count == 1:
         return contextlib.nullcontext()
     if backend == "tensorflow":
         return _strategy(kind, count).scope()
-    import keras
-
     return keras.distribution.DataParallel(devices=keras.distribution.list_devices()[:count]).scope()
 
 
 def replicas():
-    """Number of devices among which the model divides its work by itself; 1 where the backend does it."""
-    import keras
+    """Number of devices on each of which a model computes its own part of a batch.
 
+    It is 1 on JAX, whose compiler divides one computation of the whole batch among the devices.
+    """
     if keras.config.backend() != "tensorflow":
         return 1
-    import tensorflow as tf
-
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 @functools.cache
 def _strategy(kind, count):
-    """The only one of a process: TensorFlow takes equal ones for different, and cannot sum in two groups of devices.
+    """The strategy of this process, which can have only one: TensorFlow cannot sum over two groups of devices.
 
     Raises:
         GalvaeError: if the process has one of another number of devices.
@@ -72,7 +85,5 @@ def _strategy(kind, count):
             "devices: this process has already trained on another number of them; expected the same or 1, "
             f"received {count}"
         )
-    import tensorflow as tf
-
     logging.getLogger("tensorflow").setLevel(logging.WARNING)  # else every reduction is a line in the log
     return tf.distribute.MirroredStrategy([f"{kind}:{i}" for i in range(count)])

@@ -1,21 +1,21 @@
-"""The plain autoencoder, and what every other model inherits from it."""
+"""The plain autoencoder, and the parts that every other model inherits from it."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from galvae.backend.replicas import replicas
+from galvae.backend.model import BatchModel
 from galvae.models import losses
 from galvae.models.layers import CodeMoments, RandomDihedral, UnitScaling
 from galvae.models.networks.build import build_decoder, build_encoder
 
 
-class Autoencoder(keras.Model):
-    """An encoder and a decoder trained to reproduce their input through a code of few dimensions.
+class Autoencoder(BatchModel):
+    """An encoder and a decoder trained to reproduce their input through a latent code of few dimensions.
 
     Images come in as stored (uint8 or float) and are scaled on the device; decoded images are float32 in
-    [0, 1]. Subclasses add to `infer`, `sample_posterior`, `reconstruct`, `loss_terms` and `from_noise`; the training
-    step stays Keras' own.
+    [0, 1]. The data flow is `infer`, `sample_posterior`, `reconstruct`; the objective is `total_loss` of
+    `loss_terms`. Subclasses add to these.
 
     Args:
         image_shape: (H, W, C).
@@ -25,10 +25,11 @@ class Autoencoder(keras.Model):
             averaged over channels.
         reconstruction_weight: factor of the reconstruction term in the loss.
         pixel_range: (low, high), the stored values that become 0 and 1.
-        stretch: "none", "linear" or "asinh", as in galvae.stretch.
-        augment: whether training images are flipped and turned at random.
-        code_activation: activation of the code, None for linear.
-        seed: of augmentation and noise.
+        stretch: "none", "linear" or "asinh", see galvae.stretch.
+        augment: whether training images are flipped and rotated at random.
+        code_activation: activation of the latent code; None: linear.
+        seed: seed of augmentation and noise.
+        name: name of the model.
 
     Raises:
         GalvaeError: if the network cannot take images of this size.
@@ -50,8 +51,7 @@ class Autoencoder(keras.Model):
         seed=0,
         name="autoencoder",
     ):
-        # The model itself stays in float32, so that targets and losses do; its layers follow the policy.
-        super().__init__(name=name, dtype="float32")
+        super().__init__(name)
         self.image_shape = tuple(image_shape)
         self.latent_dim = latent_dim
         self.network = network
@@ -69,28 +69,37 @@ class Autoencoder(keras.Model):
         self.mean_head = keras.layers.Dense(
             latent_dim, activation=code_activation, dtype="float32", name="mean"
         )
-        self.resident = None  # in training, the galvae.devices Resident that holds the images
-        # "loss" takes the place of Keras' own in the logs, which knows no weights.
-        self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", *self.terms)]
         self.add_code_layers()
+
+    @classmethod
+    def options(cls, config, condition_dim):
+        """Constructor arguments that are particular to this class, from a configuration.
+
+        Args:
+            config: TrainConfig.
+            condition_dim: number of columns of the dataset's condition.
+
+        Returns:
+            dict.
+        """
+        return {"code_activation": config.model.code_activation}
 
     @property
     def encoder_shape(self):
-        """(H, W, C) of what the encoder takes."""
+        """Shape (H, W, C) of the encoder's input."""
         return self.image_shape
 
     @property
     def decoder_dim(self):
-        """Length of the vectors that the decoder takes."""
+        """Length of the decoder's input vectors."""
         return self.latent_dim
 
     @property
     def terms(self):
-        """Names of the objective's terms, in the order in which they are logged."""
         return ["reconstruction"]
 
     def add_code_layers(self):
-        """Creates what stands between the encoder's features and the decoder, besides the mean."""
+        """Creates the layers between the encoder's features and the decoder, besides `mean_head`."""
         self.code_moments = CodeMoments(self.latent_dim, name="code_moments")
 
     def build_all(self):
@@ -101,65 +110,100 @@ class Autoencoder(keras.Model):
         self(inputs, training=False)
         self.built = True
 
-    def call(self, inputs, training=False):
-        """What the objective is computed from: `infer`, then `reconstruct` with codes drawn from the posterior.
-
-        Args:
-            inputs: dict of images (B, H, W, C) as stored, or of places (B,) among the resident ones, and, for
-                conditional models, condition (B, K); where devices share a batch, also rows (B,) of these images
-                in it, and their weight (B,).
-            training: whether images are augmented and statistics kept.
-
-        Returns:
-            dict of tensors, as of `reconstruct`.
-        """
-        if "places" in inputs:
-            inputs = self.resident.take(inputs)
+    def forward(self, inputs, training):
         inferred = self.infer(inputs, training)
-        return self.reconstruct(inferred, self.sample_posterior(inferred, inputs.get("rows")))
+        return self.reconstruct(inferred, self.sample_posterior(inferred))
 
     def infer(self, inputs, training):
-        """What the encoder makes of images, as a dict of tensors.
+        """The posterior of each image, and what the objective compares the decoded image with.
 
         Args:
-            inputs: dict of images and condition, as of `call`.
-            training: as of `call`.
+            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K).
+            training: whether images are augmented and running statistics updated.
 
         Returns:
-            target (B, H, W, C) in network units, mean (B, latent_dim), and what a subclass adds.
+            dict of target (B, H, W, C) in network units, mean (B, latent_dim), and what a subclass adds.
         """
-        target = self.unit_images(inputs, training)
-        codes = self.mean_head(self.encoder(target))
-        return {"target": target, "mean": self.code_moments(codes, training=training)}
+        prepared = self.prepare(inputs, training)
+        return {**prepared, **self.posterior(self.features(prepared), training)}
 
-    def sample_posterior(self, inferred, rows=None, noise=None):
-        """Codes (B, latent_dim) drawn from the posterior; of a plain autoencoder, the one code that it has.
+    def with_posterior(self, inputs, mean, log_variance=None):
+        """What `infer` returns outside of training, for images whose posterior is given, without running the encoder.
 
         Args:
-            inferred: as `infer` returned it.
-            rows: (B,) of these images in a batch that devices share.
+            inputs: see `infer`.
+            mean: (B, latent_dim), as `encode` returned it.
+            log_variance: (B, latent_dim), as `encode` returned it; None for a plain autoencoder.
+
+        Returns:
+            dict, see `infer`.
+        """
+        posterior = {"mean": mean} if log_variance is None else {"mean": mean, "log_variance": log_variance}
+        return {**self.prepare(inputs, training=False), **posterior}
+
+    def prepare(self, inputs, training):
+        """Converts a batch to the units of the network.
+
+        Args:
+            inputs, training: see `infer`.
+
+        Returns:
+            dict of target (B, H, W, C) and, for conditional models, condition (B, K).
+        """
+        return {"target": self.unit_images(inputs, training)}
+
+    def unit_images(self, inputs, training):
+        """Stored images as floats in network units, flipped and rotated at random in training if so configured.
+
+        Args:
+            inputs: dict with images (B, H, W, C) as stored.
+            training: whether images are augmented.
+        """
+        images = inputs["images"]
+        if training and self.augmentation is not None:
+            images = self.augmentation(images)
+        return self.scaling(images)
+
+    def features(self, prepared):
+        """The encoder's output, from which the posterior is computed, (B, features).
+
+        Args:
+            prepared: what `prepare` returned.
+        """
+        return self.encoder(prepared["target"])
+
+    def posterior(self, features, training=False):
+        """Parameters of q(code | image); of a plain autoencoder, its deterministic code.
+
+        Args:
+            features: (B, features), the encoder's output.
+            training: whether running statistics are updated.
+
+        Returns:
+            dict of mean (B, latent_dim), and what a subclass adds.
+        """
+        return {"mean": self.code_moments(self.mean_head(features), training=training)}
+
+    def sample_posterior(self, inferred, noise=None):
+        """Latent codes drawn from the posterior, (B, latent_dim); the deterministic ones of a plain autoencoder.
+
+        Args:
+            inferred: what `infer` returned.
             noise: (B, latent_dim) standard normal; None: the model draws its own.
         """
         return inferred["mean"]
 
     def reconstruct(self, inferred, codes):
-        """What `infer` found and what the decoder makes of codes, as a dict of tensors.
+        """Decodes latent codes and collects the tensors that the objective needs.
 
         Args:
-            inferred: as `infer` returned it.
+            inferred: what `infer` returned.
             codes: (B, latent_dim).
 
         Returns:
-            inferred, logits (B, H, W, C), and what a subclass adds.
+            dict of the tensors of `inferred`, logits (B, H, W, C), and what a subclass adds.
         """
         return {**inferred, "logits": self.decode_logits(codes)}
-
-    def unit_images(self, inputs, training):
-        """Stored images as floats in network units, flipped and turned in training if so configured."""
-        images = inputs["images"]
-        if training and self.augmentation is not None:
-            images = self.augmentation(images, inputs.get("rows"))
-        return self.scaling(images)
 
     def decode_logits(self, codes):
         """Decoder's output before the sigmoid, (B, H, W, C) float32."""
@@ -181,65 +225,43 @@ class Autoencoder(keras.Model):
         return {"reconstruction": reconstruction}
 
     def total_loss(self, terms, training):
-        """The objective per image, (B,), from its terms."""
+        """The objective per image, (B,).
+
+        Args:
+            terms: what `loss_terms` returned.
+            training: whether this is a training step.
+        """
         return self.reconstruction_weight * terms["reconstruction"]
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         terms = self.loss_terms(y_pred)
-        total = self.total_loss(terms, training)
-        for tracker in self.trackers:
-            tracker.update_state({"loss": total, **terms}[tracker.name], sample_weight=x.get("weight"))
-        return ops.mean(total) / replicas()  # whose gradients are summed
+        return self.mean_over_batch({"loss": self.total_loss(terms, training), **terms}, x)
 
     def encode(self, images, condition=None):
-        """Codes of stored images.
+        """Parameters of the posterior of stored images.
 
         Args:
             images: (B, H, W, C) as stored.
-            condition: ignored by models without a condition.
+            condition: (B, K) in physical units; ignored by models without a condition.
 
         Returns:
-            mean (B, latent_dim) and log-variance (B, latent_dim) of the posterior; None for a plain
-            autoencoder, whose code is a point.
+            mean (B, latent_dim) and log-variance (B, latent_dim); None in its place for a plain autoencoder, whose
+            code is deterministic.
         """
-        return self.mean_head(self.encoder(self.scaling(images))), None
+        inferred = self.infer({"images": images, "condition": condition}, training=False)
+        return inferred["mean"], inferred.get("log_variance")
 
     def decode(self, codes, condition=None):
-        """Images of codes.
+        """Images decoded from latent codes.
 
         Args:
             codes: (B, latent_dim).
-            condition: ignored by models without a condition.
+            condition: (B, K) in physical units; ignored by models without a condition.
 
         Returns:
             (B, H, W, C) float32 in [0, 1].
         """
         return ops.sigmoid(self.decode_logits(codes))
-
-    def draw_codes(self, n, seed=None, temperature=1.0):
-        """Random codes, (n, latent_dim) float32, the same on every backend for the same seed.
-
-        A plain autoencoder has no prior: its codes come from a Gaussian with the mean and the covariance
-        that the training codes had.
-
-        Args:
-            n: how many.
-            seed: integer, or None for different codes each time.
-            temperature: factor of the standard deviation.
-        """
-        noise = np.random.default_rng(seed).standard_normal((n, self.latent_dim))
-        return self.from_noise(temperature * noise)
-
-    def from_noise(self, noise):
-        """Codes (n, latent_dim) float32 of standard normal noise (n, latent_dim), as `draw_codes` makes them."""
-        mean, covariance = self.code_moments.moments()
-        values, vectors = np.linalg.eigh(covariance)
-        factor = vectors * np.sqrt(np.maximum(values, 0.0))
-        return (mean + noise @ factor.T).astype(np.float32)
-
-    def sample(self, n, condition=None, seed=None, temperature=1.0):
-        """Generated images, (n, H, W, C) float32 in [0, 1]; arguments as in `draw_codes` and `decode`."""
-        return self.decode(self.draw_codes(n, seed, temperature), condition)
 
     def set_output_bias(self, pixels):
         """Starts the decoder at a constant image, instead of spending the first epochs on the background.
@@ -250,18 +272,3 @@ class Autoencoder(keras.Model):
         pixels = np.clip(pixels, 0.01, 0.99)
         bias = self.decoder.get_layer("decoder_image").bias
         bias.assign(np.tile(np.log(pixels / (1 - pixels)), bias.shape[0] // len(pixels)))
-
-    def get_config(self):
-        return {
-            "image_shape": self.image_shape,
-            "latent_dim": self.latent_dim,
-            "network": self.network,
-            "reconstruction": self.reconstruction,
-            "reconstruction_weight": self.reconstruction_weight,
-            "pixel_range": self.pixel_range,
-            "stretch": self.stretch,
-            "augment": self.augment,
-            "code_activation": self.code_activation,
-            "seed": self.seed,
-            "name": self.name,
-        }

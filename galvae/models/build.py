@@ -1,4 +1,4 @@
-"""Models: MODELS maps the name that `model.name` takes to a class."""
+"""Models by the name that `model.name` takes, and their construction from a configuration."""
 
 import keras
 
@@ -15,7 +15,6 @@ MODELS = {
     "cvae2": CVAE2,
     "fancy_cvae": FancyCVAE,
 }
-CONDITIONAL = frozenset(name for name, model in MODELS.items() if issubclass(model, CVAE2))
 
 
 def build_model(config, image_shape, pixel_range, stretch, condition_dim):
@@ -25,8 +24,8 @@ def build_model(config, image_shape, pixel_range, stretch, condition_dim):
         config: TrainConfig.
         image_shape: (H, W, C).
         pixel_range: (low, high), the stored values that become 0 and 1.
-        stretch: as in galvae.stretch.
-        condition_dim: number of columns of the dataset's condition; unconditional models ignore it.
+        stretch: see galvae.stretch.
+        condition_dim: number of columns of the dataset's condition; models without a condition ignore it.
 
     Returns:
         An instance of a class in MODELS.
@@ -40,16 +39,16 @@ def build_model(config, image_shape, pixel_range, stretch, condition_dim):
 
 
 def variable_shapes(config, image_shape, condition_dim):
-    """Shapes and types of the variables of a configuration's model, which is not built: no memory is taken.
+    """Shapes and types of the variables of a configuration's model, without allocating memory for them.
 
     Args:
-        config, image_shape, condition_dim: as of `build_model`.
+        config, image_shape, condition_dim: see `build_model`.
 
     Returns:
         path -> (shape, name of the type).
 
     Raises:
-        GalvaeError: as `build_model`.
+        GalvaeError: if the network cannot take images of this size.
     """
     try:
         with keras.StatelessScope(initialize_variables=False):
@@ -60,30 +59,21 @@ def variable_shapes(config, image_shape, condition_dim):
             model(inputs, training=False)
             return {variable.path: (tuple(variable.shape), variable.dtype) for variable in model.variables}
     finally:
-        keras.utils.clear_session()  # which forgets the variables that wait for a value
+        keras.utils.clear_session()  # forgets the variables that have no value yet
 
 
 def _make(config, image_shape, pixel_range, stretch, condition_dim):
-    name = config.model.name
-    arguments = {
-        "image_shape": image_shape,
-        "latent_dim": config.latent_dim,
-        "network": config.network,
-        "reconstruction": config.reconstruction.loss,
-        "reconstruction_weight": config.reconstruction.weight,
-        "pixel_range": pixel_range,
-        "stretch": stretch,
-        "augment": config.dataset.augment,
-        "seed": config.seed,
-        "name": name,
-    }
-    if name == "ae":
-        arguments["code_activation"] = config.model.code_activation
-    else:
-        arguments["final_beta"] = config.beta.final(config.epochs)
-    if name in CONDITIONAL:
-        arguments["condition_dim"] = condition_dim
-    if name == "fancy_cvae":
-        arguments["prediction"] = config.model.prediction
-        arguments["prediction_weight"] = config.model.prediction_weight
-    return MODELS[name](**arguments)
+    model = MODELS[config.model.name]
+    return model(
+        image_shape=image_shape,
+        latent_dim=config.latent_dim,
+        network=config.network,
+        reconstruction=config.reconstruction.loss,
+        reconstruction_weight=config.reconstruction.weight,
+        pixel_range=pixel_range,
+        stretch=stretch,
+        augment=config.dataset.augment,
+        seed=config.seed,
+        name=config.model.name,
+        **model.options(config, condition_dim),
+    )

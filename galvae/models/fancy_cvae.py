@@ -8,21 +8,20 @@ from galvae.models.networks.build import build_encoder
 
 
 class FancyCVAE(CVAE):
-    """A `CVAE` with one more term: the squared error of a predicted condition.
+    """A conditional VAE whose objective has one more term: the squared error of a predicted condition.
 
-    As published ("published"), the prediction is a linear function of the decoder's input. That input holds
-    the condition itself, so that the prediction is a copy that cannot be wrong. By default ("image") a
-    network of the encoder's layers predicts from the decoded image alone: the error then says whether
-    redshift can be read off the galaxies that the decoder draws, and its gradient asks the decoder for it.
-    `predict_condition` applies the same network to any image, real ones included.
+    In the published form ("published"), the prediction is a linear function of the decoder's input. That input
+    contains the condition itself, so that the prediction is a copy that cannot be wrong. In the default form
+    ("image"), a network of the encoder's layers predicts from the decoded image alone: the error then says whether
+    redshift can be read off the galaxies that the decoder draws, and its gradient makes the decoder show it.
 
     The term, `condition_error`, is the squared error summed over the condition's columns, in the scaled
     condition's units.
 
     Args:
         prediction: "image" or "published".
-        prediction_weight: factor of the term in the loss; 1000 with raw redshifts as published.
-        **kwargs: as of `CVAE`.
+        prediction_weight: factor of the term in the loss; 1000 with raw redshifts in the published form.
+        **kwargs: see `CVAE`.
 
     Reference:
         "fancy_cvae" of vae-project.
@@ -32,6 +31,14 @@ class FancyCVAE(CVAE):
         self.prediction = prediction
         self.prediction_weight = prediction_weight
         super().__init__(*args, name=name, **kwargs)
+
+    @classmethod
+    def options(cls, config, condition_dim):
+        return {
+            **super().options(config, condition_dim),
+            "prediction": config.model.prediction,
+            "prediction_weight": config.model.prediction_weight,
+        }
 
     @property
     def terms(self):
@@ -46,23 +53,28 @@ class FancyCVAE(CVAE):
     def reconstruct(self, inferred, codes):
         outputs = super().reconstruct(inferred, codes)
         if self.prediction == "image":
-            predicted = self.scaled_prediction(ops.sigmoid(outputs["logits"]))
+            predicted = self.predict_from_image(ops.sigmoid(outputs["logits"]))
         else:
-            predicted = self.prediction_head(outputs["vectors"])
+            predicted = self.prediction_head(outputs["decoder_input"])
         return {**outputs, "predicted": predicted}
 
-    def scaled_prediction(self, target):
+    def predict_from_image(self, target):
+        """Conditions (B, K), in the units of the network, predicted from images (B, H, W, C) in network units."""
         return self.prediction_head(self.predictor(target))
 
-    def predict_condition(self, images):
-        """Condition that the images show, (B, K) in physical units; None for the published form.
+    def predict_condition(self, images, codes, condition):
+        """Conditions of galaxies that the model predicts, (B, K) in physical units.
 
         Args:
-            images: (B, H, W, C) as stored.
+            images: (B, H, W, C) as stored, from which the default form predicts.
+            codes: (B, latent_dim), from which, with the condition, the published form predicts.
+            condition: (B, K) in physical units.
         """
-        if self.prediction == "published":
-            return None
-        return self.physical_condition(self.scaled_prediction(self.scaling(images)))
+        if self.prediction == "image":
+            predicted = self.predict_from_image(self.scaling(images))
+        else:
+            predicted = self.prediction_head(self.decoder_input(codes, self.scaled_condition(condition)))
+        return self.physical_condition(predicted)
 
     def loss_terms(self, outputs):
         error = ops.sum(ops.square(outputs["predicted"] - outputs["condition"]), axis=-1)
@@ -70,10 +82,3 @@ class FancyCVAE(CVAE):
 
     def total_loss(self, terms, training):
         return super().total_loss(terms, training) + self.prediction_weight * terms["condition_error"]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "prediction": self.prediction,
-            "prediction_weight": self.prediction_weight,
-        }

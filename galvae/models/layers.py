@@ -1,39 +1,23 @@
-"""The small layers that the models share: pixel scaling, augmentation, sampling, code statistics."""
+"""The small layers that the models share: pixel scaling, augmentation, sampling, statistics of latent codes."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from galvae.backend import fused_ops
-from galvae.backend.replicas import replicas
+from galvae.backend.random_numbers import draw
 from galvae.stretch import to_unit
 
 
-def draw(distribution, shape, generator, rows=None):
-    """Random numbers for images, the same whether one device has the whole batch or several share it.
-
-    Args:
-        distribution: keras.random.normal or keras.random.uniform.
-        shape: its first axis runs over images.
-        generator: SeedGenerator.
-        rows: (B,) rows of these images in the whole batch; None: this is all of it.
-    """
-    if rows is None:
-        return distribution(shape, dtype="float32", seed=generator)
-    whole = distribution((replicas() * shape[0], *shape[1:]), dtype="float32", seed=generator)
-    return ops.take(whole, rows, axis=0)
-
-
 class UnitScaling(keras.layers.Layer):
-    """Maps stored pixel values to floats, so that images cross to the device as they lie on disk.
+    """Maps stored pixel values to floats, so that images are copied to the device as stored on disk.
 
     Args:
         pixel_range: (low, high), the stored values that become 0 and 1.
-        stretch: as in galvae.stretch.
+        stretch: see galvae.stretch.
     """
 
     def __init__(self, pixel_range, stretch, name):
-        # Kept in float32 under mixed precision: the result is also the target of the reconstruction.
+        # In float32 under mixed precision: the result is also the target of the reconstruction.
         super().__init__(name=name, dtype="float32")
         self.pixel_range = tuple(float(value) for value in pixel_range)
         self.stretch = stretch
@@ -46,7 +30,7 @@ class UnitScaling(keras.layers.Layer):
 
 
 class RandomDihedral(keras.layers.Layer):
-    """Flips and quarter turns, drawn anew for every image: galaxies have no preferred orientation.
+    """Random flips and 90-degree rotations of every image, because galaxies have no preferred orientation.
 
     A left-right flip, an up-down flip and, for square images, a transposition, each with probability one
     half, reach the eight elements of the dihedral group (four for images that are not square) equally often.
@@ -60,12 +44,12 @@ class RandomDihedral(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed, name=f"{name}_seed")
         self.built = True  # there is nothing to build, and outside of training it is never called
 
-    def call(self, images, rows=None):
+    def call(self, images):
         count = ops.shape(images)[0]
-        coins = ops.cast(draw(keras.random.uniform, (count, 3), self.seed_generator, rows) < 0.5, "int32")
+        coins = ops.cast(draw(keras.random.uniform, (count, 3), self.seed_generator) < 0.5, "int32")
 
         def either(images, others, coins):
-            # Whole images are taken from two rows of them, which is faster than to choose pixel by pixel.
+            # Whole images are gathered from both arrays, which is faster than to choose pixel by pixel.
             return ops.take(ops.concatenate([images, others]), ops.arange(count) + count * coins, axis=0)
 
         images = either(images, ops.flip(images, axis=2), coins[:, 0])
@@ -75,20 +59,14 @@ class RandomDihedral(keras.layers.Layer):
         return images
 
 
-class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch normalisation, computed by fewer operations in training where the device has such."""
-
-    def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable and fused_ops.fuses()):
-            return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = fused_ops.batch_normalisation(inputs, self.gamma, self.beta, self.epsilon)
-        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(self.momentum * moving + (1 - self.momentum) * value)
-        return outputs
-
-
 class SpaceToDepth(keras.layers.Layer):
-    """Folds each square of `factor` x `factor` pixels into channels, (B, H, W, C) -> (B, H/f, W/f, f*f*C)."""
+    """Turns each square of f x f pixels into channels, (B, H, W, C) -> (B, H/f, W/f, f*f*C).
+
+    It equals `keras.ops.space_to_depth`, whose TensorFlow operation takes twice as long on a CPU, gradient included.
+
+    Args:
+        factor: the side f.
+    """
 
     def __init__(self, factor, name):
         super().__init__(name=name)
@@ -103,7 +81,11 @@ class SpaceToDepth(keras.layers.Layer):
 
 
 class DepthToSpace(keras.layers.Layer):
-    """Undoes `SpaceToDepth`, (B, H, W, f*f*C) -> (B, fH, fW, C)."""
+    """The inverse of `SpaceToDepth`, (B, H, W, f*f*C) -> (B, fH, fW, C).
+
+    Args:
+        factor: the side f of the squares of pixels.
+    """
 
     def __init__(self, factor, name):
         super().__init__(name=name)
@@ -118,7 +100,7 @@ class DepthToSpace(keras.layers.Layer):
 
 
 class Sampling(keras.layers.Layer):
-    """Draws codes from diagonal Gaussians by the reparametrisation trick.
+    """Draws latent codes from diagonal Gaussians by the reparametrisation trick.
 
     Args:
         seed: integer.
@@ -131,21 +113,20 @@ class Sampling(keras.layers.Layer):
         super().__init__(name=name, dtype="float32")
         self.seed_generator = keras.random.SeedGenerator(seed, name=f"{name}_seed")
 
-    def call(self, mean, log_variance, rows=None, noise=None):
+    def call(self, mean, log_variance, noise=None):
         if noise is None:
-            noise = draw(keras.random.normal, ops.shape(mean), self.seed_generator, rows)
+            noise = draw(keras.random.normal, ops.shape(mean), self.seed_generator)
         return mean + ops.exp(0.5 * log_variance) * noise
 
 
 class CodeMoments(keras.layers.Layer):
-    """Running mean and covariance of the codes seen in training: what a plain autoencoder samples from.
+    """Running mean and covariance of the training images' latent codes, which pass through unchanged.
 
-    Passes codes through unchanged. The moments are decayed sums divided by the decayed count, so that they
-    are unbiased from the first batch on.
+    The moments are decayed sums divided by the decayed count, so that they are unbiased from the first batch on.
 
     Args:
         latent_dim: number of latent dimensions.
-        momentum: share of the past that one batch keeps.
+        momentum: factor by which one batch reduces the weight of all earlier ones.
     """
 
     def __init__(self, latent_dim, name, momentum=0.99):
@@ -161,15 +142,15 @@ class CodeMoments(keras.layers.Layer):
 
     def call(self, codes, training=False):
         if training:
-            kept, new = self.momentum, 1.0 - self.momentum
+            old, new = self.momentum, 1.0 - self.momentum
             outer = ops.matmul(ops.transpose(codes), codes) / ops.cast(ops.shape(codes)[0], "float32")
-            self.count.assign(kept * self.count + new)
-            self.first.assign(kept * self.first + new * ops.mean(codes, axis=0))
-            self.second.assign(kept * self.second + new * outer)
+            self.count.assign(old * self.count + new)
+            self.first.assign(old * self.first + new * ops.mean(codes, axis=0))
+            self.second.assign(old * self.second + new * outer)
         return codes
 
     def moments(self):
-        """Mean (latent_dim,) and covariance (latent_dim, latent_dim) of the codes as NumPy arrays."""
+        """Mean (latent_dim,) and covariance (latent_dim, latent_dim) of the latent codes as NumPy arrays."""
         count, first, second = (
             np.asarray(ops.convert_to_tensor(weight)) for weight in (self.count, self.first, self.second)
         )

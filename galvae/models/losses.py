@@ -1,4 +1,4 @@
-"""The terms of the objective, per image: pure functions of arrays on any Keras backend."""
+"""The terms of the objective, per image, as pure functions of arrays on any Keras backend."""
 
 import math
 
@@ -6,7 +6,10 @@ from keras import ops
 
 
 def binary_cross_entropy(logits, targets):
-    """Cross-entropy between target intensities and a decoder's logits, per image.
+    """Binary cross-entropy between target intensities and a decoder's logits, per image.
+
+    It is computed as log(1 + exp(x)) - x t, which equals -t log s(x) - (1-t) log(1-s(x)) for logits x, targets t and
+    the sigmoid s, and does not overflow.
 
     Args:
         logits: (B, H, W, C), the decoder's output before its sigmoid.
@@ -14,9 +17,6 @@ def binary_cross_entropy(logits, targets):
 
     Returns:
         (B,) nats, summed over pixels and averaged over channels.
-
-    Reference:
-        log(1 + exp(x)) - x t, the form without overflow of -t log s(x) - (1-t) log(1-s(x)).
     """
     return _per_image(ops.softplus(logits) - logits * targets)
 
@@ -54,14 +54,17 @@ def kl_divergence(mean, log_variance):
 
 
 def soft_clip(values, bound):
-    """Values squeezed smoothly into (-bound, bound), so that their exponential stays finite.
+    """Values compressed smoothly into (-bound, bound), so that their exponential stays finite.
 
-    Close to zero the values hardly change; far from it the gradient fades but never vanishes abruptly.
+    Values close to zero hardly change; large ones keep a small gradient, which clipping would set to zero.
 
     Args:
         values: any shape.
         bound: positive float.
+
+    Raises:
+        ValueError: if the bound is not positive or not finite.
     """
     if not (math.isfinite(bound) and bound > 0):
-        raise ValueError(f"Invalid bound. Expected a positive number. Received: {bound}")
+        raise ValueError(f"bound: expected a positive, finite number, received {bound}")
     return bound * ops.tanh(values / bound)

@@ -1,7 +1,6 @@
 """The variational autoencoder; with a beta other than one, the beta-VAE."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from galvae.models import losses
@@ -12,14 +11,14 @@ LOG_VARIANCE_BOUND = 10.0
 
 
 class VAE(Autoencoder):
-    """An autoencoder whose code is a distribution, held close to the standard normal.
+    """An autoencoder whose latent code is a distribution that the KL term keeps close to the standard normal.
 
     The objective per image is weight x reconstruction + beta x KL. `beta` is a variable that training sets
     each epoch; validation uses `final_beta`, to which the schedule leads, so that epochs can be compared.
 
     Args:
         final_beta: weight of the KL term in validation.
-        **kwargs: as of `Autoencoder`.
+        **kwargs: see `Autoencoder`.
 
     Reference:
         Kingma & Welling 2014 (arXiv:1312.6114); Higgins et al. 2017 (beta-VAE, ICLR). The log-variance is
@@ -29,6 +28,10 @@ class VAE(Autoencoder):
     def __init__(self, *args, final_beta=1.0, name="vae", **kwargs):
         self.final_beta = final_beta
         super().__init__(*args, name=name, **kwargs)
+
+    @classmethod
+    def options(cls, config, condition_dim):
+        return {"final_beta": config.beta.final(config.epochs)}
 
     @property
     def terms(self):
@@ -40,24 +43,18 @@ class VAE(Autoencoder):
             self.latent_dim, kernel_initializer="zeros", dtype="float32", name="log_variance"
         )
         self.sampling = Sampling(self.seed + 1, name="sampling")
-        # By an initializer, so that `variable_shapes` can learn the shape without a value.
+        # An initializer, not a value, so that `variable_shapes` can create it without one.
         options = {"trainable": False, "dtype": "float32", "aggregation": "none"}
         self.beta = keras.Variable(
             keras.initializers.Constant(self.final_beta), shape=(), name="beta", **options
         )
 
-    def infer(self, inputs, training):
-        target = self.unit_images(inputs, training)
-        mean, log_variance = self.posterior(self.encoder(target))
-        return {"target": target, "mean": mean, "log_variance": log_variance}
-
-    def sample_posterior(self, inferred, rows=None, noise=None):
-        return self.sampling(inferred["mean"], inferred["log_variance"], rows, noise)
-
-    def posterior(self, features):
-        """Mean and bounded log-variance of q(code | image), each (B, latent_dim), from the encoder's output."""
+    def posterior(self, features, training=False):
         log_variance = losses.soft_clip(self.log_variance_head(features), LOG_VARIANCE_BOUND)
-        return self.mean_head(features), log_variance
+        return {"mean": self.mean_head(features), "log_variance": log_variance}
+
+    def sample_posterior(self, inferred, noise=None):
+        return self.sampling(inferred["mean"], inferred["log_variance"], noise)
 
     def loss_terms(self, outputs):
         kl = ops.sum(losses.kl_divergence(outputs["mean"], outputs["log_variance"]), axis=-1)
@@ -66,12 +63,3 @@ class VAE(Autoencoder):
     def total_loss(self, terms, training):
         beta = self.beta if training else self.final_beta
         return super().total_loss(terms, training) + beta * terms["kl"]
-
-    def encode(self, images, condition=None):
-        return self.posterior(self.encoder(self.scaling(images)))
-
-    def from_noise(self, noise):
-        return noise.astype(np.float32)
-
-    def get_config(self):
-        return {**super().get_config(), "final_beta": self.final_beta}

@@ -1,1 +1,1 @@
-"""The training loop and what accompanies it."""
+"""Training: the loop, the callbacks that accompany it, and the figures at its end."""

@@ -1,4 +1,7 @@
-"""What a training run keeps from epoch to epoch: history, best weights, checkpoints; and when it must stop."""
+"""Callbacks of Keras' fit, one for each task beside the training itself.
+
+Keras calls them in the order in which `galvae.training.fit` lists them, which matters.
+"""
 
 import logging
 import math
@@ -6,170 +9,125 @@ import time
 
 import keras
 import numpy as np
+from tqdm import tqdm
 
 from galvae.backend.hardware import memory_mb
 from galvae.errors import TrainingDiverged
-from galvae.runs import checkpoints
 from galvae.system import signals
 
-CHECKPOINT_SHARE = 0.01  # of the time, for checkpoints between the first and the last; snapshots come on top
-OPTIMIZER = "optimizer/"  # before the paths of the optimizer's variables in a checkpoint
-ROLLBACKS = 3  # without a better epoch between them, after which on_nan=rollback gives up
-EXPLODED = 1000  # times the least loss of an epoch so far
-COLLAPSED = 0.01  # nats of KL divergence below which the codes tell nothing
-SHOWN_IDS = 5
+CHECKPOINT_SHARE = 0.01  # of the time, for writing the checkpoints between the first and the last
+ROLLBACKS = 3  # that on_nan=rollback tries, as long as no epoch is better than before
+EXPLODED = 1000  # times the smallest loss of an epoch so far, above which the loss has exploded
+COLLAPSED = 0.01  # nats of KL divergence, below which latent codes carry no information
+NAMED = 5  # images that an error message names
+LOG_LINES = 20  # per run, besides the progress bar
 
 log = logging.getLogger(__name__)
 
 
-class Keeper(keras.callbacks.Callback):
-    """Keeps what a run needs to go on, writes checkpoints, and stops where that is due.
+class BetaSchedule(keras.callbacks.Callback):
+    """Sets the model's beta at the start of each epoch.
 
     Args:
-        config: TrainConfig.
-        run: RunDirectory.
-        dataset: GalaxyDataset.
-        train: its training Batches.
+        values: one per epoch.
     """
 
-    def __init__(self, config, run, dataset, train):
+    def __init__(self, values):
         super().__init__()
-        self.config = config
-        self.run = run
-        self.dataset = dataset
-        self.train = train
-        self.dataset_sha256 = dataset.digest  # once, since it reads every split and condition
-        self.history = []
-        self.best = self.last = None
-        self.best_loss, self.best_epoch = math.inf, 0
-        self.learning_rate_scale, self.rollbacks = 1.0, 0
-        self.collapsed = False
-        self.peak_memory_mb = 0.0
-        self.written_epochs = 0
-        self.next_write = -math.inf
-
-    @property
-    def epoch(self):
-        """Number of whole epochs."""
-        return len(self.history)
-
-    @property
-    def complete(self):
-        """Whether there is nothing left to train."""
-        patience = self.config.early_stopping
-        stalled = patience is not None and self.epoch - self.best_epoch >= patience
-        return self.epoch >= self.config.epochs or (stalled and self.epoch > 0)
-
-    def load(self, checkpoint, state):
-        """Takes over what a checkpoint holds."""
-        self.history = state["history"]
-        self.best, self.last = (checkpoints.read_arrays(checkpoint, name) for name in ("best", "last"))
-        self.best_loss, self.best_epoch = state["best_loss"], state["best_epoch"]
-        self.learning_rate_scale, self.rollbacks = state["learning_rate_scale"], state["rollbacks"]
-        self.written_epochs = self.epoch
-
-    def put_into(self, model):
-        """Gives a compiled model and its optimizer the state of the last whole epoch; before the first, takes it."""
-        self.set_model(model)
-        if self.last is None:
-            self.last = self.snapshot()
-        optimizer = {name: array for name, array in self.last.items() if name.startswith(OPTIMIZER)}
-        weights = {name: array for name, array in self.last.items() if name not in optimizer}
-        checkpoints.restore(model.variables, weights)
-        checkpoints.restore(model.optimizer.variables, optimizer, prefix=OPTIMIZER)
-
-    def snapshot(self):
-        """Every variable of model and optimizer."""
-        return {
-            **checkpoints.snapshot(self.model.variables),
-            **checkpoints.snapshot(self.model.optimizer.variables, prefix=OPTIMIZER),
-        }
+        self.values = values
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.epoch_started = time.perf_counter()
+        self.model.beta.assign(self.values[epoch])
+
+
+class DivergenceGuard(keras.callbacks.Callback):
+    """Stops training that diverges, and decides whether it may resume from the last whole epoch.
+
+    Args:
+        state: TrainingState.
+        train: the training Batches.
+        on_nan: "stop" or "rollback", the key of the configuration.
+    """
+
+    def __init__(self, state, train, on_nan):
+        super().__init__()
+        self.state = state
+        self.train = train
+        self.on_nan = on_nan
+        self.collapsed = False
 
     def on_train_batch_end(self, batch, logs=None):
-        first = batch + 1 - self.model.steps_per_execution  # Keras calls once for all of them
-        if first == 0:
-            self.peak_memory_mb = max(self.peak_memory_mb, memory_mb())
-        # The mean of the epoch so far: the first step that is not finite makes it so.
-        if not math.isfinite(logs["loss"]):
-            steps = range(first, batch + 1)
-            indices = [self.train.step(self.epoch * len(self.train) + step) for step in steps]
-            where = f"step {batch + 1}" if first == batch else f"steps {first + 1} to {batch + 1}"
-            raise self.diverged(where, f"a finite loss, received {logs['loss']}", np.concatenate(indices))
-        self.answer_signals()
-
-    def on_test_batch_end(self, batch, logs=None):
-        self.answer_signals()
-
-    def answer_signals(self):
-        """Stops, or whatever else a received signal asks for, with the last whole epoch written."""
-        if signals.received():
-            self.write()
-            signals.answer()
-
-    def on_epoch_end(self, epoch, logs=None):
-        seconds = time.perf_counter() - self.epoch_started
-        names = [prefix + name for prefix in ("", "val_") for name in ("loss", *self.model.terms)]
-        row = {"epoch": epoch + 1, **{name: float(logs[name]) for name in names}}
-        if hasattr(self.model, "beta"):
-            row["beta"] = float(self.model.beta.numpy())
-        row["learning_rate"] = float(self.model.optimizer.learning_rate)
-        row["seconds"] = seconds
-        row["images_per_second"] = len(self.train.indices) / seconds
-        last = self.snapshot()
-        self.check(row, last)
-        self.history.append(row)
-        self.last = last
-        if row["val_loss"] < self.best_loss:
-            self.best_loss, self.best_epoch, self.rollbacks = row["val_loss"], epoch + 1, 0
-            self.best = {name: array for name, array in last.items() if not name.startswith(OPTIMIZER)}
-        if self.complete and self.epoch < self.config.epochs:
-            log.info("stopped early: no better validation loss in %d epochs", self.config.early_stopping)
-            self.model.stop_training = True
-        if self.due():
-            self.write()
+        # It is the mean of the epoch so far, which is not finite from the first such step on.
+        if math.isfinite(logs["loss"]):
+            return
+        first = batch + 1 - self.model.steps_per_execution  # Keras calls this method once for all of them
+        steps = range(first, batch + 1)
+        indices = [self.train.step(self.state.epoch * len(self.train) + step) for step in steps]
+        where = f"step {batch + 1}" if first == batch else f"steps {first + 1} to {batch + 1}"
+        raise self.diverged(where, f"a finite loss, received {logs['loss']}", np.concatenate(indices))
 
     def check(self, row, variables):
         """Refuses an epoch whose losses or weights are not finite, or whose loss is far above any before.
 
+        A posterior collapse is only logged as a warning.
+
+        Args:
+            row: dict, the epoch's row of the history.
+            variables: dict of arrays, those of model and optimizer after the epoch.
+
         Raises:
-            TrainingDiverged: then.
+            TrainingDiverged: if the epoch is refused.
         """
         if not math.isfinite(row["val_loss"]):
             raise self.diverged("validation", f"a finite loss, received {row['val_loss']}")
         for name, array in variables.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise self.diverged("its end", f"finite weights, received NaN or infinity in {name}")
-        least = min((before["loss"] for before in self.history), default=math.inf)
+        least = min((before["loss"] for before in self.state.history), default=math.inf)
         if row["loss"] > EXPLODED * least > 0:
             raise self.diverged("its end", f"a loss of the order of {least:.4g}, received {row['loss']:.4g}")
         if not self.collapsed and row.get("val_kl", math.inf) < COLLAPSED:
             self.collapsed = True
             log.warning(
-                "epoch %d: posterior collapse: the codes tell %.2g nats of an image; a smaller beta.value, or "
-                "beta=warmup, lets them tell more",
+                "epoch %d: posterior collapse: the latent codes carry only %.2g nats of information about an image; "
+                "a smaller beta.value, or beta=warmup, lets them carry more",
                 row["epoch"],
                 row["val_kl"],
             )
 
     def diverged(self, where, expected, indices=None):
-        """The error that says where in the epoch under way training went wrong, and on which images."""
-        place = {"epoch": self.epoch + 1, "where": where}
-        told = f"training diverged in epoch {place['epoch']}, {where}: expected {expected}"
+        """The error that describes where training diverged, and on which images.
+
+        Args:
+            where: the position in the current epoch, in words.
+            expected: what was expected and received, in words.
+            indices: of the images of the steps in question; None: it is not known which.
+
+        Returns:
+            TrainingDiverged.
+        """
+        metrics = {"epoch": self.state.epoch + 1, "where": where}
+        message = f"training diverged in epoch {metrics['epoch']}, {where}: expected {expected}"
         if indices is not None:
-            ids = [str(name) for name in self.dataset.ids[indices]]
-            guilty = [str(name) for name in self.dataset.ids[self.not_finite(indices)]]
-            place |= {"ids": ids, "not_finite": guilty}
-            shown = guilty or ids
-            told += f"; images {', '.join(shown[:SHOWN_IDS])}{' ...' if len(shown) > SHOWN_IDS else ''}"
-            told += " are not finite even with the weights of the epoch before" if guilty else ""
-        return TrainingDiverged(f"{told}; try a smaller learning_rate or a clip_norm", place)
+            dataset_ids = self.state.dataset.ids
+            ids = [str(name) for name in dataset_ids[indices]]
+            not_finite = [str(name) for name in dataset_ids[self.not_finite(indices)]]
+            metrics |= {"ids": ids, "not_finite": not_finite}
+            suspects = not_finite or ids
+            message += f"; images {', '.join(suspects[:NAMED])}{' ...' if len(suspects) > NAMED else ''}"
+            message += " are not finite even with the weights of the epoch before" if not_finite else ""
+        return TrainingDiverged(f"{message}; try a smaller learning_rate or a clip_norm", metrics)
 
     def not_finite(self, indices):
-        """Those of the images whose loss is not finite with the weights of the last whole epoch."""
-        self.put_into(self.model)
+        """Finds the images whose loss is not finite even with the weights of the last whole epoch.
+
+        Args:
+            indices: (n,) of images in the dataset.
+
+        Returns:
+            (m,) of them.
+        """
+        self.state.restore(self.model)
         finite = []
         for start in range(0, len(indices), self.train.batch):
             inputs = self.train.gather(indices[start : start + self.train.batch])
@@ -178,52 +136,188 @@ class Keeper(keras.callbacks.Callback):
         return indices[~np.concatenate(finite)]
 
     def roll_back(self, error):
-        """Has training go on from the last whole epoch with half the learning rate.
+        """Halves the learning rate, so that training can resume from the last whole epoch.
+
+        Args:
+            error: TrainingDiverged.
 
         Raises:
-            TrainingDiverged: as received, if that is not asked for, or did not help three times.
+            TrainingDiverged: the given one, if `on_nan` is "stop" or three such attempts have not helped.
         """
-        if self.config.on_nan == "stop" or self.rollbacks == ROLLBACKS:
+        if self.on_nan == "stop" or self.state.rollbacks == ROLLBACKS:
             raise error
-        self.rollbacks += 1
-        self.learning_rate_scale /= 2
+        self.state.rollbacks += 1
+        self.state.learning_rate_scale /= 2
         log.warning(
-            "%s; going on from the end of epoch %d with %g of the learning rate",
+            "%s; resuming from the end of epoch %d with %g of the learning rate",
             error,
-            self.epoch,
-            self.learning_rate_scale,
+            self.state.epoch,
+            self.state.learning_rate_scale,
         )
 
-    def due(self):
-        """Whether a checkpoint is to be written after this epoch."""
-        if self.config.checkpoint.every == "auto":
-            return time.perf_counter() >= self.next_write
-        return self.epoch % self.config.checkpoint.every == 0
 
-    def write(self):
-        """Writes the checkpoint of the last whole epoch, unless that is done."""
-        if self.epoch == self.written_epochs:
+class Recorder(keras.callbacks.Callback):
+    """Adds every finished epoch to the state of the run, unless the guard refuses it.
+
+    Args:
+        state: TrainingState.
+        train: the training Batches.
+        guard: DivergenceGuard.
+    """
+
+    def __init__(self, state, train, guard):
+        super().__init__()
+        self.state = state
+        self.train = train
+        self.guard = guard
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch + 1 == self.model.steps_per_execution:  # after the first call of the epoch
+            self.state.peak_memory_mb = max(self.state.peak_memory_mb, memory_mb())
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = time.perf_counter() - self.started
+        names = [prefix + name for prefix in ("", "val_") for name in ("loss", *self.model.terms)]
+        row = {"epoch": epoch + 1, **{name: float(logs[name]) for name in names}}
+        if hasattr(self.model, "beta"):
+            row["beta"] = float(self.model.beta.numpy())
+        row["learning_rate"] = float(self.model.optimizer.learning_rate)
+        row["seconds"] = seconds
+        row["images_per_second"] = len(self.train.indices) / seconds
+        variables = self.state.snapshot(self.model)
+        self.guard.check(row, variables)
+        self.state.add(row, variables)
+
+
+class EarlyStop(keras.callbacks.Callback):
+    """Ends training when the validation loss has not improved for too many epochs.
+
+    Args:
+        state: TrainingState.
+    """
+
+    def __init__(self, state):
+        super().__init__()
+        self.state = state
+
+    def on_epoch_end(self, epoch, logs=None):
+        config = self.state.config
+        if self.state.is_done and self.state.epoch < config.epochs:
+            log.info("stopped early: no better validation loss in %d epochs", config.early_stopping)
+            self.model.stop_training = True
+
+
+class Checkpointing(keras.callbacks.Callback):
+    """Saves the state of the run as a checkpoint every few epochs.
+
+    Args:
+        state: TrainingState; if it has any epoch, the newest checkpoint already holds it.
+        run: RunDirectory.
+        every: number of epochs between checkpoints, or "auto": as often as costs 1 % of the time.
+    """
+
+    def __init__(self, state, run, every):
+        super().__init__()
+        self.state = state
+        self.run = run
+        self.every = every
+        self.saved_epoch = state.epoch
+        self.next_save = -math.inf
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.should_save():
+            self.save()
+
+    def should_save(self):
+        """Whether a checkpoint is due after this epoch."""
+        if self.every == "auto":
+            return time.perf_counter() >= self.next_save
+        return self.state.epoch % self.every == 0
+
+    def save(self):
+        """Writes the checkpoint of the last whole epoch, unless that has been done.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        if self.state.epoch == self.saved_epoch:
             return
         started = time.perf_counter()
-        state = {
-            "epoch": self.epoch,
-            "best_epoch": self.best_epoch,
-            "best_loss": self.best_loss,
-            "learning_rate_scale": self.learning_rate_scale,
-            "rollbacks": self.rollbacks,
-            "dataset_sha256": self.dataset_sha256,
-            "image_shape": list(self.dataset.image_shape),
-            "pixel_range": list(self.dataset.pixel_range),
-            "stretch": self.dataset.stretch,
-            "condition_names": self.dataset.condition_names,
-            "condition_ranges": [
-                [self.dataset.report.get(f"condition {name}", {}).get(end) for end in ("low", "high")]
-                for name in self.dataset.condition_names
-            ],
-            "peak_memory_mb": self.peak_memory_mb,
-            "history": self.history,
-        }
-        self.run.save_checkpoint(self.epoch, self.best, self.last, state)
-        self.written_epochs = self.epoch
+        self.run.save_checkpoint(
+            self.state.to_checkpoint(self.run.identity), self.state.best, self.state.last
+        )
+        self.saved_epoch = self.state.epoch
         cost = time.perf_counter() - started
-        self.next_write = time.perf_counter() + cost / CHECKPOINT_SHARE
+        self.next_save = time.perf_counter() + cost / CHECKPOINT_SHARE
+
+
+class SignalStop(keras.callbacks.Callback):
+    """Answers a signal, such as SIGTERM, after the current step, once the last whole epoch is saved.
+
+    Args:
+        checkpointing: Checkpointing.
+    """
+
+    def __init__(self, checkpointing):
+        super().__init__()
+        self.checkpointing = checkpointing
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.answer()
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.answer()
+
+    def answer(self):
+        """Saves a checkpoint and stops, or does whatever else a received signal asks for.
+
+        Raises:
+            signals.Stopped: if a signal was received whose handler, if any, does not let training continue.
+        """
+        if signals.received():
+            self.checkpointing.save()
+            signals.answer()
+
+
+class Progress(keras.callbacks.Callback):
+    """Shows one progress bar for the whole run, and writes a few lines to the log.
+
+    Args:
+        epochs: length of the run.
+        batches: the training Batches.
+        done: number of epochs that were finished before.
+    """
+
+    def __init__(self, epochs, batches, done):
+        super().__init__()
+        self.epochs = epochs
+        self.batches = batches
+        self.done = done
+        self.size = len(batches.indices)
+        self.bar = tqdm(
+            total=epochs * self.size,
+            initial=done * self.size,
+            unit="img",
+            unit_scale=True,
+            disable=None,
+            dynamic_ncols=True,
+        )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.done = epoch
+        self.bar.set_description(f"epoch {epoch + 1}/{self.epochs}", refresh=False)
+
+    def on_train_batch_end(self, batch, logs=None):
+        images = min((batch + 1) * self.batches.batch, self.size)
+        self.bar.update(self.done * self.size + images - self.bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        losses = {name: f"{logs[name]:.4g}" for name in ("loss", *self.model.terms, "val_loss")}
+        self.bar.set_postfix(losses, refresh=False)
+        # Evenly spread, the last epoch included, so that a batch job's log shows its progress.
+        if (epoch + 1) * LOG_LINES // self.epochs > epoch * LOG_LINES // self.epochs:
+            line = "  ".join(f"{name} {value}" for name, value in losses.items())
+            log.info("epoch %d/%d  %s", epoch + 1, self.epochs, line)

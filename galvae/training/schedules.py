@@ -1,14 +1,17 @@
-"""Weight of the KL term in every epoch."""
+"""Schedules of a training run: beta, the weight of the KL term, in every epoch; the learning rate in every step."""
 
 import logging
 
+import keras
 import numpy as np
 
 log = logging.getLogger(__name__)
 
 
 def beta_schedule(config, epochs):
-    """Beta of every epoch of a run.
+    """Weight of the KL term in every epoch of a run.
+
+    A warm-up that is longer than the run is logged as a warning.
 
     Args:
         config: the `beta` section: constant, warmup (linear rise), cyclical (rises and plateaus) or
@@ -37,3 +40,28 @@ def beta_schedule(config, epochs):
     if config.name == "per_epoch":
         return np.concatenate([config.values, np.full(epochs - len(config.values), config.value)])
     return np.full(epochs, config.value)
+
+
+def learning_rate_schedule(config, steps, scale=1.0):
+    """Learning rate as a function of the step: a linear rise from zero, then constant or a cosine decay.
+
+    Args:
+        config: TrainConfig.
+        steps: per epoch.
+        scale: factor on all rates.
+
+    Returns:
+        A keras.optimizers.schedules.LearningRateSchedule.
+
+    Reference:
+        Loshchilov & Hutter 2017 (arXiv:1608.03983), without restarts.
+    """
+    total = config.epochs * steps
+    warmup = round(config.schedule.warmup * total)
+    final = config.schedule.final if config.schedule.name == "cosine" else 1.0
+    rate = scale * config.learning_rate
+    if warmup == 0:
+        return keras.optimizers.schedules.CosineDecay(rate, total, alpha=final)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, total - warmup, alpha=final, warmup_target=rate, warmup_steps=warmup
+    )

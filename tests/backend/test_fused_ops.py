@@ -1,18 +1,18 @@
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+
+from galvae.backend.fused_ops import BatchNormalization
+from galvae.backend.optimizer import FusedAdam, adam
 
 
 def layers(steps=3):
     """Keras' batch normalisation and ours, after equal steps of training, with outputs and gradients of the last."""
-    import keras
-    import tensorflow as tf
-
-    from galvae.models.layers import BatchNormalization
-
     generator = np.random.default_rng(0)
     batches = 3 + 2 * generator.normal(size=(steps, 8, 6, 5, 4)).astype(np.float32)
     weights = generator.normal(size=batches[0].shape).astype(np.float32)
-    found = []
+    results = []
     for kind in (keras.layers.BatchNormalization, BatchNormalization):
         layer = kind(momentum=0.9, epsilon=1e-5, name="norm")
         layer.build(batches[0].shape)
@@ -28,8 +28,8 @@ def layers(steps=3):
                 loss, [inputs, *(variable.value for variable in layer.trainable_variables)]
             )
         state = [layer.moving_mean, layer.moving_variance, layer(batches[0], training=False)]
-        found.append([np.asarray(array) for array in (outputs, *gradients, *state)])
-    return found
+        results.append([np.asarray(array) for array in (outputs, *gradients, *state)])
+    return results
 
 
 def test_batch_normalisation_and_its_gradients_are_those_of_keras():
@@ -38,10 +38,6 @@ def test_batch_normalisation_and_its_gradients_are_those_of_keras():
 
 
 def test_batch_normalisation_in_training_is_one_operation():
-    import tensorflow as tf
-
-    from galvae.models.layers import BatchNormalization
-
     layer = BatchNormalization(name="norm")
     layer.build((2, 4, 4, 3))
     graph = tf.function(lambda images: layer(images, training=True)).get_concrete_function(
@@ -54,25 +50,20 @@ def test_batch_normalisation_in_training_is_one_operation():
 
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
 def test_adam_updates_as_keras_does(clip_norm):
-    import keras
-
-    from galvae.backend import optimizer
-    from galvae.backend.optimizer import adam
-
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
     generator = np.random.default_rng(0)
     start, gradients = generator.normal(size=(2, 3)), generator.normal(size=(6, 2, 3))
-    found = []
+    results = []
     reference = keras.optimizers.Adam(schedule, global_clipnorm=clip_norm, name="adam")
     ours = adam(schedule, clip_norm)
-    assert type(ours) is optimizer.Adam
-    for optimizer in (reference, ours):
+    assert type(ours) is FusedAdam
+    for kind in (reference, ours):
         variable = keras.Variable(start, dtype="float32", name="weights")
-        optimizer.build([variable])
+        kind.build([variable])
         for gradient in gradients:
-            optimizer.apply_gradients([(keras.ops.convert_to_tensor(gradient, "float32"), variable)])
-        found.append({state.path: np.asarray(state.value) for state in [variable, *optimizer.variables]})
-    assert found[0].keys() == found[1].keys()  # checkpoints know them by their paths
-    for path, expected in found[0].items():
-        np.testing.assert_allclose(found[1][path], expected, rtol=1e-5, atol=1e-5, err_msg=path)
-    assert np.abs(found[1]["weights"] - start).min() > 0.01
+            kind.apply_gradients([(keras.ops.convert_to_tensor(gradient, "float32"), variable)])
+        results.append({state.path: np.asarray(state.value) for state in [variable, *kind.variables]})
+    assert results[0].keys() == results[1].keys()  # checkpoints store them by their paths
+    for path, expected in results[0].items():
+        np.testing.assert_allclose(results[1][path], expected, rtol=1e-5, atol=1e-5, err_msg=path)
+    assert np.abs(results[1]["weights"] - start).min() > 0.01

@@ -3,10 +3,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import blobs
+import tensorflow as tf
+from builders.galaxies import blobs
 
 from galvae.backend import input_pipeline
-from galvae.backend.input_pipeline import feed, resident
+from galvae.backend.input_pipeline import ResidentImages, feed, make_resident
 from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
 
@@ -20,7 +21,7 @@ def test_devices_get_equal_parts_of_a_batch_or_all_of_it(images, shares):
         name="test", images=stored, pixel_range=(0, 255), splits={"train": np.arange(images)[::-1]}
     )
     batches = data.batches("train", 8)
-    parts = [input_pipeline._part(batches, 0, device, 2) for device in (0, 1)]
+    parts = [input_pipeline._shard(batches, 0, device, 2) for device in (0, 1)]
     assert [part["rows"].tolist() for part in parts] == shares
     weights = np.zeros(images)
     for part in parts:
@@ -29,7 +30,7 @@ def test_devices_get_equal_parts_of_a_batch_or_all_of_it(images, shares):
     np.testing.assert_array_equal(weights, 1)
 
 
-def test_feed_is_the_batches_in_their_order(keras):
+def test_feed_is_the_batches_in_their_order():
     redshift = np.arange(20, dtype=np.float32)[:, None]
     data = GalaxyDataset(
         name="test",
@@ -39,11 +40,11 @@ def test_feed_is_the_batches_in_their_order(keras):
         splits=make_splits(20, [0.6, 0.2, 0.2], 0),
     )
     batches = data.batches("train", 5, seed=4)
-    feed = iter(feed(batches, start=2))
+    fed = iter(feed(batches, start=2))
     plain = input_pipeline._sequence(data.batches("train", 5, seed=4), 2, True, None)
     assert plain.num_batches is None
     for step in range(7):  # beyond two epochs of three steps
-        (inputs,), (same,) = next(feed), plain[step]
+        (inputs,), (same,) = next(fed), plain[step]
         indices = batches.step(2 + step)
         assert inputs["images"].dtype == np.uint8
         for name, expected in (("images", data.images[indices]), ("condition", redshift[indices])):
@@ -51,33 +52,33 @@ def test_feed_is_the_batches_in_their_order(keras):
             np.testing.assert_array_equal(same[name], expected)
 
 
-def test_the_feed_of_a_validation_is_one_epoch_each_time(keras):
+def test_the_feed_of_a_validation_is_one_epoch_each_time():
     data = GalaxyDataset(
         name="test", images=blobs(20, 8), pixel_range=(0, 255), splits={"val": np.arange(20)[::-1]}
     )
     batches = data.batches("val", 6)
-    feed = feed(batches, endless=False)
+    fed = feed(batches, endless=False)
     assert input_pipeline._sequence(batches, 0, False, None).num_batches == 4
     for _ in range(2):
-        found = np.concatenate([inputs["images"] for (inputs,) in feed])
-        np.testing.assert_array_equal(found, data.images[::-1])
+        images = np.concatenate([inputs["images"] for (inputs,) in fed])
+        np.testing.assert_array_equal(images, data.images[::-1])
 
 
 class Recorder(np.ndarray):
-    """An array that notes of how many rows each read was."""
+    """An array that records the number of rows of each read."""
 
     reads = []
 
     def __getitem__(self, index):
-        found = self.view(np.ndarray)[index]
-        self.reads.append(len(found))
-        return found
+        rows = self.view(np.ndarray)[index]
+        self.reads.append(len(rows))
+        return rows
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
-def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, keras, monkeypatch):
+def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, monkeypatch):
     images = blobs(20, 8).astype(kind)
-    monkeypatch.setattr(feeding, "BLOCK", 3 * images[0].nbytes + 1)
+    monkeypatch.setattr(input_pipeline, "READ_BYTES", 3 * images[0].nbytes + 1)
     monkeypatch.setattr(Recorder, "reads", [])
     data = GalaxyDataset(
         name="test",
@@ -87,39 +88,37 @@ def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, ke
         splits=make_splits(20, [0.6, 0.2, 0.2], 0),
     )
     train, val = data.batches("train", 5, seed=4), data.batches("val", 5)
-    held = input_pipeline.Resident(data, np.concatenate([train.indices, val.indices]))
+    resident = ResidentImages(data, np.concatenate([train.indices, val.indices]))
     assert Recorder.reads == [3] * 6  # of 16 images, two of which are read twice
-    assert held.arrays["images"].dtype == kind
+    assert resident.arrays["images"].dtype == kind
     for batches in (train, val):
-        feed = iter(feed(batches, resident=held))
-        plain = input_pipeline._sequence(batches, 0, True, held)
+        fed = iter(feed(batches, resident=resident))
+        plain = input_pipeline._sequence(batches, 0, True, resident)
         for step in range(len(batches) + 2):
-            (inputs,), (same,) = next(feed), plain[step]
-            assert list(inputs) == list(same) == ["places"]
-            np.testing.assert_array_equal(inputs["places"], same["places"])
-            taken, expected = held.take(inputs), batches.gather(batches.step(step))
+            (inputs,), (same,) = next(fed), plain[step]
+            assert list(inputs) == list(same) == ["positions"]
+            np.testing.assert_array_equal(inputs["positions"], same["positions"])
+            taken, expected = resident.take(inputs), batches.gather(batches.step(step))
             assert taken.keys() == expected.keys()
             for name, array in expected.items():
                 assert taken[name].dtype == array.dtype
                 np.testing.assert_array_equal(taken[name], array)
 
 
-def test_images_come_from_the_cache_where_another_process_has_taken_the_memory(keras, monkeypatch, caplog):
-    import tensorflow as tf
-
+def test_images_come_from_the_cache_where_another_process_has_taken_the_memory(monkeypatch, caplog):
     def full(*arguments):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[20,8,8,3]")
 
-    monkeypatch.setattr(feeding, "Resident", full)
+    monkeypatch.setattr(input_pipeline, "ResidentImages", full)
     data = GalaxyDataset(name="test", images=blobs(20, 8), pixel_range=(0, 255))
     device = SimpleNamespace(backend="tensorflow", kind="cpu", count=1)
-    assert resident(True, device, data, np.arange(20)) is None
+    assert make_resident(True, device, data, np.arange(20)) is None
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "expected 0.00384 MB of memory on the CPU, received OOM when allocating tensor" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("asked", "kind", "count", "free", "held", "level", "told"),
+    ("requested", "kind", "count", "free", "resident", "level", "message"),
     [
         (False, "gpu", 1, 1e9, False, None, ""),
         ("auto", "cpu", 1, 1e9, False, None, ""),
@@ -147,14 +146,14 @@ def test_images_come_from_the_cache_where_another_process_has_taken_the_memory(k
         ),
     ],
 )
-def test_images_are_resident_where_asked_and_where_they_fit(
-    asked, kind, count, free, held, level, told, keras, monkeypatch, caplog
+def test_images_are_resident_where_requested_and_where_they_fit(
+    requested, kind, count, free, resident, level, message, monkeypatch, caplog
 ):
     caplog.set_level(logging.INFO)
-    monkeypatch.setattr(feeding, "free_memory", lambda *device: free)
+    monkeypatch.setattr(input_pipeline, "free_memory", lambda kind: free)
     data = GalaxyDataset(name="test", images=blobs(20, 8), pixel_range=(0, 255))
     device = SimpleNamespace(backend="tensorflow", kind=kind, count=count)
-    found = resident(asked, device, data, np.arange(20))  # of 20 x 8 x 8 x 3 bytes
-    assert (found is not None) == held
+    images = make_resident(requested, device, data, np.arange(20))  # of 20 x 8 x 8 x 3 bytes
+    assert (images is not None) == resident
     assert [record.levelno for record in caplog.records] == ([] if level is None else [level])
-    assert told in caplog.text
+    assert message in caplog.text

@@ -9,13 +9,14 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import SMALL, write_survey
+from builders.configs import SMALL
+from builders.surveys import write_survey
 
 from galvae.runs import checkpoints
 
 pytestmark = pytest.mark.slow  # a process of its own for each backend
 
-# Of 67 images 53 are for training: two batches of 26, and one image that two devices cannot part; 7 for validation.
+# Of 67 images 53 are for training: two batches of 26, and one image that two devices cannot divide; 7 for validation.
 COMMON = ("batch=26", "latent_dim=3", "precision=float32")
 CASES = {
     "ae": (*SMALL, "model=ae"),
@@ -45,7 +46,7 @@ for arguments in json.loads(sys.argv[2]):
 def train_all(backend, folder):
     """Trains every case on one and on two devices in one child process; returns what it printed.
 
-    The vae changes from one to two devices, and from two to one, when it goes on for a third epoch.
+    The vae changes from one to two devices, and from two to one, when it resumes for a third epoch.
     """
     survey = write_survey(folder / "survey.h5", count=67)
     jobs = []
@@ -120,5 +121,5 @@ def test_two_devices_train_as_one_on_jax(jax_runs, case):
 
 def test_more_devices_than_there_are_is_a_warning_with_their_number(jax_runs):
     folder, done = jax_runs
-    assert "devices=3: expected at most 2, the number of CPUs there are; going on with 2" in done.stderr
+    assert "devices=3: expected at most 2, the number of CPUs there are; using 2" in done.stderr
     assert json.loads((folder / "three" / "environment.json").read_text())["count"] == 2

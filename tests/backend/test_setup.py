@@ -4,13 +4,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from galvae.backend.hardware import free_memory, memory_mb
+from galvae.backend import setup as module
+from galvae.backend.devices import free_memory
+from galvae.backend.graph import compiled
+from galvae.backend.hardware import memory_mb
 from galvae.backend.precision import choose_precision, set_precision
 from galvae.backend.replicas import choose_count
-from galvae.backend.setup import Device, compiled, setup
+from galvae.backend.setup import Device, load, setup
 from galvae.errors import GalvaeError
 
 
@@ -41,7 +46,7 @@ def test_precision_follows_the_device(request_, kind, backend, flags, chosen, ca
         ("jax", {"avx512_bf16", "amx_bf16"}),
     ],
 )
-def test_bfloat16_on_a_processor_without_it_warns_and_goes_on(backend, flags, caplog):
+def test_bfloat16_on_a_processor_without_it_is_a_warning(backend, flags, caplog):
     assert choose_precision("bfloat16", "cpu", backend, flags) == "float32"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "expected a GPU, or tensorflow on a processor with amx_bf16 or avx512_bf16" in caplog.text
@@ -56,10 +61,8 @@ def test_bfloat16_on_a_processor_without_it_warns_and_goes_on(backend, flags, ca
         ({"amx_bf16"}, "float32", "float32"),
     ],
 )
-def test_a_processor_computes_in_what_its_flags_allow(flags, asked, chosen, keras, monkeypatch):
-    import tensorflow as tf
-
-    monkeypatch.setattr(devices, "processor_flags", lambda: flags)
+def test_a_processor_computes_in_what_its_flags_allow(flags, asked, chosen, monkeypatch):
+    monkeypatch.setattr(module, "processor_flags", lambda: flags)
     assert setup("tensorflow", asked).precision == chosen
     # By a rewrite of the graph, which Keras' layers know nothing of.
     options = tf.config.optimizer.get_experimental_options()
@@ -69,10 +72,8 @@ def test_a_processor_computes_in_what_its_flags_allow(flags, asked, chosen, kera
     setup("tensorflow", "float32")
 
 
-def test_a_gpu_computes_in_keras_mixed_precision(keras):
-    import tensorflow as tf
-
-    set_precision("tensorflow", "gpu", "bfloat16")
+def test_a_gpu_computes_in_keras_mixed_precision():
+    set_precision("bfloat16", "gpu")
     assert keras.config.dtype_policy().name == "mixed_bfloat16"
     assert not tf.config.optimizer.get_experimental_options().get(
         "auto_mixed_precision_onednn_bfloat16", False
@@ -92,9 +93,9 @@ def test_auto_is_every_gpu_and_a_number_is_that_number(asked, available, kind, c
 
 def test_more_devices_than_there_are_warn_and_all_of_them_are_taken(caplog):
     assert choose_count(8, 2, "gpu", 32) == 2
-    assert "devices=8: expected at most 2, the number of GPUs there are; going on with 2" in caplog.text
+    assert "devices=8: expected at most 2, the number of GPUs there are; using 2" in caplog.text
     assert setup("tensorflow", "float32", count=2).count == 1  # the tests' processor is one device
-    assert "devices=2: expected at most 1, the number of CPUs there are; going on with 1" in caplog.text
+    assert "devices=2: expected at most 1, the number of CPUs there are; using 1" in caplog.text
 
 
 def test_auto_leaves_out_gpus_that_cannot_share_the_batch_equally(caplog):
@@ -130,9 +131,7 @@ def test_a_gpu_takes_a_divisor_of_an_epochs_steps_at_once(backend, kind, count, 
     assert device.steps_at_once(steps) == at_once
 
 
-def test_what_is_compiled_for_a_processor_is_not_compiled_by_xla(keras):
-    import tensorflow as tf
-
+def test_what_is_compiled_for_a_processor_is_not_compiled_by_xla():
     function = compiled(lambda values: values + 1)
     np.testing.assert_array_equal(function(tf.constant([1.0, 2.0])), [2, 3])
     assert tf.config.optimizer.get_jit() == ""
@@ -140,7 +139,7 @@ def test_what_is_compiled_for_a_processor_is_not_compiled_by_xla(keras):
         function.experimental_get_compiler_ir(tf.constant([1.0, 2.0]))
 
 
-def test_setup_reports_the_device_and_resets_keras(keras):
+def test_setup_reports_the_device_and_resets_keras():
     keras.config.set_floatx("float16")
     keras.config.set_image_data_format("channels_first")
     device = setup("tensorflow", "float32", seed=3)
@@ -153,11 +152,11 @@ def test_setup_reports_the_device_and_resets_keras(keras):
     np.testing.assert_array_equal(keras.random.normal((3,)), first)
 
 
-def test_another_backend_in_one_process_is_refused(keras):
+def test_another_backend_in_one_process_is_refused():
     with pytest.raises(
         GalvaeError, match="already runs Keras on tensorflow; expected the same, received jax"
     ):
-        setup("jax", "float32", 0)
+        load("jax")
 
 
 def test_the_users_keras_json_changes_nothing_and_is_not_written(tmp_path):
@@ -168,7 +167,7 @@ def test_the_users_keras_json_changes_nothing_and_is_not_written(tmp_path):
     )
     (folder / "keras.json").write_text(settings)
     program = (
-        "from galvae import devices; setup('tensorflow', 'float32', 0); import keras;"
+        "from galvae.backend.setup import setup; setup('tensorflow', 'float32', 0); import keras;"
         "print(keras.config.backend(), keras.config.floatx(), keras.config.image_data_format(),"
         "keras.config.epsilon())"
     )
@@ -188,24 +187,37 @@ def test_memory_grows_with_an_array_and_not_with_a_map(tmp_path):
     assert memory_mb() - before < 25
     # Asked of the system itself: in a process that has run for long, NumPy may be given memory that it had before.
     fresh = mmap.mmap(-1, 50_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    held = np.frombuffer(fresh, np.uint8)
-    held[:] = 1
+    array = np.frombuffer(fresh, np.uint8)
+    array[:] = 1
     assert memory_mb() - before > 45
-    assert held.sum() == 50_000_000
+    assert array.sum() == 50_000_000
 
 
 def test_the_free_memory_of_a_processor_is_what_the_system_calls_available():
     lines = Path("/proc/meminfo").read_text().splitlines()
     kilobytes = {line.split()[0]: int(line.split()[1]) for line in lines}
-    assert free_memory("tensorflow", "cpu") == pytest.approx(1024 * kilobytes["MemAvailable:"], rel=0.2)
+    assert free_memory("cpu") == pytest.approx(1024 * kilobytes["MemAvailable:"], rel=0.2)
+
+
+def test_keras_is_imported_by_load_and_not_before():
+    program = (
+        "import sys\n"
+        "from galvae.backend.setup import load\n"
+        "print('keras' in sys.modules)\n"
+        "load('tensorflow')\n"
+        "print(sys.modules['keras'].config.backend())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "tensorflow"]
+    assert done.stderr == ""
 
 
 def test_keras_loads_nothing_that_is_not_used_and_it_can_be_loaded_later():
     program = (
         "import sys\n"
-        "from galvae import devices\n"
+        "from galvae.backend.setup import UNUSED, setup\n"
         "setup('tensorflow')\n"
-        "print([name for name in devices.UNUSED if name in sys.modules])\n"
+        "print([name for name in UNUSED if name in sys.modules])\n"
         "import importlib.util, matplotlib.pyplot, pandas, sklearn.neighbors\n"
         "if importlib.util.find_spec('jax'): import jax\n"
     )

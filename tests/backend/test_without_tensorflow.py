@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import SMALL, child_environment, write_survey
+from builders.configs import SMALL
+from builders.processes import child_environment
+from builders.surveys import write_survey
 
 pytestmark = pytest.mark.slow  # a minute of compiling
 
@@ -48,6 +50,6 @@ def test_every_command_runs_on_jax_alone(galvae, tmp_path):
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=tmp_path, env=child_environment(), check=True
     )
-    told = [line for line in done.stdout.splitlines() if line.startswith("exit status")]
-    assert told == [f"exit status of {job[0]} 0" for job in jobs], done.stderr
+    statuses = [line for line in done.stdout.splitlines() if line.startswith("exit status")]
+    assert statuses == [f"exit status of {job[0]} 0" for job in jobs], done.stderr
     assert done.stdout.endswith("imported: jax\n")

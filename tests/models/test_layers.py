@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 
+from galvae.models.layers import (
+    CodeMoments,
+    DepthToSpace,
+    RandomDihedral,
+    Sampling,
+    SpaceToDepth,
+    UnitScaling,
+)
+from galvae.stretch import to_unit
+
 
 def test_scaling_maps_the_stored_range_to_zero_and_one():
-    from galvae.models.layers import UnitScaling
-
     images = np.array([[0, 51, 255]], np.uint8)
     np.testing.assert_allclose(
         UnitScaling((0, 255), "none", name="scaling")(images), [[0, 0.2, 1]], rtol=1e-6
@@ -14,24 +22,20 @@ def test_scaling_maps_the_stored_range_to_zero_and_one():
 
 @pytest.mark.parametrize(("shape", "orders"), [((4, 4), 8), ((4, 6), 4)])
 def test_augmentation_reaches_the_whole_group_equally_often(shape, orders):
-    from galvae.models.layers import RandomDihedral
-
     image = np.arange(np.prod(shape), dtype=np.uint8).reshape(1, *shape, 1)
     count = 4000
-    turned = np.asarray(RandomDihedral(0, name="augmentation")(np.repeat(image, count, axis=0)))
-    assert turned.dtype == np.uint8
-    assert (np.sort(turned.reshape(count, -1)) == np.arange(np.prod(shape))).all()
-    kinds, counts = np.unique(turned.reshape(count, -1), axis=0, return_counts=True)
+    rotated = np.asarray(RandomDihedral(0, name="augmentation")(np.repeat(image, count, axis=0)))
+    assert rotated.dtype == np.uint8
+    assert (np.sort(rotated.reshape(count, -1)) == np.arange(np.prod(shape))).all()
+    kinds, counts = np.unique(rotated.reshape(count, -1), axis=0, return_counts=True)
     assert len(kinds) == orders
     assert counts.min() > 0.8 * count / orders
     square = [np.rot90(image[0, ..., 0], k) for k in range(4)] if orders == 8 else []
-    expected = {np.ascontiguousarray(turn).tobytes() for turn in square}
+    expected = {np.ascontiguousarray(rotation).tobytes() for rotation in square}
     assert expected <= {np.ascontiguousarray(kind).tobytes() for kind in kinds}
 
 
 def test_sampling_has_the_mean_and_the_variance_that_it_was_given():
-    from galvae.models.layers import Sampling
-
     mean = np.full((20_000, 2), [1.0, -2.0], np.float32)
     log_variance = np.full((20_000, 2), np.log([0.25, 4.0]), np.float32)
     layer = Sampling(0, name="sampling")
@@ -41,39 +45,21 @@ def test_sampling_has_the_mean_and_the_variance_that_it_was_given():
     assert not np.array_equal(codes, np.asarray(layer(mean, log_variance)))
 
 
-def test_noise_of_an_image_is_that_of_its_row_in_the_whole_batch():
-    import keras
-
-    from galvae.models.layers import draw
-
-    def drawn(count, rows=None):
-        generator = keras.random.SeedGenerator(7, name="noise")
-        return np.asarray(draw(keras.random.normal, (count, 3), generator, rows))
-
-    whole = drawn(6)
-    np.testing.assert_array_equal(drawn(6, np.array([4, 5])), whole[4:])
-    np.testing.assert_array_equal(drawn(5, np.arange(5)), whole[:5])
-
-
 def test_code_moments_are_those_of_the_codes():
-    from galvae.models.layers import CodeMoments
-
     generator = np.random.default_rng(0)
     covariance = np.array([[2.0, 0.6], [0.6, 0.5]])
     layer = CodeMoments(2, name="moments")
     for _ in range(300):
         codes = generator.multivariate_normal([3, -1], covariance, size=100).astype(np.float32)
         np.testing.assert_array_equal(layer(codes, training=True), codes)
-    mean, found = layer.moments()
+    mean, moments = layer.moments()
     np.testing.assert_allclose(mean, [3, -1], atol=0.05)
-    np.testing.assert_allclose(found, covariance, atol=0.1)
+    np.testing.assert_allclose(moments, covariance, atol=0.1)
     layer(codes + 100, training=False)
     np.testing.assert_array_equal(layer.moments()[0], mean)
 
 
 def test_code_moments_are_unbiased_after_one_batch():
-    from galvae.models.layers import CodeMoments
-
     layer = CodeMoments(1, name="moments")
     layer(np.array([[1.0], [3.0]], np.float32), training=True)
     mean, covariance = layer.moments()
@@ -82,8 +68,6 @@ def test_code_moments_are_unbiased_after_one_batch():
 
 
 def test_patches_become_channels_and_pixels_again():
-    from galvae.models.layers import DepthToSpace, SpaceToDepth
-
     images = np.random.default_rng(0).normal(size=(2, 8, 12, 3)).astype(np.float32)
     patches = np.asarray(SpaceToDepth(4, name="fold")(images))
     assert patches.shape == (2, 2, 3, 48)
@@ -93,9 +77,6 @@ def test_patches_become_channels_and_pixels_again():
 
 @pytest.mark.parametrize("stretch", ["none", "linear", "asinh"])
 def test_scaling_on_the_device_is_that_of_numpy(stretch):
-    from galvae.models.layers import UnitScaling
-    from galvae.stretch import to_unit
-
     values = np.linspace(-2, 5, 50, dtype=np.float32)[None]
-    found = UnitScaling((-1, 3), stretch, name="scaling")(values)
-    np.testing.assert_allclose(found, to_unit(values, stretch, (-1, 3)), rtol=1e-5, atol=1e-6)
+    scaled = UnitScaling((-1, 3), stretch, name="scaling")(values)
+    np.testing.assert_allclose(scaled, to_unit(values, stretch, (-1, 3)), rtol=1e-5, atol=1e-6)

@@ -1,28 +1,31 @@
 """One contract for every model in MODELS, and what is particular to each."""
 
 import math
+import re
 
+import builders.models
+import keras
 import numpy as np
 import pytest
-from conftest import blobs, conv
-from test_validation import train
+from builders.configs import train_config
+from builders.galaxies import blobs
+from builders.source_tree import MODULES, imports, within
 
 from galvae.config.registry import GROUPS
 from galvae.errors import GalvaeError
+from galvae.latent.priors.of_model import prior_of
+from galvae.models.build import MODELS, build_model, variable_shapes
+from galvae.models.conditional_vae import ConditionalVAE
 
 SHAPE = (16, 16, 3)
 LATENT_DIM = 3
 
 
 def build(name, **changes):
-    from galvae.models.build import CONDITIONAL, MODELS
-
-    arguments = {"latent_dim": LATENT_DIM, "network": conv(), "augment": True, "name": name, **changes}
-    if name in CONDITIONAL:
+    arguments = {"latent_dim": LATENT_DIM, "augment": True, **changes}
+    if issubclass(MODELS[name], ConditionalVAE):
         arguments = {"condition_dim": 2, **arguments}
-    model = MODELS[name](SHAPE, **arguments)
-    model.build_all()
-    return model
+    return builders.models.build(name, SHAPE, **arguments)
 
 
 def condition(model, count):
@@ -34,8 +37,8 @@ def condition(model, count):
 
 def inputs(model, images):
     """What `call` and `fit` take."""
-    found = {"images": images, "condition": condition(model, len(images))}
-    return {name: array for name, array in found.items() if array is not None}
+    arrays = {"images": images, "condition": condition(model, len(images))}
+    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def loss_of(name, terms, beta, weight):
@@ -47,8 +50,6 @@ def loss_of(name, terms, beta, weight):
 
 
 def test_every_configurable_model_exists():
-    from galvae.models.build import MODELS
-
     assert set(MODELS) == set(GROUPS["model"])
 
 
@@ -59,17 +60,13 @@ def name(request):
 
 @pytest.mark.parametrize("network", ["conv", "dcgan", "slim"])
 def test_shapes_are_known_without_a_model(name, network):
-    from galvae.models.build import build_model, variable_shapes
-
-    config = train(f"model={name}", f"network={network}", "latent_dim=3")
+    config = train_config(f"model={name}", f"network={network}", "latent_dim=3")
     model = build_model(config, SHAPE, (0, 255), "none", 2)
     assert variable_shapes(config, SHAPE, 2) == {v.path: (tuple(v.shape), v.dtype) for v in model.variables}
 
 
 def test_shapes_of_a_model_for_which_no_memory_would_do():
-    from galvae.models.build import variable_shapes
-
-    config = train("network.dense=65536", "network.filters=[4096]", "latent_dim=65536")
+    config = train_config("network.dense=65536", "network.filters=[4096]", "latent_dim=65536")
     shapes = variable_shapes(config, (4096, 4096, 3), 0)
     assert sum(4 * math.prod(shape) for shape, _ in shapes.values()) > 40e9
 
@@ -84,20 +81,22 @@ def test_encode_decode_and_sample(name):
     assert decoded.shape == images.shape
     assert decoded.dtype == np.float32
     assert 0 <= decoded.min() <= decoded.max() <= 1
-    first, again, other = (np.asarray(model.sample(4, condition(model, 4), seed=seed)) for seed in (1, 1, 2))
+    first, again, other = (
+        np.asarray(model.decode(prior_of(model).sample(4, seed=seed), condition(model, 4)))
+        for seed in (1, 1, 2)
+    )
     assert first.shape == (4, *SHAPE)
     np.testing.assert_array_equal(first, again)
     assert model.latent_dim == LATENT_DIM
     assert model.condition_dim == (2 if "cvae" in name else 0)
-    if name != "ae":  # an untrained autoencoder has no spread of codes to sample from
+    if name != "ae":  # an untrained autoencoder has no variance of codes to sample from
         assert not np.array_equal(first, other)
 
 
 def test_temperature_scales_the_codes(name):
     model = build(name)
     model(inputs(model, blobs(20, 16)), training=True)
-    centre = model.draw_codes(50, seed=3, temperature=0.0)
-    warm, hot = (model.draw_codes(50, seed=3, temperature=t) for t in (1.0, 2.0))
+    centre, warm, hot = (prior_of(model).sample(50, seed=3, temperature=t) for t in (0.0, 1.0, 2.0))
     np.testing.assert_allclose(hot - centre, 2 * (warm - centre), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(centre, np.broadcast_to(centre[0], centre.shape))
 
@@ -106,9 +105,32 @@ def test_codes_are_drawn_from_noise(name):
     model = build(name)
     model(inputs(model, blobs(20, 16)), training=True)
     noise = np.random.default_rng(3).standard_normal((50, LATENT_DIM))
-    np.testing.assert_array_equal(model.draw_codes(50, seed=3, temperature=2.0), model.from_noise(2 * noise))
+    prior = prior_of(model)
+    np.testing.assert_array_equal(prior.sample(50, seed=3, temperature=2.0), prior.from_noise(2 * noise))
     if name != "ae":
-        np.testing.assert_array_equal(model.from_noise(noise), noise.astype(np.float32))
+        np.testing.assert_array_equal(prior.from_noise(noise), noise.astype(np.float32))
+
+
+def test_a_known_posterior_needs_no_encoder(name, monkeypatch):
+    model = build(name)
+    model(inputs(model, blobs(20, 16)), training=True)
+    batch = inputs(model, blobs(5, 16, seed=1))
+    expected = model.infer(batch, training=False)
+    mean, log_variance = model.encode(batch["images"], batch.get("condition"))
+    monkeypatch.setattr(type(model), "features", None)
+    received = model.with_posterior(batch, mean, log_variance)
+    assert received.keys() == expected.keys()
+    for key, array in expected.items():
+        np.testing.assert_array_equal(received[key], array, err_msg=key)
+
+
+def test_no_model_is_concerned_with_devices():
+    texts = {module: MODULES[module].read_text() for module in within(MODULES, "galvae.models")}
+    business = re.compile(r"\b(resident|positions|replicas|rows)\b|\"weight\"")
+    assert not {module: business.findall(text) for module, text in texts.items() if business.search(text)}
+    ways = {"galvae.backend.model", "galvae.backend.random_numbers", "galvae.backend.fused_ops"}
+    for module in texts:
+        assert within(imports(module), "galvae.backend", "tensorflow", "jax") <= ways, module
 
 
 def test_stored_integers_and_their_floats_encode_alike(name):
@@ -117,10 +139,10 @@ def test_stored_integers_and_their_floats_encode_alike(name):
     for target, source in zip(floats.variables, integers.variables, strict=True):
         target.assign(source)
     images = blobs(4, 16)
-    known = condition(integers, 4)
-    expected = np.asarray(integers.encode(images, known)[0])
-    found = floats.encode((images / 255).astype(np.float32), known)[0]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+    redshift = condition(integers, 4)
+    expected = np.asarray(integers.encode(images, redshift)[0])
+    received = floats.encode((images / 255).astype(np.float32), redshift)[0]
+    np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
 def test_variable_paths_are_unique_and_the_same_in_every_model_of_a_process(name):
@@ -135,7 +157,7 @@ def test_seeds_are_variables(name):
     assert any("sampling_seed" in path for path in paths) == (name != "ae")
 
 
-def test_loss_is_the_weighted_sum_of_its_logged_terms(name, keras):
+def test_loss_is_the_weighted_sum_of_its_logged_terms(name):
     model = build(name, reconstruction="mse", reconstruction_weight=3.0, augment=False)
     if name != "ae":
         model.beta.assign(0.5)
@@ -174,7 +196,7 @@ def test_output_bias_starts_the_decoder_at_the_given_pixel(name):
     np.testing.assert_allclose(decoded[0, 3, 4], [0.1, 0.5, 0.01], rtol=1e-5)
 
 
-def test_training_lowers_the_loss(name, keras):
+def test_training_lowers_the_loss(name):
     model = build(name, reconstruction="mse", reconstruction_weight=10.0)
     model.compile(optimizer=keras.optimizers.Adam(1e-2, name="adam"))
     history = model.fit(inputs(model, blobs(64, 16)), batch_size=16, epochs=15, verbose=0).history["loss"]
@@ -195,7 +217,7 @@ def test_autoencoder_samples_like_its_training_codes():
     for _ in range(200):
         model({"images": images}, training=True)
     codes = np.asarray(model.encode(images)[0])
-    drawn = model.draw_codes(20_000, seed=0)
+    drawn = prior_of(model).sample(20_000, seed=0)
     spread = codes.std(axis=0).max()
     np.testing.assert_allclose(drawn.mean(0), codes.mean(0), atol=0.05 * spread)
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(codes.T), atol=0.05 * spread**2)
@@ -204,14 +226,6 @@ def test_autoencoder_samples_like_its_training_codes():
 def test_relu_codes_are_not_negative():
     model = build("ae", code_activation="relu")
     assert np.asarray(model.encode(blobs(20, 16))[0]).min() >= 0
-
-
-def test_config_rebuilds_the_same_model():
-    model = build("vae", final_beta=0.25)
-    again = type(model)(**model.get_config())
-    again.build_all()
-    assert [(v.path, v.shape) for v in again.variables] == [(v.path, v.shape) for v in model.variables]
-    assert again.final_beta == 0.25
 
 
 def test_conditions_change_codes_and_images_and_are_needed():
@@ -240,7 +254,7 @@ def test_conditions_are_scaled_by_statistics_that_are_variables():
     assert np.isfinite(model.scaled_condition(conditions)).all()
 
 
-def test_cvae_spreads_the_condition_over_channels_and_rows():
+def test_cvae_repeats_the_condition_over_channels_and_rows():
     model = build("cvae")
     assert model.encoder_shape == (16, 16, 5)
     assert model.decoder_dim == LATENT_DIM * 3
@@ -258,7 +272,8 @@ def test_published_fancy_cvae_can_copy_the_condition_and_the_default_cannot():
     images, redshift = blobs(6, 16), np.linspace(0, 1, 6, dtype=np.float32)[:, None]
     outputs = published({"images": images, "condition": redshift}, training=False)
     np.testing.assert_allclose(published.loss_terms(outputs)["condition_error"], 0, atol=1e-10)
-    assert published.predict_condition(images) is None
+    codes = np.asarray(outputs["mean"])
+    np.testing.assert_allclose(published.predict_condition(images, codes, redshift), redshift, atol=1e-6)
 
     honest = build("fancy_cvae", condition_dim=1)
     honest.set_condition_scale(redshift)
@@ -266,7 +281,30 @@ def test_published_fancy_cvae_can_copy_the_condition_and_the_default_cannot():
     decoded = np.asarray(honest.decode(outputs["mean"], redshift))
     # Two galaxies with one image have one prediction, whatever redshift they claim.
     twins = np.repeat(decoded[:1], 2, axis=0) * 255
-    np.testing.assert_allclose(*np.asarray(honest.predict_condition(twins)), rtol=1e-5)
-    predicted = np.asarray(honest.scaled_prediction(1 / (1 + np.exp(-np.asarray(outputs["logits"])))))
+    predicted = honest.predict_condition(twins, np.zeros((2, LATENT_DIM), np.float32), redshift[:2])
+    np.testing.assert_allclose(*np.asarray(predicted), rtol=1e-5)
+    predicted = np.asarray(honest.predict_from_image(1 / (1 + np.exp(-np.asarray(outputs["logits"])))))
     error = ((predicted - np.asarray(honest.scaled_condition(redshift))) ** 2).sum(1)
     np.testing.assert_allclose(honest.loss_terms(outputs)["condition_error"], error, rtol=1e-4)
+
+
+def test_a_prediction_is_in_physical_units_and_from_what_its_form_says():
+    images, redshift = blobs(6, 16), np.linspace(0.5, 3, 6, dtype=np.float32)[:, None]
+    codes = np.random.default_rng(0).normal(size=(6, LATENT_DIM)).astype(np.float32)
+    for prediction in ("image", "published"):
+        model = build("fancy_cvae", prediction=prediction, condition_dim=1)
+        model.set_condition_scale(redshift)
+        received = np.asarray(model.predict_condition(images, codes, redshift))
+        if prediction == "image":
+            scaled = model.predict_from_image(images.astype(np.float32) / 255)
+            same = model.predict_condition(images, codes + 1, redshift + 1)
+            other = model.predict_condition(255 - images, codes, redshift)
+        else:
+            vectors = np.concatenate([codes, np.repeat(model.scaled_condition(redshift), LATENT_DIM, 1)], 1)
+            scaled = model.prediction_head(vectors)
+            same = model.predict_condition(255 - images, codes, redshift)
+            other = model.predict_condition(images, codes + 1, redshift)
+        expected = np.asarray(scaled) * redshift.std() + redshift.mean()
+        np.testing.assert_allclose(received, expected, rtol=1e-5)
+        np.testing.assert_array_equal(same, received)
+        assert not np.allclose(other, received)

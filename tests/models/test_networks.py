@@ -2,10 +2,13 @@ import math
 
 import numpy as np
 import pytest
-from conftest import conv
+from builders.configs import conv
 
 from galvae.config.model import DcganConfig, SlimConfig
 from galvae.errors import GalvaeError
+from galvae.models.build import VAE
+from galvae.models.networks.build import build_decoder, build_encoder
+from galvae.models.networks.conv import conv_depth, conv_sides
 
 BLOG = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3], "dense": 256}
 
@@ -16,8 +19,6 @@ def counts(stack):
 
 
 def test_conv_at_128_pixels_has_the_blogs_layers():
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     # kernel^2 x inputs x outputs + biases, from the layer table of the blog's encoder and decoder.
     encoder = [
         5 * 5 * 3 * 32 + 32,
@@ -40,8 +41,6 @@ def test_conv_at_128_pixels_has_the_blogs_layers():
 
 
 def test_mnist_network_has_the_blogs_layers():
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     small = conv(filters=[32, 64], kernels=[3], dense=32, depth=2, output_kernel=3)
     encoder = [3 * 3 * 1 * 32 + 32, 3 * 3 * 32 * 64 + 64, 7 * 7 * 64 * 32 + 32]
     decoder = [
@@ -58,30 +57,22 @@ def test_mnist_network_has_the_blogs_layers():
     "shape", [(8, 8, 1), (31, 33, 3), (32, 32, 2), (79, 79, 1), (158, 158, 1), (9, 40, 3)]
 )
 def test_decoder_comes_back_to_the_encoders_size(shape):
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     assert build_encoder(shape, conv())(np.zeros((2, *shape), np.float32)).shape == (2, 16)
     assert build_decoder(3, shape, conv())(np.zeros((2, 3), np.float32)).shape == (2, *shape)
 
 
 def test_too_small_images_are_refused():
-    from galvae.models.networks.build import build_encoder
-
     with pytest.raises(GalvaeError, match="at least 8 pixels, received 7x20"):
         build_encoder((7, 20, 3), conv())
 
 
 def test_depth_halves_until_the_side_is_four():
-    from galvae.models.networks.conv import conv_depth, conv_sides
-
     depths = {side: conv_depth((side, side, 1), conv()) for side in (8, 16, 28, 32, 128, 158, 256)}
     assert depths == {8: 1, 16: 2, 28: 3, 32: 3, 128: 5, 158: 6, 256: 6}
     assert [side for side, _ in conv_sides((158, 158, 1), 6)] == [158, 79, 40, 20, 10, 5, 3]
 
 
 def test_he_initialisation_keeps_the_scale_of_activations_in_both_directions():
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     # A sound start neither blows up nor fades: the signal's size stays within a small factor through 5 layers.
     generator = np.random.default_rng(0)
     network = conv(filters=[64], kernels=[3], dense=256)
@@ -94,8 +85,6 @@ def test_he_initialisation_keeps_the_scale_of_activations_in_both_directions():
 
 
 def test_glorot_is_keras_default():
-    from galvae.models.networks.build import build_decoder
-
     stack = build_decoder(8, (32, 32, 3), conv(initializer="glorot"))
     kernel = np.asarray(stack.get_layer("decoder_image").kernel)
     height, width, outputs, inputs = kernel.shape
@@ -116,8 +105,6 @@ def slim(**changes):
 
 
 def test_dcgan_at_128_pixels_has_the_published_layers():
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     # No biases; four numbers per channel of a batch normalisation (scale, shift and two moving averages).
     encoder = [
         4 * 4 * 1 * 64,
@@ -142,8 +129,6 @@ def test_dcgan_at_128_pixels_has_the_published_layers():
 
 
 def test_dcgan_at_158_pixels_has_the_published_layers():
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     # Sides 158-79-40-20-10-5: from 79 to 40 and back the kernel is 3.
     encoder = [
         4 * 4 * 1 * 64,
@@ -174,13 +159,11 @@ def test_dcgan_at_158_pixels_has_the_published_layers():
     assert sides == [10, 20, 40, 79, 158]
 
 
-def test_dcgan_warns_of_latents_that_its_bottleneck_cannot_hold(caplog):
-    from galvae.models.networks.build import build_decoder
-
+def test_dcgan_warns_of_latent_dimensions_for_which_its_bottleneck_has_no_room(caplog):
     build_decoder(32, (158, 158, 1), dcgan())
     assert len(caplog.records) == 1
-    assert "32 inputs to the decoder hang on a bottleneck of 25 units (5x5, 1 channels)" in caplog.text
-    assert "network.bottleneck=2 would hold them" in caplog.text
+    assert "the decoder has 32 inputs and a bottleneck of only 25 units (5x5, 1 channels)" in caplog.text
+    assert "network.bottleneck=2 has room for all" in caplog.text
     caplog.clear()
     build_decoder(32, (158, 158, 1), dcgan(bottleneck=2))
     build_decoder(16, (128, 128, 1), dcgan())
@@ -190,8 +173,6 @@ def test_dcgan_warns_of_latents_that_its_bottleneck_cannot_hold(caplog):
 @pytest.mark.parametrize("side", [16, 28, 31, 32, 64, 79, 100, 128, 158])
 @pytest.mark.parametrize("network", [dcgan(bottleneck=3), slim(), slim(patch=2)])
 def test_other_networks_come_back_to_the_encoders_size(side, network):
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     shape = (side, side, 2)
     features = build_encoder(shape, network)(np.zeros((1, *shape), np.float32))
     assert features.ndim == 2
@@ -199,16 +180,12 @@ def test_other_networks_come_back_to_the_encoders_size(side, network):
 
 
 def test_dcgan_wants_squares_of_16_pixels():
-    from galvae.models.networks.build import build_encoder
-
     for shape in ((20, 24, 1), (15, 15, 1)):
         with pytest.raises(GalvaeError, match=f"at least 16 pixels, received {shape[0]}x{shape[1]}"):
             build_encoder(shape, dcgan())
 
 
 def test_slim_at_128_pixels():
-    from galvae.models.networks.build import build_decoder, build_encoder
-
     encoder = [
         3 * 3 * 48 * 32 + 32,
         3 * 3 * 32 * 64 + 64,
@@ -228,8 +205,6 @@ def test_slim_at_128_pixels():
 
 
 def test_batch_normalisation_uses_its_moving_averages_outside_of_training():
-    from galvae.models.build import VAE
-
     model = VAE((16, 16, 1), 2, dcgan(filters=[4, 8], bottleneck=2), pixel_range=(0, 1))
     model.build_all()
     generator = np.random.default_rng(0)

@@ -5,10 +5,14 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import SMALL, blobs, child_environment
+from builders.configs import SMALL
+from builders.galaxies import blobs
+from builders.processes import child_environment
 
+from galvae.backend.setup import Device
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory
+from galvae.training.fit import BetaSchedule, Progress
 
 
 def metrics(folder):
@@ -33,10 +37,10 @@ def train(galvae, small_files, tmp_path):
     """Trains on 60 small images; returns the run's folder and the lines that were printed."""
 
     def run(*overrides, data=(*small_files, "precision=float32"), status=1):
-        found, _, err = galvae(
+        received, _, err = galvae(
             "train", *data, "checkpoint.every=1", f"hydra.run.dir={tmp_path / 'run'}", *overrides
         )
-        assert found == status, err
+        assert received == status, err
         assert "Traceback" not in err
         assert metrics(tmp_path / "run")["status"] == ("diverged" if status else "finished")
         return tmp_path / "run", err.splitlines()
@@ -47,7 +51,6 @@ def train(galvae, small_files, tmp_path):
 @pytest.fixture
 def weights_become_nan(monkeypatch):
     """Makes a weight NaN at the beginning or after the last step of an epoch, so many times."""
-    from galvae.training.fit import Progress  # late: Keras must find the settings of devices.setup
 
     def spoil(epoch, times=1, callback="on_epoch_begin"):
         left = [times]
@@ -68,32 +71,30 @@ def weights_become_nan(monkeypatch):
 @pytest.mark.parametrize("resident", ["auto", "true"])
 def test_the_image_to_blame_is_named(resident, train, tmp_path):
     folder, lines = train(f"resident={resident}", data=hot(tmp_path / "hot.npy", 17))
-    found = metrics(folder)
-    assert found["not_finite"] == ["17"]
-    assert "17" in found["ids"]
-    assert found["epoch"] == 1
+    result = metrics(folder)
+    assert result["not_finite"] == ["17"]
+    assert "17" in result["ids"]
+    assert result["epoch"] == 1
     assert "images 17 are not finite even with the weights of the epoch before" in lines[-1]
-    assert lines[-1] == f"galvae: {found['error']}"
-    # The batch that is named is the one that held it, in the order of seed and epoch.
+    assert lines[-1] == f"galvae: {result['error']}"
+    # The batch that is named is the one that it was in, in the order of seed and epoch.
     split = np.load(folder / "split.npz")["train"]
     order = split[np.random.default_rng([0, 0]).permutation(48)]
     step = 1 + int(np.flatnonzero(order == 17)[0]) // 32
-    assert found["where"] == f"step {step}"
-    assert found["ids"] == [str(index) for index in order[32 * (step - 1) : 32 * step]]
+    assert result["where"] == f"step {step}"
+    assert result["ids"] == [str(index) for index in order[32 * (step - 1) : 32 * step]]
 
 
 def test_of_several_steps_at_once_all_are_suspect(train, tmp_path, monkeypatch):
-    from galvae.backend.setup import Device
-
     monkeypatch.setattr(Device, "steps_at_once", lambda self, steps: 2)
     folder, lines = train("batch=13", data=hot(tmp_path / "hot.npy", 17))  # 48 images: steps of 13, 13, 13, 9
-    found = metrics(folder)
-    assert found["not_finite"] == ["17"]
+    result = metrics(folder)
+    assert result["not_finite"] == ["17"]
     split = np.load(folder / "split.npz")["train"]
     order = split[np.random.default_rng([0, 0]).permutation(48)]
     half = int(np.flatnonzero(order == 17)[0]) // 26
-    assert found["where"] == ("steps 1 to 2", "steps 3 to 4")[half]
-    assert found["ids"] == [str(index) for index in order[26 * half : 26 * (half + 1)]]
+    assert result["where"] == ("steps 1 to 2", "steps 3 to 4")[half]
+    assert result["ids"] == [str(index) for index in order[26 * half : 26 * (half + 1)]]
     assert "images 17 are not finite even with the weights of the epoch before" in lines[-1]
 
 
@@ -125,20 +126,18 @@ def test_weights_that_are_not_finite_stop_although_the_loss_is(train, weights_be
 
 
 def test_a_loss_that_explodes_stops(train, monkeypatch):
-    from galvae.training.fit import Beta
-
     def far(self, epoch, logs=None):
         if epoch == 2:
             self.model.beta.assign(1e9)
 
-    monkeypatch.setattr(Beta, "on_epoch_begin", far)
+    monkeypatch.setattr(BetaSchedule, "on_epoch_begin", far)
     folder, lines = train("epochs=4")
     assert (metrics(folder)["epoch"], metrics(folder)["where"]) == (3, "its end")
     assert "expected a loss of the order of" in lines[-1]
     assert len(rows(folder)) == 2
 
 
-def test_rolling_back_goes_on_from_the_last_good_epoch_with_half_the_rate(train, weights_become_nan):
+def test_rolling_back_resumes_from_the_last_good_epoch_with_half_the_rate(train, weights_become_nan):
     weights_become_nan(3)
     folder, lines = train(
         "epochs=5", "on_nan=rollback", "schedule.name=constant", "schedule.warmup=0", status=0
@@ -148,9 +147,9 @@ def test_rolling_back_goes_on_from_the_last_good_epoch_with_half_the_rate(train,
     np.testing.assert_allclose(rates, [2e-3, 2e-3, 1e-3, 1e-3, 1e-3])
     (line,) = [line for line in lines if "of the learning rate" in line]
     assert "diverged in epoch 3, step 2" in line
-    assert line.endswith("going on from the end of epoch 2 with 0.5 of the learning rate")
+    assert line.endswith("resuming from the end of epoch 2 with 0.5 of the learning rate")
     state = RunDirectory.open(folder).checkpoint()[1]
-    assert (state["learning_rate_scale"], state["epoch"]) == (0.5, 5)
+    assert (state.learning_rate_scale, state.epoch) == (0.5, 5)
     for array in checkpoints.read_arrays(checkpoints.newest(folder / "checkpoints"), "last").values():
         assert np.isfinite(array).all()
 
@@ -158,13 +157,13 @@ def test_rolling_back_goes_on_from_the_last_good_epoch_with_half_the_rate(train,
 def test_rolling_back_gives_up_after_three_times_in_a_row(train, weights_become_nan):
     weights_become_nan(2, times=9)
     folder, lines = train("epochs=5", "on_nan=rollback")
-    told = [line for line in lines if "of the learning rate" in line]
-    assert [line.split(" with ")[-1].split()[0] for line in told] == ["0.5", "0.25", "0.125"]
+    warnings = [line for line in lines if "of the learning rate" in line]
+    assert [line.split(" with ")[-1].split()[0] for line in warnings] == ["0.5", "0.25", "0.125"]
     assert checkpoints.newest(folder / "checkpoints").name == "epoch-0001"
     assert len(rows(folder)) == 1
 
 
-def test_a_diverged_run_can_be_gone_on_with(train, weights_become_nan, monkeypatch, galvae, tmp_path):
+def test_a_diverged_run_can_be_resumed(train, weights_become_nan, monkeypatch, galvae, tmp_path):
     weights_become_nan(3)
     folder, _ = train("epochs=4")
     monkeypatch.undo()
@@ -174,19 +173,19 @@ def test_a_diverged_run_can_be_gone_on_with(train, weights_become_nan, monkeypat
     assert [row["epoch"] for row in rows(folder)] == [1, 2, 3, 4]
 
 
-def test_posterior_collapse_is_told_and_counted(train):
+def test_posterior_collapse_is_a_warning_and_counted(train):
     folder, lines = train("epochs=6", "beta.value=1e5", "learning_rate=0.02", status=0)
     assert metrics(folder)["active_units"] == 0
     assert metrics(folder)["dead_dimensions"] == list(range(8))
-    assert sum("posterior collapse: the codes tell" in line for line in lines) == 1
-    assert "posterior collapse: none of the 8 latent dimensions tells anything of an image" in lines
+    assert sum("posterior collapse: the latent codes carry only" in line for line in lines) == 1
+    assert "posterior collapse: none of the 8 latent dimensions carries information about an image" in lines
 
 
 @pytest.mark.parametrize("extreme", ["learning_rate=1e3", "beta.value=1e6", "learning_rate=1e-30"])
 def test_extremes_end_in_success_or_say_that_they_did_not(extreme, galvae, small_files, tmp_path):
     status, _, err = galvae("train", *small_files, extreme, f"hydra.run.dir={tmp_path / 'run'}")
     assert "Traceback" not in err
-    found = metrics(tmp_path / "run")
-    assert (status, found["status"]) in ((0, "finished"), (1, "diverged"))
+    result = metrics(tmp_path / "run")
+    assert (status, result["status"]) in ((0, "finished"), (1, "diverged"))
     if status == 0:
-        assert np.isfinite(found["val_loss"])
+        assert np.isfinite(result["val_loss"])

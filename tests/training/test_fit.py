@@ -7,11 +7,17 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from conftest import SMALL, child_environment, write_survey
+from builders.configs import SMALL
+from builders.processes import child_environment
+from builders.surveys import write_survey
 
+from galvae.backend.setup import Device
 from galvae.data.splits import make_splits
+from galvae.errors import TrainingDiverged
 from galvae.runs import checkpoints
-from galvae.runs.directory import RunDirectory
+from galvae.runs.trained_run import TrainedRun
+from galvae.training import session
+from galvae.training.callbacks import Progress
 
 
 def rows(folder):
@@ -28,8 +34,8 @@ def train(galvae, small_files, tmp_path):
     """Trains on 60 small images; returns the run's folder and what was printed."""
 
     def run(*overrides, name="run", status=0):
-        found, out, err = galvae("train", *small_files, f"hydra.run.dir={tmp_path / name}", *overrides)
-        assert found == status, err
+        received, out, err = galvae("train", *small_files, f"hydra.run.dir={tmp_path / name}", *overrides)
+        assert received == status, err
         return tmp_path / name, err
 
     return run
@@ -74,35 +80,14 @@ def test_the_same_seed_gives_the_same_run_and_another_does_not(train):
 def test_the_model_ends_with_the_weights_of_its_best_epoch(train):
     # A plain autoencoder draws no noise, so that its best validation loss can be computed again.
     folder, _ = train("model=ae", "epochs=4", "learning_rate=0.05", "precision=float32")
-    run = RunDirectory.open(folder)
-    model, state = run.load_model()
-    data = run.load_dataset()
+    run = TrainedRun.open(folder)
+    model, state = run.model, run.state
+    data = run.dataset
     images = data.images[data.split("val")]
     decoded = np.asarray(model.decode(model.encode(images)[0]))
     error = ((decoded - data.to_unit(images)) ** 2).mean(-1).sum((1, 2)).mean()
     assert metrics(folder)["val_loss"] == pytest.approx(15 * error, rel=1e-4)
-    assert state["best_loss"] == metrics(folder)["val_loss"]
-
-
-def test_learning_rate_rises_and_falls_along_its_curve():
-    from types import SimpleNamespace
-
-    from galvae.training.fit import learning_rate_schedule
-
-    def curve(name, warmup, final=0.1, epochs=10, steps=10):
-        schedule = SimpleNamespace(name=name, warmup=warmup, final=final)
-        config = SimpleNamespace(epochs=epochs, learning_rate=2.0, schedule=schedule)
-        rate = learning_rate_schedule(config, steps)
-        return np.array([float(rate(step)) for step in range(epochs * steps + 1)])
-
-    cosine = curve("cosine", 0.2)
-    np.testing.assert_allclose(cosine[:21], np.linspace(0, 2, 21), rtol=1e-5)
-    progress = np.arange(81) / 80
-    np.testing.assert_allclose(cosine[20:], 2 * (0.1 + 0.9 * (1 + np.cos(np.pi * progress)) / 2), rtol=1e-5)
-    np.testing.assert_allclose(curve("constant", 0.0), 2.0)
-    np.testing.assert_allclose(curve("constant", 0.1)[10:], 2.0)
-    assert curve("cosine", 0.0)[0] == 2.0
-    assert curve("cosine", 0.0)[-1] == pytest.approx(0.2)
+    assert state.best_loss == metrics(folder)["val_loss"]
 
 
 def test_beta_follows_its_schedule_and_validation_uses_the_last_value(train):
@@ -133,26 +118,22 @@ def test_a_small_training_split_is_one_batch_and_says_so(train):
 
 
 def test_divergence_is_one_line_with_status_1_and_keeps_the_last_good_epoch(train, monkeypatch):
-    from galvae.training import fit
-
     folder, err = train("epochs=30", "learning_rate=1e25", "schedule.warmup=0", status=1)
     lines = [line for line in err.splitlines() if line.startswith("galvae: ")]
     assert len(lines) == 1
     assert "training diverged in epoch" in lines[0]
     assert "Traceback" not in err
-    found = metrics(folder)
-    assert (found["status"], found["epoch"], found["where"]) == ("diverged", 1, "step 2")
-    assert "galvae: " + found["error"] == lines[0]
+    result = metrics(folder)
+    assert (result["status"], result["epoch"], result["where"]) == ("diverged", 1, "step 2")
+    assert "galvae: " + result["error"] == lines[0]
     # Of the 48 training images in batches of 32, those of the second, in the order of seed and epoch.
     train = make_splits(60, [0.8, 0.1, 0.1], 0)["train"]
     order = train[np.random.default_rng([0, 0]).permutation(48)]
-    assert found["ids"] == [str(index) for index in order[32:]]
-    assert fit.TrainingDiverged.exit_status == 1
+    assert result["ids"] == [str(index) for index in order[32:]]
+    assert TrainingDiverged.exit_status == 1
 
 
 def test_ctrl_c_keeps_the_last_whole_epoch(train, monkeypatch):
-    from galvae.training.fit import Progress
-
     def interrupted(self, epoch, logs=None):
         if epoch == 2:
             raise KeyboardInterrupt
@@ -164,7 +145,7 @@ def test_ctrl_c_keeps_the_last_whole_epoch(train, monkeypatch):
     assert checkpoint.name == "epoch-0002"
     assert len(rows(folder)) == 2
     assert "Traceback" not in err
-    assert RunDirectory.open(folder).load_model()[1]["epoch"] == 2
+    assert TrainedRun.open(folder).state.epoch == 2
 
 
 def test_checkpoints_come_every_so_many_epochs_and_at_the_end(train, monkeypatch):
@@ -181,7 +162,8 @@ def test_a_checkpoint_holds_every_variable_and_the_optimizers(train):
     folder, _ = train()
     checkpoint = checkpoints.newest(folder / "checkpoints")
     best, last = (checkpoints.read_arrays(checkpoint, name) for name in ("best", "last"))
-    model, state = RunDirectory.open(folder).load_model()
+    run = TrainedRun.open(folder)
+    model, state = run.model, run.state
     assert set(best) == {variable.path for variable in model.variables}
     assert any("seed" in name for name in best)
     optimizer = {name for name in last if name.startswith("optimizer/")}
@@ -190,8 +172,8 @@ def test_a_checkpoint_holds_every_variable_and_the_optimizers(train):
     assert len(optimizer) >= 2 * trainable  # both moments of Adam
     steps = [last[name] for name in optimizer if name.endswith("iteration")]
     assert steps == [2 * 2]  # two epochs of two steps
-    assert state["epoch"] == 2
-    assert len(state["history"]) == 2
+    assert state.epoch == 2
+    assert len(state.history) == 2
 
 
 def test_a_full_disk_is_one_line_and_keeps_what_was_written(train, monkeypatch):
@@ -216,7 +198,6 @@ def test_a_full_disk_is_one_line_and_keeps_what_was_written(train, monkeypatch):
 def test_targets_that_bce_has_no_meaning_for_are_refused(galvae, tmp_path):
     noisy = np.random.default_rng(0).normal(0.3, 0.2, (40, 16, 16, 1)).astype(np.float32)
     np.save(tmp_path / "noisy.npy", noisy)
-    from conftest import SMALL
 
     arguments = ("train", "dataset=files", f"dataset.path={tmp_path / 'noisy.npy'}", *SMALL)
     status, _, err = galvae(*arguments, "reconstruction.loss=bce")
@@ -297,9 +278,6 @@ def test_resident_is_auto_true_or_false(galvae):
 
 
 def test_several_steps_at_once_are_the_same_steps(train, monkeypatch):
-    from galvae.backend.setup import Device
-    from galvae.training.fit import Progress
-
     calls = []
     monkeypatch.setattr(Progress, "on_train_batch_begin", lambda self, batch, logs=None: calls.append(batch))
     # 24 images for training: three steps of 7 and one of 3; 30 for validation: four steps of 7 and one of 2.
@@ -320,7 +298,7 @@ def test_every_validation_sees_every_image_on_jax(tmp_path):
     # So small a rate changes no weight: 30 images, six steps of 5, have the same loss each time.
     settings = ("dataset.split=[0.4,0.5,0.1]", "batch=5", "model=ae", "learning_rate=1e-30", "epochs=4")
     program = (
-        "import sys; from galvae.cli.main import main; from galvae.devices import Device\n"
+        "import sys; from galvae.cli.main import main; from galvae.backend.setup import Device\n"
         "at_once = int(sys.argv[1]); Device.steps_at_once = lambda self, steps: at_once\n"
         "main(sys.argv[2:])"
     )
@@ -337,21 +315,18 @@ def test_every_validation_sees_every_image_on_jax(tmp_path):
 
 
 class Recorder(np.ndarray):
-    """Images that note how many rows each read gave, and of which type."""
+    """Images that record how many rows each read gave, and of which type."""
 
     reads = []
 
     def __getitem__(self, index):
-        found = self.view(np.ndarray)[index]
-        self.reads.append((len(found), str(found.dtype)))
-        return found
+        rows = self.view(np.ndarray)[index]
+        self.reads.append((len(rows), str(rows.dtype)))
+        return rows
 
 
 def test_each_step_reads_its_batch_of_stored_images_once_and_xla_is_left_out(train, monkeypatch):
-    from galvae.commands import train as command
-    from galvae.training import fit
-
-    read, fit, seen = command.dataset_for_model, fit.fit, {}
+    read, real_fit, seen = session.dataset_for_model, session.fit, {}
 
     def recorded(config):
         dataset = read(config)
@@ -359,12 +334,12 @@ def test_each_step_reads_its_batch_of_stored_images_once_and_xla_is_left_out(tra
 
     def noted(model, *arguments):
         Recorder.reads.clear()
-        result = fit(model, *arguments)
+        result = real_fit(model, *arguments)
         seen.update(reads=list(Recorder.reads), jit=model.jit_compile, steps=model.steps_per_execution)
         return result
 
-    monkeypatch.setattr(command, "dataset_for_model", recorded)
-    monkeypatch.setattr(training, "fit", noted)
+    monkeypatch.setattr(session, "dataset_for_model", recorded)
+    monkeypatch.setattr(session, "fit", noted)
     # 48 images for training: nine steps of 5 and one of 3; 6 for validation: a step of 5 and one of 1.
     train("epochs=3", "batch=5", "network.output_bias=zero")
     assert (seen["jit"], seen["steps"]) == (False, 1)

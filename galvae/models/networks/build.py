@@ -1,8 +1,7 @@
-"""Encoder and decoder stacks: images to features, codes to logits; nothing of losses.
+"""Networks by the name that `network.name` takes: encoders from images to features, decoders from codes to logits.
 
-A network is a pair of functions, listed in NETWORKS by the name that `network.name` takes. Both receive the
-network's section of the configuration, and the decoder undoes the encoder's change of size exactly, odd
-sizes included.
+A network is a pair of functions in NETWORKS. Both receive the network's section of the configuration, and the decoder
+undoes the encoder's change of size exactly, odd sides included.
 """
 
 from galvae.errors import GalvaeError
@@ -19,12 +18,12 @@ NETWORKS = {
 
 
 def build_encoder(image_shape, network, name="encoder"):
-    """Stack that turns images into one vector of features each.
+    """The encoder of a configuration, which turns each image into a vector of features.
 
     Args:
         image_shape: (H, W, C) of its input.
         network: the network's configuration.
-        name: of the stack and the start of its layers' names.
+        name: name of the stack, with which its layers' names begin.
 
     Returns:
         keras.Sequential, (B, H, W, C) -> (B, features).
@@ -41,7 +40,7 @@ def build_encoder(image_shape, network, name="encoder"):
 
 
 def build_decoder(code_dim, image_shape, network):
-    """Stack that turns codes into the logits of images.
+    """The decoder of a configuration, which turns latent codes into the logits of images.
 
     Args:
         code_dim: length of its input vectors.

@@ -9,7 +9,15 @@ from galvae.models.initializers import initializer, transposed_initializer
 
 
 def conv_encoder(image_shape, network, name):
-    """Strided convolutions down to a side of 4, then a dense layer.
+    """Encoder of strided convolutions down to a side of 4, then a dense layer.
+
+    Args:
+        image_shape: (H, W, C) of its input.
+        network: the network's configuration.
+        name: name of the stack, with which its layers' names begin.
+
+    Returns:
+        keras.Sequential, (B, H, W, C) -> (B, network.dense).
 
     Reference:
         The 128-pixel network of the Galaxy10 blog (filters 32, 64, 128, 192, 256; kernels 5, 5, 3, 3, 3;
@@ -39,10 +47,18 @@ def conv_encoder(image_shape, network, name):
 
 
 def conv_decoder(code_dim, image_shape, network):
-    """Mirror image of `conv_encoder`: a dense layer, then strided transposed convolutions.
+    """Decoder that mirrors `conv_encoder`: a dense layer, then strided transposed convolutions.
 
     With `network.output_kernel` set, the transposed convolutions repeat the encoder's filters in reverse and
-    a plain convolution of that kernel draws the image (the blog's network for MNIST).
+    a plain convolution with that kernel draws the image (the blog's network for MNIST).
+
+    Args:
+        code_dim: length of its input vectors.
+        image_shape: (H, W, C) of its output.
+        network: the network's configuration.
+
+    Returns:
+        keras.Sequential, (B, code_dim) -> (B, H, W, C).
     """
     depth = conv_depth(image_shape, network)
     filters, kernels = padded(network.filters, depth), padded(network.kernels, depth)
@@ -91,14 +107,24 @@ def conv_decoder(code_dim, image_shape, network):
 
 
 def conv_depth(image_shape, network):
-    """Number of halvings: `network.depth`, or as many as leave the shorter side above 4 before each."""
+    """Number of halvings: `network.depth`, or as many as there are until the shorter side is 4 or less.
+
+    Args:
+        image_shape: (H, W, C).
+        network: the network's configuration.
+    """
     if network.depth is not None:
         return network.depth
     return max(1, math.ceil(math.log2(min(image_shape[:2]) / 4)))
 
 
 def conv_sides(image_shape, depth):
-    """(height, width) before each halving and after the last; an odd side is rounded up."""
+    """Sizes of the feature maps, (height, width), before each halving and after the last; odd sides round up.
+
+    Args:
+        image_shape: (H, W, C), of which only H and W are used.
+        depth: number of halvings.
+    """
     sides = [tuple(image_shape[:2])]
     for _ in range(depth):
         sides.append(tuple(math.ceil(side / 2) for side in sides[-1]))

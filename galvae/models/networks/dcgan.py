@@ -5,10 +5,9 @@ import logging
 import keras
 from keras import layers
 
-from galvae.backend.replicas import replicas
+from galvae.backend.fused_ops import BatchNormalization
 from galvae.errors import GalvaeError
 from galvae.models.initializers import initializer, transposed_initializer
-from galvae.models.layers import BatchNormalization
 from galvae.models.networks.conv import padded
 
 LARGEST_BEFORE_BOTTLENECK = 10  # pixels
@@ -19,12 +18,23 @@ log = logging.getLogger(__name__)
 
 
 def dcgan_encoder(image_shape, network, name):
-    """Strided convolutions, then one to `network.bottleneck` channels, flattened.
+    """Encoder of strided convolutions, then one to `network.bottleneck` channels, flattened.
+
+    Args:
+        image_shape: (H, W, C) of its input; H and W are equal.
+        network: the network's configuration.
+        name: name of the stack, with which its layers' names begin.
+
+    Returns:
+        keras.Sequential, (B, H, W, C) -> (B, features).
+
+    Raises:
+        GalvaeError: if images are not square, or too small.
 
     Reference:
-        vae-project's networks for 128 and 158 pixels (filters 64, 128, 256, 512; kernels of 4, of 3 where a
-        side is odd; no biases; batch normalisation from the second on; one channel of 4x4 or 5x5 as
-        bottleneck), derived for other square sizes by halving while a side is above 10. The bottleneck's
+        vae-project's networks for 128 and 158 pixels (filters 64, 128, 256, 512; kernels of 4, or of 3 where a
+        side is odd; no biases; batch normalisation from the second convolution on; a one-channel bottleneck of
+        4x4 or 5x5), derived for other square sizes by halving while a side is above 10. The bottleneck's
         convolution is 5x5 without padding, or, from an even side above 8, 4x4 with stride 2.
     """
     sides = dcgan_sides(image_shape)
@@ -44,7 +54,7 @@ def dcgan_encoder(image_shape, network, name):
             )
         )
         if i > 0:
-            stack.append(normalisation(f"{name}_norm{i + 1}"))
+            stack.append(BatchNormalization(**NORMALISATION, name=f"{name}_norm{i + 1}"))
         stack.append(layers.LeakyReLU(SLOPE, name=f"{name}_relu{i + 1}"))
     stack += [
         layers.Conv2D(
@@ -60,15 +70,27 @@ def dcgan_encoder(image_shape, network, name):
 
 
 def dcgan_decoder(code_dim, image_shape, network):
-    """Mirror image of `dcgan_encoder`: a dense layer to the bottleneck, then transposed convolutions."""
+    """Decoder that mirrors `dcgan_encoder`: a dense layer to the bottleneck, then transposed convolutions.
+
+    Args:
+        code_dim: length of its input vectors.
+        image_shape: (H, W, C) of its output; H and W are equal.
+        network: the network's configuration.
+
+    Returns:
+        keras.Sequential, (B, code_dim) -> (B, H, W, C).
+
+    Raises:
+        GalvaeError: if images are not square, or too small.
+    """
     sides = dcgan_sides(image_shape)
     depth = len(sides) - 2
     channels = [image_shape[-1], *padded(network.filters, depth)]
     units = sides[-1] ** 2 * network.bottleneck
     if code_dim > units:
         log.warning(
-            "%d inputs to the decoder hang on a bottleneck of %d units (%dx%d, %d channels): some latent "
-            "dimensions will be empty; network.bottleneck=%d would hold them",
+            "the decoder has %d inputs and a bottleneck of only %d units (%dx%d, %d channels): some latent "
+            "dimensions will carry no information; network.bottleneck=%d has room for all",
             *(code_dim, units, sides[-1], sides[-1], network.bottleneck, -(-code_dim // sides[-1] ** 2)),
         )
     options = bottleneck_options(sides)
@@ -87,7 +109,7 @@ def dcgan_decoder(code_dim, image_shape, network):
     ]
     for i in range(depth, 0, -1):
         stack += [
-            normalisation(f"decoder_norm{i + 1}"),
+            BatchNormalization(**NORMALISATION, name=f"decoder_norm{i + 1}"),
             layers.ReLU(name=f"decoder_relu{i + 1}"),
         ]
         odd = sides[i - 1] % 2
@@ -99,7 +121,7 @@ def dcgan_decoder(code_dim, image_shape, network):
                 strides=2,
                 padding="same",
                 output_padding=0 if odd else None,  # from 40 to 79 pixels, not 80
-                # Published without biases, which leaves no place for the median pixel.
+                # Published without biases; the median pixel needs one.
                 use_bias=i == 1 and network.output_bias == "median",
                 kernel_initializer=transposed_initializer(network, channels[i], kernel),
                 name="decoder_image" if i == 1 else f"decoder_conv{i}",
@@ -108,13 +130,14 @@ def dcgan_decoder(code_dim, image_shape, network):
     return keras.Sequential([layers.Input((code_dim,), name="decoder_input"), *stack], name="decoder")
 
 
-def normalisation(name):
-    """Batch normalisation over the whole batch, also where devices share it."""
-    return BatchNormalization(**NORMALISATION, synchronized=replicas() > 1, name=name)
-
-
 def dcgan_sides(image_shape):
-    """Side before each halving, after the last, and of the bottleneck.
+    """Sides of the feature maps: before each halving, after the last one, and of the bottleneck.
+
+    Args:
+        image_shape: (H, W, C).
+
+    Returns:
+        list of integers, in pixels.
 
     Raises:
         GalvaeError: if images are not square, or too small.
@@ -131,7 +154,14 @@ def dcgan_sides(image_shape):
 
 
 def bottleneck_options(sides):
-    """Kernel, stride and padding between the last feature map and the bottleneck."""
+    """Kernel, stride and padding of the convolution between the last feature map and the bottleneck.
+
+    Args:
+        sides: see `dcgan_sides`.
+
+    Returns:
+        dict of arguments of a convolution layer.
+    """
     if _is_halved(sides[-2]):
         return {"kernel_size": 4, "strides": 2, "padding": "same"}
     return {"kernel_size": 5, "strides": 1, "padding": "valid"}

@@ -1,4 +1,4 @@
-"""The network `slim`: no convolution at full size, hence fast; the recommended one for large images."""
+"""The network `slim`, recommended for large images: it is fast, since no convolution is at full resolution."""
 
 import math
 
@@ -13,9 +13,17 @@ SMALLEST_MAP = 4  # pixels
 
 
 def slim_encoder(image_shape, network, name):
-    """Squares of `network.patch` pixels become channels; a 3x3 convolution, then strided ones, then dense.
+    """Encoder that turns patches of pixels into channels: a 3x3 convolution, then strided ones, then a dense layer.
 
-    Sides that are no multiple of the patch are padded with zeros.
+    Sides that are no multiple of `network.patch` are padded with zeros.
+
+    Args:
+        image_shape: (H, W, C) of its input.
+        network: the network's configuration.
+        name: name of the stack, with which its layers' names begin.
+
+    Returns:
+        keras.Sequential, (B, H, W, C) -> (B, network.dense).
     """
     height, width = slim_map(image_shape, network)
     depth = slim_depth(image_shape, network)
@@ -47,7 +55,16 @@ def slim_encoder(image_shape, network, name):
 
 
 def slim_decoder(code_dim, image_shape, network):
-    """Mirror image of `slim_encoder`; a last 3x3 convolution draws patches, which become pixels."""
+    """Decoder that mirrors `slim_encoder`: a last 3x3 convolution draws patches, which become pixels.
+
+    Args:
+        code_dim: length of its input vectors.
+        image_shape: (H, W, C) of its output.
+        network: the network's configuration.
+
+    Returns:
+        keras.Sequential, (B, code_dim) -> (B, H, W, C).
+    """
     depth = slim_depth(image_shape, network)
     filters = padded(network.filters, depth + 1)
     sides = conv_sides(slim_map(image_shape, network), depth)
@@ -92,10 +109,20 @@ def slim_decoder(code_dim, image_shape, network):
 
 
 def slim_map(image_shape, network):
-    """(height, width) in patches, rounded up."""
+    """Size of an image in patches, (height, width), rounded up.
+
+    Args:
+        image_shape: (H, W, C).
+        network: the network's configuration.
+    """
     return tuple(math.ceil(side / network.patch) for side in image_shape[:2])
 
 
 def slim_depth(image_shape, network):
-    """Number of halvings that leave the shorter side of the map above 4 before each."""
+    """Number of halvings until the shorter side of the map of patches is 4 or less.
+
+    Args:
+        image_shape: (H, W, C).
+        network: the network's configuration.
+    """
     return max(0, math.ceil(math.log2(min(slim_map(image_shape, network)) / SMALLEST_MAP)))

@@ -1,0 +1,93 @@
+"""The figures at the end of a training run, each with its numbers in a file beside it."""
+
+import logging
+
+import numpy as np
+
+from galvae import figures
+from galvae.latent.codes import condition_of, decode_codes, encode_dataset
+from galvae.latent.information import active_units, information, information_unit
+from galvae.latent.priors.of_model import prior_of
+from galvae.system.atomic import save_arrays
+
+RECONSTRUCTED = 24  # galaxies
+SAMPLED = 64  # galaxies
+SCATTERED = 5000  # latent codes
+
+log = logging.getLogger(__name__)
+
+
+def write_report(run, model, dataset, history):
+    """Draws loss curves, latent space, reconstructions and samples into the run's `figures`.
+
+    Args:
+        run: RunDirectory.
+        model: its trained model.
+        dataset: GalaxyDataset.
+        history: list with a dict per epoch.
+
+    Returns:
+        dict for metrics.json: the number of active latent dimensions, and the indices of the others.
+    """
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    figures.save(figures.loss_curves(history), folder / "loss")
+    # Validation first: the reconstructions show galaxies that training has not seen.
+    indices = np.concatenate([dataset.split("val"), dataset.split("train")])[:SCATTERED]
+    codes = encode_dataset(model, dataset, indices)
+    _draw_latent_space(model, dataset, codes, folder)
+    validation = min(len(indices), len(dataset.split("val")))
+    _draw_reconstructions(model, dataset, codes, min(RECONSTRUCTED, validation), folder)
+    _draw_samples(model, dataset, run.config.seed, folder)
+    return _unused_dimensions(codes.mean[:validation])
+
+
+def _draw_latent_space(model, dataset, codes, folder):
+    per_dimension = information(codes.mean, codes.log_variance)
+    column = dataset.column(None, codes.indices)
+    scatter = figures.latent_scatter(codes.mean, per_dimension, column, information_unit(model))
+    figures.save(scatter, folder / "latent")
+    arrays = {"indices": codes.indices, "mean": codes.mean, "information": per_dimension}
+    if column is not None:
+        arrays[column.name] = column.values
+    save_arrays(folder / "latent.npz", **arrays)
+
+
+def _draw_reconstructions(model, dataset, codes, count, folder):
+    indices = codes.indices[:count]
+    originals = dataset.to_unit(dataset.images[indices])
+    decoded = decode_codes(model, codes.mean[:count], condition_of(model, dataset, indices))
+    figures.save(figures.reconstructions(originals, decoded), folder / "reconstructions")
+    save_arrays(folder / "reconstructions.npz", indices=indices, originals=originals, decoded=decoded)
+
+
+def _draw_samples(model, dataset, seed, folder):
+    codes = prior_of(model).sample(SAMPLED, seed=seed)
+    generator = np.random.default_rng(seed)
+    condition = condition_of(model, dataset, generator.choice(dataset.split("train"), SAMPLED))
+    images = decode_codes(model, codes, condition)
+    figures.save(figures.grid(images), folder / "samples")
+    arrays = {"codes": codes, "images": images}
+    if condition is not None:
+        arrays["condition"] = condition
+    save_arrays(folder / "samples.npz", **arrays)
+
+
+def _unused_dimensions(mean):
+    """Which latent dimensions carry no information about the validation images; warns if none carries any.
+
+    Args:
+        mean: (n, latent_dim) posterior means of the validation images.
+
+    Returns:
+        dict for metrics.json.
+    """
+    dead = np.flatnonzero(~active_units(mean)).tolist()
+    if len(dead) == mean.shape[1]:
+        log.warning(
+            "posterior collapse: none of the %d latent dimensions carries information about an image",
+            len(dead),
+        )
+    elif dead:
+        log.info("latent dimensions not used: %s", ", ".join(map(str, dead)))
+    return {"active_units": mean.shape[1] - len(dead), "dead_dimensions": dead}
