@@ -1,19 +1,19 @@
-"""Stored pixel values to network units and back; the same arithmetic on NumPy arrays and on the device."""
+"""The intensity scale: stored pixel values to network units and back, on NumPy arrays or on the device."""
 
 import numpy as np
 
-SOFTENING = 0.05  # share of the range below which asinh is nearly linear
+SOFTENING = 0.05  # share of the pixel range below which asinh is nearly linear
 
 
 def to_unit(values, stretch, pixel_range, ops=np):
-    """Stored values as floats in network units.
+    """Converts stored pixel values to network units, in which the pixel range becomes 0 to 1.
 
     Args:
         values: float array of any shape.
-        stretch: "none" (linear, values outside of the range keep their excess), "linear" (clipped to the
-            range) or "asinh" (clipped, and faint light lifted).
+        stretch: "none" (linear, not clipped), "linear" (clipped to the
+            range) or "asinh" (clipped, and faint light brightened).
         pixel_range: (low, high), the stored values that become 0 and 1.
-        ops: the module that computes, `numpy` or `keras.ops`.
+        ops: the array module, `numpy` or `keras.ops`.
 
     Returns:
         Array of the same shape.
@@ -32,7 +32,7 @@ def to_unit(values, stretch, pixel_range, ops=np):
 
 
 def from_unit(unit, stretch, pixel_range, ops=np):
-    """Network units as stored values: the inverse of `to_unit` within the range."""
+    """Converts network units back to stored pixel values, the inverse of `to_unit` within the pixel range."""
     low, high = pixel_range
     if stretch == "asinh":
         unit = SOFTENING * ops.sinh(unit * float(np.arcsinh(1 / SOFTENING)))

@@ -1,4 +1,4 @@
-"""Area averaging: images brought to a smaller size with every pixel's light counted once."""
+"""Area averaging: square images reduced to a smaller size at the same surface brightness."""
 
 import numpy as np
 
@@ -6,31 +6,27 @@ from galvae.errors import GalvaeError
 
 
 def area_average(images, size):
-    """Images of another size, each new pixel being the mean over the area it covers.
+    """Reduces square images to a smaller size; each new pixel is the mean over the area that it covers.
 
     Args:
         images: (n, S, S, C), square.
         size: new side in pixels, at most S.
 
     Returns:
-        (n, size, size, C) of the same type; uint8 is rounded to the nearest.
+        (n, size, size, C) of the same type; uint8 is rounded to the nearest integer.
 
     Raises:
-        GalvaeError: if the images are not square or are smaller than asked for.
+        GalvaeError: if the images are not square, or smaller than `size`.
     """
     height, width = images.shape[1:3]
-    if height != width or size > height:
-        raise GalvaeError(
-            f"dataset.image_size: expected square images of at least {size} pixels, received {height}x{width}; "
-            "image_size=null keeps them as they are"
-        )
+    check_size(height, width, size)
     if size == height:
         return images
     if height % size == 0:
         factor = height // size
         # Sums of strided slices: several times faster than a mean over reshaped axes.
-        kind = np.float32 if images.dtype != np.uint8 else np.uint16 if factor <= 16 else np.uint32
-        total = np.zeros((len(images), size, size, images.shape[3]), kind)
+        sum_type = np.float32 if images.dtype != np.uint8 else np.uint16 if factor <= 16 else np.uint32
+        total = np.zeros((len(images), size, size, images.shape[3]), sum_type)
         for row in range(factor):
             for column in range(factor):
                 total += images[:, row::factor, column::factor]
@@ -47,8 +43,21 @@ def area_average(images, size):
     return mean.astype(images.dtype)
 
 
+def check_size(height, width, size):
+    """Refuses a size to which images of `height` by `width` pixels cannot be averaged.
+
+    Raises:
+        GalvaeError: if the images are not square, or smaller than `size`.
+    """
+    if height != width or size > height:
+        raise GalvaeError(
+            f"dataset.image_size: expected square images of at least {size} pixels, received {height}x{width}; "
+            "image_size=null keeps them as they are"
+        )
+
+
 def _overlaps(old, new):
-    """(new, old) matrix: the share of each old pixel in each new one along one axis; rows sum to 1."""
+    """The share of each old pixel in each new one along one axis: a (new, old) matrix whose rows sum to 1."""
     edges = np.arange(new + 1) * (old / new)
     starts, ends = edges[:-1, None], edges[1:, None]
     pixels = np.arange(old)[None, :]

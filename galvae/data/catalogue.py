@@ -1,6 +1,8 @@
-"""Tables with a row per galaxy, which TOPCAT opens."""
+"""Tables with one row per galaxy, written in formats that TOPCAT and astropy read."""
 
 import numpy as np
+from astropy.table import Table
+from astropy.units import Unit
 
 from galvae.system.atomic import replacing
 
@@ -8,21 +10,18 @@ LARGEST_ECSV = 100_000  # rows; longer tables are written as FITS
 
 
 def galaxy_table(dataset, indices, columns):
-    """What is known of galaxies, and what was found of them.
+    """Joins the catalogue of some galaxies with columns of results.
 
     Args:
         dataset: GalaxyDataset.
         indices: (n,) galaxies.
-        columns: name -> (n,) values to add; a dict's value may also be (values, unit).
+        columns: name -> (n,) values to add, or name -> (values, unit).
 
     Returns:
         astropy Table: the image's index, its split, id, the catalogue's other columns with their units (RA and
-        Dec among them), class, condition, then `columns`. A name that the catalogue has keeps its values, and
-        the added column of that name gets an underscore.
+        Dec among them), class, condition, then `columns`. Where the catalogue has a column of the same name, an
+        underscore is appended to the name of the added one.
     """
-    from astropy.table import Table
-    from astropy.units import Unit
-
     table = Table()
     table["index"] = indices
     split = np.full(len(dataset), "", "U5")
@@ -30,19 +29,19 @@ def galaxy_table(dataset, indices, columns):
         split[members] = name
     table["split"] = split[indices]
     table["id"] = dataset.ids[indices]
-    found = {
+    with_units = {
         name: (values[indices], dataset.catalogue_units.get(name))
         for name, values in dataset.catalogue.items()
     }
     if dataset.labels is not None:
-        found["class"] = np.asarray(dataset.class_names)[dataset.labels[indices]], None
+        with_units["class"] = np.asarray(dataset.class_names)[dataset.labels[indices]], None
     for column, (name, unit) in enumerate(zip(dataset.condition_names, dataset.condition_units, strict=True)):
-        found[name] = dataset.condition[indices, column], unit
+        with_units[name] = dataset.condition[indices, column], unit
     for name, values in columns.items():
-        while name in found:
+        while name in with_units:
             name += "_"
-        found[name] = values if isinstance(values, tuple) else (values, None)
-    for name, (values, unit) in found.items():
+        with_units[name] = values if isinstance(values, tuple) else (values, None)
+    for name, (values, unit) in with_units.items():
         table[name] = values
         if unit:
             table[name].unit = Unit(unit, parse_strict="silent")
@@ -50,7 +49,7 @@ def galaxy_table(dataset, indices, columns):
 
 
 def code_columns(codes, name="code"):
-    """Columns name_0, name_1, ... of an array (n, latent_dim)."""
+    """Columns name_0, name_1, ... of latent codes (n, latent_dim), one for each dimension."""
     return {f"{name}_{axis}": codes[:, axis] for axis in range(codes.shape[1])}
 
 
@@ -59,28 +58,26 @@ def write_table(table, path):
 
     Args:
         table: astropy Table.
-        path: the file without an ending.
+        path: the file without its extension.
 
     Returns:
-        The path with its ending.
+        The path with its extension.
     """
     if len(table) <= LARGEST_ECSV:
         path = path.with_name(f"{path.name}.ecsv")
-        with replacing(path) as beside:
-            table.write(beside, format="ascii.ecsv")
+        with replacing(path) as temporary:
+            table.write(temporary, format="ascii.ecsv")
         return path
-    from astropy.units import Unit
-
     path = path.with_name(f"{path.name}.fits")
     table = table.copy()
     for name in table.colnames:
         if table[name].unit is not None:
             try:
                 Unit(table[name].unit.to_string("fits"), format="fits")
-            except ValueError:  # nor any units but its own
+            except ValueError:  # a unit that the FITS standard does not have
                 table[name].unit = None
-        if table[name].dtype.kind == "U":  # FITS has ASCII only
+        if table[name].dtype.kind == "U":  # FITS tables hold ASCII text only
             table[name] = np.char.encode(table[name], "ascii", "replace")
-    with replacing(path) as beside:
-        table.write(beside, format="fits")
+    with replacing(path) as temporary:
+        table.write(temporary, format="fits")
     return path

@@ -1,4 +1,4 @@
-"""Datasets: SOURCES maps the name that `dataset.name` takes to the reader's module."""
+"""Loading of datasets: each `dataset.name` has a reader, whose arrays are cached, split and opened."""
 
 import importlib
 
@@ -10,6 +10,7 @@ from galvae.data.store import cache_entry, isolation
 from galvae.data.store.cache import cache_folder, cached
 from galvae.errors import CannotBeDone
 
+# Module of the reader for each `dataset.name`.
 SOURCES = {
     "hdf": "galvae.data.readers.hubble_deep_field",
     "galaxy10": "galvae.data.readers.galaxy10",
@@ -19,14 +20,14 @@ SOURCES = {
     "simulated": "galvae.data.readers.simulated",
     "files": "galvae.data.readers.user_files",
 }
-MADE_HERE = ("hdf", "simulated")  # of no file from elsewhere
+TRUSTED = ("hdf", "simulated")  # read no file that could be damaged or hostile
 
 
 def load_dataset(config):
-    """The dataset that a configuration names, prepared now if the cache does not hold it.
+    """The dataset that a configuration names, prepared first if the cache does not hold it.
 
     Args:
-        config: the `dataset` section. `config.name` picks the reader, a module with two functions:
+        config: the `dataset` section. `config.name` selects the reader, a module with two functions:
             `fingerprint(config)`, a JSON-able dict of all that determines the arrays, and `read(config)`,
             which opens the source and returns a `galvae.data.source.Source`.
 
@@ -40,49 +41,26 @@ def load_dataset(config):
     reader = importlib.import_module(SOURCES[config.name])
     fingerprint = reader.fingerprint(config)
 
-    def fill(folder):
-        if config.name in MADE_HERE:
-            cache_entry.fill(folder, config.name, reader.read(config))
+    def write_entry(folder):
+        if config.name in TRUSTED:
+            cache_entry.write(folder, config.name, reader.read(config))
             return
-        isolation.fill(folder, SOURCES[config.name], config)
+        isolation.write_entry(folder, SOURCES[config.name], config)
         if reader.fingerprint(config) != fingerprint:
             raise CannotBeDone(
-                f"dataset {config.name}: expected files that stay as they are, received others while they were read; "
-                "run the command again"
+                f"dataset {config.name}: expected files that do not change while they are read, received changed "
+                "ones; run the command again"
             )
 
-    images, columns, about = cached(cache_folder(config.cache_dir), config.name, fingerprint, fill)
-    labels, condition = columns.get("labels"), columns.get("condition")
-    facts = {name: columns[f"image.{name}"] for name in ("hash", "low", "high")}
-    report = {
-        "sha256": about["content"],
-        "count": len(images),
-        "image_shape": list(images.shape[1:]),
-        "dtype": str(images.dtype),
-        "low": float(facts["low"].min()),
-        "high": float(facts["high"].max()),
-        "blank": int((facts["low"] == facts["high"]).sum()),
-    }
-    if labels is not None:
-        report["classes"] = {
-            name: int((labels == index).sum()) for index, name in enumerate(about["class_names"])
-        }
-    for index, name in enumerate(about["condition_names"]):
-        values = condition[:, index]
-        known = values[np.isfinite(values)]
-        report[f"condition {name}"] = {
-            "known": len(known),
-            "missing": len(values) - len(known),
-            "low": float(known.min()) if len(known) else None,
-            "high": float(known.max()) if len(known) else None,
-        }
+    images, columns, about = cached(cache_folder(config.cache_dir), config.name, fingerprint, write_entry)
+    image_facts = {name: columns[f"image.{name}"] for name in ("hash", "low", "high")}
     return GalaxyDataset(
         name=config.name,
         images=images,
         pixel_range=tuple(about["pixel_range"]),
-        labels=labels,
+        labels=columns.get("labels"),
         class_names=about["class_names"],
-        condition=condition,
+        condition=columns.get("condition"),
         condition_names=about["condition_names"],
         condition_units=about["condition_units"],
         catalogue={
@@ -91,8 +69,35 @@ def load_dataset(config):
             if name.startswith("catalogue.")
         },
         catalogue_units=about["catalogue_units"],
-        image_facts=facts,
+        image_facts=image_facts,
         content=about["content"],
-        report=report,
+        report=_report(images, columns, about, image_facts),
         splits=make_splits(len(images), config.split, config.split_seed),
     ).stretched(config.stretch)
+
+
+def _report(images, columns, about, image_facts):
+    """Summary of a dataset for its report: number, shape and range of the images, classes and conditions."""
+    report = {
+        "sha256": about["content"],
+        "count": len(images),
+        "image_shape": list(images.shape[1:]),
+        "dtype": str(images.dtype),
+        "low": float(image_facts["low"].min()),
+        "high": float(image_facts["high"].max()),
+        "blank": int((image_facts["low"] == image_facts["high"]).sum()),
+    }
+    if "labels" in columns:
+        report["classes"] = {
+            name: int((columns["labels"] == index).sum()) for index, name in enumerate(about["class_names"])
+        }
+    for index, name in enumerate(about["condition_names"]):
+        values = columns["condition"][:, index]
+        known = values[np.isfinite(values)]
+        report[f"condition {name}"] = {
+            "known": len(known),
+            "missing": len(values) - len(known),
+            "low": float(known.min()) if len(known) else None,
+            "high": float(known.max()) if len(known) else None,
+        }
+    return report

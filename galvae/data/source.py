@@ -1,4 +1,4 @@
-"""What a reader hands over: the images block by block, and what is known of them."""
+"""The output of a reader: images block by block, with labels, conditions and catalogue columns."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,15 +8,15 @@ import numpy as np
 
 @dataclass(kw_only=True)
 class Source:
-    """What a reader hands over to be cached.
+    """The images and columns that a reader returns to be cached.
 
     Attributes:
         shape: (N, H, W, C) of all images.
         dtype: uint8 or float32.
-        blocks: arrays (n, H, W, C) that follow each other, N images in all; never all in memory.
+        blocks: consecutive arrays (n, H, W, C), N images in all; only one block is in memory at a time.
         pixel_range: (low, high), the stored values that become 0 and 1.
-        labels, class_names, condition, condition_names, condition_units, catalogue, catalogue_units: as in
-            GalaxyDataset.
+        labels, class_names, condition, condition_names, condition_units, catalogue, catalogue_units: see
+            `GalaxyDataset`.
     """
 
     shape: tuple[int, int, int, int]

@@ -1,4 +1,4 @@
-"""Splits: which images are for training, validation and test, and their file in a run's directory."""
+"""Splits into training, validation and test images, and the file that stores them."""
 
 from pathlib import Path
 
@@ -11,15 +11,15 @@ SPLITS = ("train", "val", "test")
 
 
 def make_splits(count, shares, seed):
-    """Random split of `count` images.
+    """Splits `count` images at random into training, validation and test images.
 
     Args:
         count: number of images.
-        shares: shares of train, val and test, which sum to 1.
-        seed: of the permutation (`numpy.random.RandomState`, whose stream NumPy keeps for ever).
+        shares: fractions of train, val and test, which sum to 1.
+        seed: of the permutation (`numpy.random.RandomState`, whose stream NumPy guarantees not to change).
 
     Returns:
-        dict of index arrays, by the names in SPLITS.
+        dict of index arrays by the names in SPLITS.
 
     Raises:
         GalvaeError: if a split would be empty.
@@ -42,15 +42,15 @@ def make_splits(count, shares, seed):
 
 
 def save_splits(splits, path):
-    """Writes index arrays as .npz (`read_splits` reads them back)."""
+    """Writes the index array of each split as .npz; `read_splits` reads it back."""
     np.savez(Path(path), **splits)
 
 
 def read_splits(path):
-    """Index arrays of a run, by split.
+    """Reads the index array of each split of a run.
 
     Raises:
-        GalvaeError: if the file is missing or holds anything but three arrays of indices.
+        GalvaeError: if the file is missing, or holds anything but one array of indices for each of SPLITS.
     """
     splits = read_npz(path, SPLITS)
     for name, indices in splits.items():

@@ -1,8 +1,7 @@
 import mmap
 
 import numpy as np
-from conftest import blobs
-from test_dataset import dataset
+from builders.galaxies import blobs, dataset
 
 
 def test_each_epoch_holds_every_image_once_in_an_order_of_its_own():

@@ -8,9 +8,10 @@ import sys
 import threading
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
-from conftest import blobs
+from builders.galaxies import blobs
 from filelock import FileLock
 
 from galvae.data.source import Source
@@ -29,7 +30,7 @@ def source(images=IMAGES, **changes):
 
 def prepared(folder, reader, fingerprint, read):
     """The entry of what a function returns as Source."""
-    return cached(folder, reader, fingerprint, lambda building: cache_entry.fill(building, reader, read()))
+    return cached(folder, reader, fingerprint, lambda building: cache_entry.write(building, reader, read()))
 
 
 def entries(folder):
@@ -135,7 +136,7 @@ def test_fewer_images_than_announced_are_refused(tmp_path):
         prepared(tmp_path, "test", {}, lambda: source(blocks=[IMAGES[:4]]))
 
 
-def test_a_full_disk_is_told_before_it_is_filled(tmp_path, monkeypatch):
+def test_too_small_a_disk_is_reported_before_anything_is_written(tmp_path, monkeypatch):
     usage = cache.shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(CannotBeDone, match="expected 0 MB of free space, received 0 MB"):
@@ -187,7 +188,9 @@ def test_an_entry_has_the_rights_that_the_umask_leaves(tmp_path):
 
 
 def test_blocks_of_another_size_are_refused(tmp_path):
-    with pytest.raises(GalvaeError, match=r"expected images of \(8, 8, 3\), received \(4, 4, 3\) after 4"):
+    with pytest.raises(
+        GalvaeError, match=r"expected images of shape \(8, 8, 3\), received \(4, 4, 3\) after 4 images"
+    ):
         prepared(tmp_path, "test", {}, lambda: source(blocks=[IMAGES[:4], blobs(6, 4)]))
 
 
@@ -216,7 +219,7 @@ def test_every_flipped_bit_and_zeroed_page_is_noticed(tmp_path, caplog):
 
 
 @pytest.mark.parametrize("kept", [0, 4096, 8192])
-def test_what_a_power_loss_leaves_is_noticed(tmp_path, kept):
+def test_files_cut_off_by_a_power_loss_are_noticed(tmp_path, kept):
     images = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), np.uint8)
     prepared(tmp_path, "test", {}, lambda: source(images))
     file = tmp_path / entries(tmp_path)[0] / "images.npy"
@@ -228,8 +231,8 @@ def test_what_a_power_loss_leaves_is_noticed(tmp_path, kept):
 
 
 def test_files_of_several_checksums(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(entry, "BLOCK", 1000)
-    monkeypatch.setattr(entry, "PIECE", 300)
+    monkeypatch.setattr(cache_entry, "BLOCK", 1000)
+    monkeypatch.setattr(cache_entry, "PIECE", 300)
     prepared(tmp_path, "test", {}, source)
     folder = tmp_path / entries(tmp_path)[0]
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -333,11 +336,12 @@ def test_a_disk_that_is_full_or_fills_up(small_disk):
 def test_several_processes_at_once_do_the_work_once(tmp_path):
     np.save(tmp_path / "images.npy", IMAGES)
     program = (
-        "import sys, numpy as np; from pathlib import Path; from galvae.data import cache, entry\n"
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from galvae.data.source import Source; from galvae.data.store import cache, cache_entry\n"
         "folder, images = Path(sys.argv[1]), np.load(sys.argv[1] + '/images.npy')\n"
         "def fill(building):\n"
         "    print('filled', flush=True)\n"
-        "    cache_entry.fill(building, 'test', cache.Source(\n"
+        "    cache_entry.write(building, 'test', Source(\n"
         "        shape=images.shape, dtype='uint8', blocks=[images], pixel_range=(0, 255)))\n"
         "print(cache.cached(folder / 'cache', 'test', {}, fill)[0].sum())"
     )
@@ -359,14 +363,14 @@ def test_leftovers_of_killed_processes_are_removed_and_those_of_living_ones_kept
 
 
 def test_a_disk_that_gives_back_other_bytes_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(entry, "_checksums", lambda path: {})
-    with pytest.raises(CannotBeDone, match="expected to read back what was written, received other bytes"):
+    monkeypatch.setattr(cache_entry, "_checksums", lambda path: {})
+    with pytest.raises(
+        CannotBeDone, match="expected to read back the bytes that were written, received others"
+    ):
         prepared(tmp_path, "test", {}, source)
 
 
 def test_a_file_system_without_locks_is_one_line(tmp_path, monkeypatch):
-    import filelock
-
     def refuse(self, *arguments, **options):
         raise NotImplementedError("FileSystem does not appear to support flock")
 

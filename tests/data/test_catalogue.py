@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from conftest import blobs
+from builders.galaxies import blobs
 
 from galvae.data import catalogue
 from galvae.data.dataset import GalaxyDataset
@@ -28,7 +28,7 @@ def data(count=30):
     )
 
 
-def test_a_table_carries_what_is_known_and_what_was_found(tmp_path):
+def test_a_table_joins_the_catalogue_with_results(tmp_path):
     galaxies, indices = data(), np.array([7, 0, 29])
     columns = {"mse": (np.array([1.0, 2, 3]), None), "psnr": (np.ones(3), "dB"), "score": np.zeros(3)}
     found = catalogue.galaxy_table(
@@ -51,7 +51,7 @@ def test_a_table_carries_what_is_known_and_what_was_found(tmp_path):
 
 
 def test_a_long_table_is_fits(tmp_path, monkeypatch):
-    monkeypatch.setattr(table, "LARGEST_ECSV", 20)
+    monkeypatch.setattr(catalogue, "LARGEST_ECSV", 20)
     galaxies = data()
     found = catalogue.galaxy_table(galaxies, np.arange(30), {"psnr": (np.ones(30), "dB")})
     path = catalogue.write_table(found, tmp_path / "galaxies")

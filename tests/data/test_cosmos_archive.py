@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from test_stamps import configuration
+from builders import configs
 
-from galvae.data.load import cosmos, hst, load_dataset
+from galvae.data.load import load_dataset
+from galvae.data.readers import cosmos_archive, stamps
 from galvae.data.store import download
 from galvae.errors import CannotBeDone, GalvaeError
 
@@ -131,7 +132,7 @@ def load(folder, tmp_path, caplog):
 
     def load(**settings):
         values = {"archive": str(folder), "split": [0.4, 0.3, 0.3], **settings}
-        return load_dataset(configuration(tmp_path, **values))
+        return load_dataset(configs.stamps(tmp_path, **values))
 
     return load
 
@@ -211,12 +212,11 @@ def test_the_padding_depends_on_ident_alone(load, folder):
     assert np.abs(corners[0] - corners[1]).mean() > 0.5, "each galaxy has a noise of its own"
 
 
-@pytest.mark.parametrize(("reader", "sample", "side"), [(hst, "23.5", 128), (cosmos, "25.2", 158)])
-def test_each_reader_has_its_sample_and_size(tmp_path, reader, sample, side):
+@pytest.mark.parametrize(("name", "sample", "side"), [("hst", "23.5", 128), ("cosmos", "25.2", 158)])
+def test_each_reader_has_its_sample_and_size(tmp_path, name, sample, side):
     folder = write_archive(tmp_path / "sample", sample)
-    name = reader.__name__.rsplit(".", 1)[1]
     settings = {"name": name, "archive": str(folder), "split": [0.4, 0.3, 0.3]}
-    data = load_dataset(configuration(tmp_path, **settings))
+    data = load_dataset(configs.stamps(tmp_path, **settings))
     assert data.images.shape[1:] == (side, side, 1)
     assert set(data.catalogue["id"]) <= set(IDENTS[KEPT])
 
@@ -253,8 +253,8 @@ def test_memory_is_that_of_a_block(tmp_path, monkeypatch):
     units = [fits.PrimaryHDU(pixels), *(fits.ImageHDU(pixels) for _ in range(count - 1))]
     fits.HDUList(units).writeto(folder / "real_galaxy_images_25.2_n1.fits", overwrite=True)
     del units
-    monkeypatch.setattr(archive, "BLOCK", 8)
-    source = cosmos.read(configuration(tmp_path, archive=str(folder)))
+    monkeypatch.setattr(cosmos_archive, "BLOCK", 8)
+    source = stamps.read(configs.stamps(tmp_path, archive=str(folder)))
     tracemalloc.start()
     assert sum(len(block) for block in source.blocks) == count
     peak = tracemalloc.get_traced_memory()[1]
@@ -372,7 +372,7 @@ def test_pixels_must_be_finite(load, folder):
 
 def test_galsim_is_missing(load, monkeypatch):
     monkeypatch.setitem(sys.modules, "galsim", None)
-    refused(load, "galvae[galsim]")
+    refused(load, ".[galsim]")
 
 
 # --- download ---------------------------------------------------------------------------------------------
@@ -402,7 +402,7 @@ class Handler(BaseHTTPRequestHandler):
 def server(monkeypatch):
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.data, server.cut, server.seen = b"", None, []
-        monkeypatch.setattr(archive, "URL", f"http://127.0.0.1:{server.server_port}/files")
+        monkeypatch.setattr(cosmos_archive, "URL", f"http://127.0.0.1:{server.server_port}/files")
         monkeypatch.setattr(download, "PAUSES", (0.0, 0.0))
         monkeypatch.setenv("NO_PROXY", "*")
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -447,7 +447,9 @@ def test_an_interrupted_download_resumes(load, pristine, server, tmp_path, caplo
     assert server.seen == [(path, 0), (path, 0), (path, server.cut)]
     assert left(tmp_path) == ["cosmos"]
     assert sorted(path.name for path in there.iterdir()) == sorted(path.name for path in pristine.iterdir())
-    assert caplog.text.count("no checksum is known; its length is checked and the whole archive is read") == 1
+    assert (
+        caplog.text.count("has no published checksum: its size and the checksums inside it are compared") == 1
+    )
     load(archive=str(there), download=True, image_size=79)
     assert len(server.seen) == 3, "what is there is not fetched again"
 
@@ -493,7 +495,7 @@ def test_a_damaged_archive(load, pristine, server, tmp_path, damage):
         "short": good[:-10_000],
         "text": b"<html>moved</html>" * 1000,
     }[damage]
-    fetch(load, tmp_path, "expected the COSMOS sample, received a damaged or foreign archive")
+    fetch(load, tmp_path, "expected the COSMOS sample, received a damaged or unrelated archive")
     assert left(tmp_path) == []
     server.data = good
     assert len(load(archive=str(tmp_path / "new" / "cosmos"), download=True)) == 6
@@ -540,7 +542,7 @@ def test_a_folder_of_other_things_is_left_alone(load, server, tmp_path):
 
 
 def test_no_server(load, server, tmp_path, monkeypatch):
-    monkeypatch.setattr(archive, "URL", "http://127.0.0.1:9/files")
+    monkeypatch.setattr(cosmos_archive, "URL", "http://127.0.0.1:9/files")
     fetch(load, tmp_path, "no answer from http://127.0.0.1:9/files/COSMOS_25.2_training_sample.tar.gz")
 
 
@@ -551,5 +553,5 @@ def test_no_such_file_on_the_server(load, server, tmp_path, monkeypatch):
 
 def test_nothing_is_fetched_without_galsim(load, server, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "galsim", None)
-    fetch(load, tmp_path, "galvae[galsim]", error=GalvaeError)
+    fetch(load, tmp_path, ".[galsim]", error=GalvaeError)
     assert server.seen == []

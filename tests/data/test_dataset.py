@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import blobs
+from builders.galaxies import blobs
 
 from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
@@ -104,7 +104,7 @@ def redshifts(*unknown):
 def test_unknown_conditions_are_dropped_from_the_splits(caplog):
     data = dataset(condition=redshifts(3, 4), condition_names=["redshift"])
     known = data.with_known_condition("drop")
-    assert "2 of 25 images have no known redshift: they are left out" in caplog.text
+    assert "2 of 25 images have no known redshift and are left out" in caplog.text
     kept = np.concatenate([known.split(name) for name in ("train", "val", "test")])
     assert sorted(kept) == sorted(set(range(25)) - {3, 4})
     assert np.isfinite(known.condition[kept]).all()
@@ -116,7 +116,7 @@ def test_unknown_conditions_get_the_mean_of_the_training_images(caplog):
     mean = np.nanmean(data.condition[data.split("train")])
     np.testing.assert_allclose(known.condition[[3, 4], 0], mean, rtol=1e-6)
     np.testing.assert_array_equal(np.delete(known.condition, [3, 4]), np.delete(data.condition, [3, 4]))
-    assert "they get the mean" in caplog.text
+    assert "get the training images' mean" in caplog.text
 
 
 def test_unknown_conditions_can_be_an_error_and_known_ones_never_are():
@@ -127,7 +127,7 @@ def test_unknown_conditions_can_be_an_error_and_known_ones_never_are():
     assert whole.with_known_condition("error") is whole
 
 
-def test_a_dataset_without_conditions_is_no_place_for_a_conditional_model():
+def test_a_conditional_model_needs_known_conditions():
     for data in (dataset(), dataset(condition=redshifts(*range(25)), condition_names=["redshift"])):
         with pytest.raises(GalvaeError, match="dataset test: a conditional model expects a condition"):
             data.with_known_condition("mean")

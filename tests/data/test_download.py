@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
+from tqdm import tqdm
 
 from galvae.data.store import download as module
 from galvae.data.store.download import download
@@ -130,7 +131,7 @@ def test_whole_file_leaves_only_target_and_lock(server, target, capsys):
     assert {entry.name for entry in target.parent.iterdir()} <= {"cat.h5", "cat.h5.lock"}
     assert server.seen[0]["Accept-Encoding"] == "identity"
     captured = capsys.readouterr()
-    assert captured.out == "" and "cat.h5: 100%" in captured.err and "102k/102k" in captured.err
+    assert captured.out == captured.err == "", "no progress bar where standard error is no terminal"
 
 
 def test_good_target_needs_no_request(server, target):
@@ -162,17 +163,15 @@ def test_retry_resumes_after_a_cut(server, target, cut, caplog):
 
 
 @pytest.mark.parametrize("cut", [0, 1024, 51_200, 102_298])
-def test_next_call_resumes_after_a_cut(server, target, cut, monkeypatch, capsys):
+def test_next_call_resumes_after_a_cut(server, target, cut, monkeypatch):
     monkeypatch.setattr(module, "PAUSES", ())
     server.script = [honest(upto=cut), honest()]
     message = fails(server.url, target)
     assert f"{102_400 - cut} more expected" in message and "dataset.path=" in message
     assert part_of(target).read_bytes() == DATA[:cut]
-    capsys.readouterr()
     download(server.url, target, sha256=SHA256)
     assert target.read_bytes() == DATA
     assert ranges(server) == [None, f"bytes={cut}-" if cut else None]
-    assert cut < 102_298 or "cat.h5: 100%" in capsys.readouterr().err
 
 
 def test_several_cuts(server, target):
@@ -185,7 +184,7 @@ def test_several_cuts(server, target):
 def test_gives_up_after_the_last_pause_and_keeps_the_part(server, target):
     server.script = [honest(upto=10), say(503)]
     message = fails(server.url, target)
-    assert "status 200 expected, 503 received" in message and "127.0.0.1" in message
+    assert "expected status 200, received 503" in message and "127.0.0.1" in message
     assert len(server.seen) == 4
     assert part_of(target).read_bytes() == DATA[:10]
 
@@ -292,7 +291,7 @@ def test_announced_length_other_than_size_is_refused_and_the_part_kept(server, t
     leave_part(target, server.url)
     server.script = [say(200, b"x" * announced)]
     message = fails(server.url, target, size=len(DATA))
-    assert "102400 bytes expected" in message and f"{announced} announced" in message
+    assert f"expected 102400 bytes, received {announced} in its header" in message
     assert part_of(target).read_bytes() == DATA[:1000]
 
 
@@ -317,7 +316,7 @@ def test_cut_body_of_unknown_length_is_resumed(server, target):
 
 def test_body_of_unknown_length_longer_than_size_is_refused(server, target):
     server.script = [chunked(DATA + b"x")]
-    assert "102400 bytes expected, more received" in fails(server.url, target, size=len(DATA))
+    assert "expected 102400 bytes, received more" in fails(server.url, target, size=len(DATA))
     assert not part_of(target).exists()
 
 
@@ -341,7 +340,7 @@ def test_html_page_instead_of_the_file(server, target):
     page = say(200, b"<html>log in</html>", Content_Type="text/html; charset=utf-8")
     server.script = [page]
     assert SHA256 in fails(server.url, target)
-    assert "102400 bytes expected" in fails(server.url, target, size=len(DATA))
+    assert "expected 102400 bytes, received 19 in its header" in fails(server.url, target, size=len(DATA))
     target.unlink()
     with pytest.raises(CannotBeDone, match="HTML"):
         download(server.url, target)
@@ -506,7 +505,7 @@ def test_disk_too_small_counts_only_the_missing_bytes(server, target, monkeypatc
     disk = SimpleNamespace(free=101_399)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: disk)
     message = fails(server.url, target)
-    assert "101400 bytes needed" in message and "101399 bytes free" in message
+    assert "expected 101400 bytes of free space for cat.h5.part, received 101399" in message
     assert part_of(target).read_bytes() == DATA[:1000]
     disk.free = 101_400
     download(server.url, target, sha256=SHA256)
@@ -519,9 +518,9 @@ def test_full_disk_keeps_the_part(server, target, monkeypatch):
 
     leave_part(target, server.url)
     with monkeypatch.context() as patch:
-        patch.setattr(module.tqdm, "update", full)  # stands for the write just before it
+        patch.setattr(tqdm, "update", full)  # stands for the write just before it
         message = fails(server.url, target)
-    assert "No space left on device" in message and "cat.h5.part is kept" in message
+    assert "No space left on device" in message and "the next call resumes from cat.h5.part" in message
     assert part_of(target).read_bytes()[:1000] == DATA[:1000]
     download(server.url, target, sha256=SHA256)
     assert None not in ranges(server)
@@ -535,7 +534,7 @@ def test_interrupt_keeps_the_part(server, target, monkeypatch, moment):
 
     with monkeypatch.context() as patch:
         if moment == "receiving":
-            patch.setattr(module.tqdm, "update", interrupt)
+            patch.setattr(tqdm, "update", interrupt)
         else:
             patch.setattr("pooch.core.hash_matches", interrupt)
         with pytest.raises(KeyboardInterrupt):

@@ -1,98 +1,39 @@
 """Files read in a process of their own: whatever becomes of that process is one line here."""
 
-import dataclasses
 import logging
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from conftest import blobs, write_survey
+from builders import hostile
+from builders.galaxies import blobs
+from builders.processes import child_environment, write_entry_here
+from builders.surveys import write_survey
 
-from galvae.cli.main import main
 from galvae.data.store import cache, cache_entry, isolation
-from galvae.data.store.isolation import fill  # the real one, which the fixture of conftest.py replaces
 from galvae.errors import CannotBeDone, GalvaeError
 
-
-@dataclasses.dataclass
-class Config:
-    """What a reader is told."""
-
-    path: str
-    name: str = "hostile"
-
-
-READER = """
-import logging, os, signal, sys, time
-import numpy as np
-from galvae.data.source import Source
-from galvae.errors import CannotBeDone, GalvaeError
-
-def blocks(what):
-    yield np.zeros((2, 8, 8, 1), np.uint8)
-    if what == "SIGSEGV later":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    for _ in range(3):
-        start = time.process_time()
-        while what == "slow" and time.process_time() < start + 0.7:
-            pass
-        yield np.zeros((1, 8, 8, 1), np.uint8)
-
-def read(config):
-    what = config.path
-    if what.startswith("SIG") and " " not in what:
-        os.kill(os.getpid(), getattr(signal, what))
-    elif what == "abort":
-        os.write(2, b"malloc(): corrupted top size")
-        os.abort()
-    elif what == "exit":
-        os._exit(3)
-    elif what == "hang":
-        while True:
-            pass
-    elif what == "wait":
-        with open("pid.part", "w") as file:
-            file.write(str(os.getpid()))
-        os.rename("pid.part", "pid")
-        time.sleep(100)
-    elif what == "memory":
-        np.ones(10**9)
-    elif what == "refused":
-        raise GalvaeError("a: expected b, received c")
-    elif what == "failed":
-        raise CannotBeDone("no network")
-    elif what == "disk":
-        raise OSError(28, "No space left on device")
-    elif what == "group":
-        raise GalvaeError(f"in a process group {'of its own' if os.getpgrp() == os.getpid() else 'of others'}")
-    elif what == "bug":
-        raise ZeroDivisionError("a bug of ours")
-    print("not an answer")
-    os.write(1, b"nor this")
-    logging.getLogger("galvae.data.hostile").info("%d of %d", 2, 5)
-    logging.getLogger("galvae.data.hostile").warning("odd")
-    return Source(shape=(5, 8, 8, 1), dtype="uint8", blocks=blocks(what), pixel_range=(0, 255))
-"""
+pytestmark = pytest.mark.real_reader
 
 
 @pytest.fixture
 def read(tmp_path, monkeypatch):
-    """Reads `what` with the reader above into an entry of a cache; returns its images."""
-    (tmp_path / "hostile.py").write_text(READER)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    """Reads `what` with builders.hostile into an entry of a cache; returns its images."""
     monkeypatch.chdir(tmp_path)
 
     def run(what):
-        config = Config(what)
-        return cache.cached(
-            tmp_path / "cache", "hostile", {}, lambda folder: fill(folder, "hostile", config)
-        )[0]
+        def fill(folder):
+            isolation.write_entry(folder, hostile.__name__, hostile.Config(what))
+
+        return cache.cached(tmp_path / "cache", "hostile", {}, fill)[0]
 
     return run
 
@@ -118,8 +59,8 @@ def left(tmp_path):
     ],
 )
 def test_what_becomes_of_the_process_is_one_line(what, kind, message, read, tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(apart, "SECONDS", 1)
-    monkeypatch.setattr(apart, "MEMORY", 10**9)
+    monkeypatch.setattr(isolation, "SECONDS", 1)
+    monkeypatch.setattr(isolation, "MEMORY", 10**9)
     with pytest.raises(GalvaeError, match=message) as caught:
         read(what)
     assert type(caught.value) is kind and "\n" not in str(caught.value)
@@ -147,9 +88,32 @@ def test_log_lines_come_back_and_prints_do_not_disturb(read, caplog, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_a_slow_source_that_goes_on_is_no_hang(read, monkeypatch):
-    monkeypatch.setattr(apart, "SECONDS", 1)
+def test_a_slow_source_that_makes_progress_is_no_hang(read, monkeypatch):
+    monkeypatch.setattr(isolation, "SECONDS", 1)
     assert len(read("slow")) == 5  # 2.1 s of processor time, and a block each 0.7 s
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_progress_bar_is_drawn_on_terminals_only(terminal, tmp_path):
+    program = (
+        "from pathlib import Path; from builders import hostile; from galvae.data.store.isolation import write_entry\n"
+        "Path('entry').mkdir(); write_entry(Path('entry'), hostile.__name__, hostile.Config('slow'))"
+    )
+    reading, writing = pty.openpty() if terminal else os.pipe()
+    if terminal:
+        termios.tcsetwinsize(writing, (30, 100))
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, stderr=writing, env=child_environment(), cwd=tmp_path, check=True)
+    os.write(writing, b"the end")
+    drawn = b""
+    while not drawn.endswith(b"the end"):
+        drawn += os.read(reading, 1000)
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+    if terminal:
+        assert b"preparing hostile:  80%|" in drawn and b"5.00/5.00" in drawn
+    else:
+        assert drawn == b"odd\nthe end"  # the reader's warning, and nothing else
 
 
 def gone(process):
@@ -169,11 +133,11 @@ def gone(process):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_it_dies_with_its_parent(number, read, tmp_path):
     program = (
-        f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {os.path.dirname(__file__)!r}]\n"
-        "from pathlib import Path; from galvae.data.store.isolation import fill; from test_apart import Config\n"
-        "Path('entry').mkdir(); fill(Path('entry'), 'hostile', Config('wait'))"
+        "from pathlib import Path; from builders import hostile; from galvae.data.store.isolation import write_entry\n"
+        "Path('entry').mkdir(); write_entry(Path('entry'), hostile.__name__, hostile.Config('wait'))"
     )
-    parent = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", program]
+    parent = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=child_environment())
     try:
         for _ in range(600):
             if (tmp_path / "pid").exists():
@@ -192,28 +156,20 @@ def test_it_dies_with_its_parent(number, read, tmp_path):
         parent.wait()
 
 
-def test_it_reads_what_this_process_reads(tmp_path, monkeypatch, capfd):
+def test_it_reads_what_this_process_reads(galvae, tmp_path, monkeypatch):
     survey = write_survey(tmp_path / "survey.h5")
-    calls = {"here": isolation.fill, "apart": fill}
+    calls = {"here": write_entry_here, "isolated": isolation.write_entry}
     for name, call in calls.items():
-        monkeypatch.setattr(apart, "fill", call)
-        with pytest.raises(SystemExit) as stop:
-            main(
-                [
-                    "prepare",
-                    *survey,
-                    f"dataset.cache_dir={tmp_path / name}",
-                    f"hydra.run.dir={tmp_path / 'out'}",
-                ]
-            )
-        assert stop.value.code == 0, capfd.readouterr().err
-        (tmp_path / "out").rename(tmp_path / f"out-{name}")
+        monkeypatch.setattr(isolation, "write_entry", call)
+        folders = (f"dataset.cache_dir={tmp_path / name}", f"hydra.run.dir={tmp_path / f'out-{name}'}")
+        status, _, err = galvae("prepare", *survey, *folders)
+        assert status == 0, err
     (here,), (there,) = ([path for path in (tmp_path / name).iterdir() if path.is_dir()] for name in calls)
     for name in (*cache_entry.FILES, "manifest.json", "source.json"):
         assert (here / name).read_bytes() == (there / name).read_bytes()
 
 
-def test_a_file_on_which_libhdf5_never_ends(tmp_path, monkeypatch, capfd):
+def test_a_file_on_which_libhdf5_never_ends(galvae, tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
         file["images"] = blobs(5, 8)
@@ -222,21 +178,20 @@ def test_a_file_on_which_libhdf5_never_ends(tmp_path, monkeypatch, capfd):
     third = content.index(b"GCOL") + 16 + 2 * 24  # the text G2, whose number and length now become zero
     content[third : third + 16] = bytes(16)
     path.write_bytes(content)
-    monkeypatch.setattr(apart, "fill", fill)
-    monkeypatch.setattr(apart, "SECONDS", 1)
-    with pytest.raises(SystemExit) as stop:
-        main(["prepare", "dataset=files", f"dataset.path={path}", f"hydra.run.dir={tmp_path / 'out'}"])
-    assert stop.value.code == 2
+    monkeypatch.setattr(isolation, "SECONDS", 1)
+    status, _, err = galvae("prepare", "dataset=files", f"dataset.path={path}")
+    assert status == 2
     line = (
         f"galvae: {path}: expected a whole file, received one on which the library that reads it hung (1 s)\n"
     )
-    assert capfd.readouterr().err == line
-    assert not (tmp_path / "out").exists()
+    assert err == line
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_nothing_heavy_is_imported_there():
     program = (
-        "import sys; import galvae.data.store.isolation, galvae.data.readers.user_files, galvae.data.readers.galaxy10, galvae.data.cosmos\n"
+        "import sys; import galvae.data.store.isolation\n"
+        "from galvae.data.readers import user_files, galaxy10, stamps\n"
         "print(*{'tensorflow', 'keras', 'matplotlib', 'astropy', 'hydra', 'umap', 'galsim'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -6,10 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
-from conftest import blobs
+from astropy.coordinates import SkyCoord
+from builders.galaxies import blobs
 
 from galvae.data.dataset import GalaxyDataset
-from galvae.data.quality import checked, outliers, repeated, same_place
+from galvae.data.quality import checked, outliers, repeated, same_position
 from galvae.errors import GalvaeError
 
 ARCSEC = 1 / 3600
@@ -46,7 +47,7 @@ def test_sound_data_have_no_findings(caplog):
     assert caplog.text == ""
 
 
-def test_everything_is_told_in_one_line(caplog):
+def test_one_line_sums_up_all_findings(caplog):
     images = blobs(12, 8)
     images[[1, 2, 9]] = 7
     images[[5, 8]] = images[3]
@@ -58,14 +59,14 @@ def test_everything_is_told_in_one_line(caplog):
         "duplicates": {"count": 2, "ids": ["G5", "G8"], "across_splits": 1, "groups": [["G3", "G5", "G8"]]},
         "redshift missing": {"count": 2, "ids": ["G0", "G11"]},
     }
-    line = "data: 3 blank images, 2 duplicates (1 across splits), 2 without redshift; see data_report.json"
+    line = "data: 3 blank images, 2 duplicates (1 across splits), 2 images without redshift; see data_report.json"
     assert caplog.record_tuples == [("galvae.data.quality", logging.WARNING, line)]
 
 
-def test_only_the_first_ids_are_kept():
+def test_only_the_first_ids_are_listed():
     found = findings(dataset(np.zeros((12, 8, 8, 3), np.uint8)))
     assert found["blank images"] == {"count": 12, "ids": [f"G{number}" for number in range(10)]}
-    assert "duplicates" not in found  # all blank, and told as such
+    assert "duplicates" not in found  # all are blank, and reported as such
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_a_hot_pixel_is_named_and_refused_where_its_square_is_infinite():
     assert findings(dataset(images, pixel_range=(0, 1)))["extreme pixels"] == {"count": 1, "ids": ["G7"]}
     for value in (1e30, -1e30):
         images[7, 3, 3] = value
-        with pytest.raises(GalvaeError, match=r"squares float32 holds, received -?1e\+30 in image G7"):
+        with pytest.raises(GalvaeError, match=r"squares float32 can hold, received -?1e\+30 in image G7"):
             checked(dataset(images, pixel_range=(0, 1)), "mse")
 
 
@@ -119,6 +120,9 @@ def test_classes_of_one_image_or_none(caplog):
     found = findings(dataset(labels=labels, class_names=["disc", "bar", "ring", "odd"]))
     assert found == {"small classes": {"count": 1, "ids": [], "classes": ["bar", "ring"]}}
     assert "2 classes of one image or none (bar, ring)" in caplog.text
+    found = findings(dataset(labels=np.arange(12) // 6, class_names=["disc", "bar", *"abcd"]))
+    assert found["small classes"]["classes"] == [*"abcd"]
+    assert "4 classes of one image or none (a, b, c and 1 more)" in caplog.text
     found = findings(dataset(labels=np.ones(12, int), class_names=["disc", "bar"]))
     assert list(found) == ["one class"]
     assert "all images of class bar" in caplog.text
@@ -156,7 +160,23 @@ def test_conditions(caplog):
         "redshift outliers": {"count": 2, "ids": ["G3", "G5"], "values": [-1.0, 99.0]},
         "mass constant": {"count": 12, "ids": [f"G{number}" for number in range(10)]},
     }
-    assert "redshift of 2 out of line (-1, 99), constant mass" in caplog.text
+    assert "2 outlying values of redshift (-1, 99), constant mass" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["redshift", "Zphot", "z_spec", "photoz", "group/photo_z"])
+def test_negative_redshifts_are_reported_under_every_name(name):
+    condition = np.linspace(-0.2, 0.9, 12, dtype=np.float32)[:, None]
+    found = findings(dataset(condition=condition, condition_names=[name]))
+    assert found[f"{name} outliers"]["count"] == 2
+    assert findings(dataset(condition=condition, condition_names=["colour"])) == {}
+
+
+def test_a_number_sign_in_a_name_stays(caplog):
+    condition = np.linspace(0, 1, 12, dtype=np.float32)[:, None]
+    condition[[2, 3]], condition[7] = np.nan, -99
+    found = findings(dataset(condition=condition, condition_names=["flux #1"]))
+    assert [*found] == ["flux #1 missing", "flux #1 outliers"]
+    assert "data: 2 images without flux #1, 1 outlying value of flux #1 (-99); see" in caplog.text
 
 
 def test_positions_out_of_range():
@@ -185,11 +205,26 @@ def test_the_same_position_in_two_splits():
     ra[3], dec[3] = ra[2], dec[2] + 0.1 * ARCSEC  # both in train: two galaxies, and no leak
     found = findings(dataset(catalogue={"id": np.arange(12), "ra": ra, "dec": dec}))
     assert found == {"same position across splits": {"count": 1, "ids": [9]}}
-    assert same_place(np.array([0.0, 360.0]), np.array([5.0, 5.0]), np.array([0, 1])).tolist() == [1]
-    assert same_place(np.array([0.0, 123.0]), np.array([90.0, 90.0]), np.array([1, 0])).tolist() == [0]
+    assert same_position(np.array([0.0, 360.0]), np.array([5.0, 5.0]), np.array([0, 1])).tolist() == [1]
+    assert same_position(np.array([0.0, 123.0]), np.array([90.0, 90.0]), np.array([1, 0])).tolist() == [0]
 
 
-def test_many_galaxies_at_one_place_are_no_trap():
+def test_close_positions_are_those_that_astropy_matches():
+    generator = np.random.default_rng(0)
+    ra, dec = generator.uniform(0, 360, 3000), np.degrees(np.arcsin(generator.uniform(-1, 1, 3000)))
+    ra[1500:2000] = ra[:500] + generator.normal(0, ARCSEC, 500) / np.cos(np.radians(dec[:500]))
+    dec[1500:2000] = np.clip(dec[:500] + generator.normal(0, ARCSEC, 500), -90, 90)
+    splits = generator.integers(-1, 3, 3000)
+    expected, sky = [], SkyCoord(ra, dec, unit="deg")
+    for split in (1, 2):
+        later, earlier = np.flatnonzero(splits == split), np.flatnonzero((splits >= 0) & (splits < split))
+        _, separation, _ = sky[later].match_to_catalog_sky(sky[earlier])
+        expected += later[separation.arcsec <= 1].tolist()
+    assert len(expected) > 50
+    assert same_position(ra, dec, splits).tolist() == sorted(expected)
+
+
+def test_many_galaxies_at_one_position_take_no_time():
     count = 20_000
     splits = np.arange(count) % 3
-    assert len(same_place(np.zeros(count), np.zeros(count), splits)) == np.sum(splits > 0)
+    assert len(same_position(np.zeros(count), np.zeros(count), splits)) == np.sum(splits > 0)

@@ -1,6 +1,7 @@
 """One contract for every reader in SOURCES, and what is particular to the built-in ones."""
 
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
-from conftest import COMMON, blobs
-from sklearn.datasets import load_digits
+from builders.configs import COMMON
+from builders.galaxies import blobs
+from builders.surveys import SAMPLES, write_galaxy10, write_mnist, write_stamps
 
 from galvae.config.dataset import (
     FilesConfig,
@@ -28,49 +30,8 @@ from galvae.data.readers.galaxy10 import CLASS_NAMES
 from galvae.data.source import Source
 from galvae.data.splits import SPLITS
 from galvae.data.store import download
+from galvae.data.store.cache import cache_folder
 from galvae.errors import GalvaeError
-
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
-
-
-def write_galaxy10(path, count=30, side=256, **changes):
-    """A file in Galaxy10's layout; `changes` replace or, when None, leave out a data set."""
-    arrays = {
-        "images": blobs(count, side),
-        "ans": (np.arange(count) % 10).astype(np.uint8),
-        "ra": np.linspace(0, 359, count),
-        "dec": np.linspace(-30, 30, count),
-        "redshift": np.where(np.arange(count) % 3, 0.1, np.nan),
-        "pxscale": np.full(count, 0.262),
-        **changes,
-    }
-    with h5py.File(path, "w") as file:
-        for name, array in arrays.items():
-            if array is not None:
-                file[name] = array
-    return path
-
-
-def write_mnist(path, count=20):
-    """Scikit-learn's digits, enlarged to 28 pixels, in the layout of mnist.npz."""
-    digits = load_digits()
-    large = np.kron(digits.images[: 2 * count], np.ones((3, 3)))  # 8 pixels to 24, of 0 to 16
-    images = np.pad(np.round(large * 255 / 16).astype(np.uint8), ((0, 0), (2, 2), (2, 2)))
-    labels = digits.target[: 2 * count].astype(np.uint8)
-    np.savez(
-        path, x_train=images[:count], y_train=labels[:count], x_test=images[count:], y_test=labels[count:]
-    )
-    return path
-
-
-def write_stamps(path, count=30, side=18, redshift=True):
-    """A file in the layout of vae-project's COSMOS or, without redshifts, HST stamps."""
-    noise = np.random.default_rng(0).normal(0, 0.01, (count, side, side))
-    with h5py.File(path, "w") as file:
-        file["images"] = (blobs(count, side, bands=1)[..., 0] / 300 + noise).clip(0, 1).astype(np.float32)
-        if redshift:
-            file["redshift"] = np.linspace(0.1, 2, count)
-    return path
 
 
 def configuration(name, folder):
@@ -135,7 +96,7 @@ def test_prepared_datasets_are_opened_without_what_made_them(tmp_path):
     for values in configurations:
         load_dataset(SimpleNamespace(**values))
     program = (
-        "import json, sys; from types import SimpleNamespace; from galvae.data import load_dataset\n"
+        "import json, sys; from types import SimpleNamespace; from galvae.data.load import load_dataset\n"
         "for values in json.loads(sys.argv[1]): print(len(load_dataset(SimpleNamespace(**values))))\n"
         "heavy = {'tensorflow', 'astroNN', 'jax', 'keras', 'matplotlib', 'astropy', 'photutils', 'skimage', 'galsim'}\n"
         "print(sorted(heavy & set(sys.modules)))"
@@ -144,6 +105,12 @@ def test_prepared_datasets_are_opened_without_what_made_them(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert len(done.stdout.split()) == len(SOURCES) + 1
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("entry", ["hdf-38d7a7a02b02", "simulated-6f1b64802953"])
+def test_cache_entries_of_galvae_0_1_keep_their_names(entry, tmp_path):
+    load_dataset(configuration(entry.split("-")[0], tmp_path))
+    assert (cache_folder() / entry / "manifest.json").is_file()
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -265,15 +232,15 @@ def test_galaxy10_without_a_path_takes_a_copy_or_downloads_one(tmp_path, monkeyp
 
 
 def test_astronn_still_has_what_we_take_from_it():
-    program = (
-        "from astroNN.config import astroNN_CACHE_DIR as folder\n"
-        "from astroNN.datasets.galaxy10 import _G10_ORIGIN as origin\n"
-        "print('FOUND', folder, origin)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    _, folder, origin = done.stdout.splitlines()[-1].split()
-    assert Path(folder, "datasets") == Path(galaxy10.ASTRONN_FOLDER).expanduser()
-    assert origin == galaxy10.ASTRONN_ORIGIN
+    # Its source is compared, since its import takes seconds, needs TensorFlow and writes to the user's home.
+    (package,) = importlib.util.find_spec("astroNN").submodule_search_locations
+    config, loader = (Path(package, name).read_text() for name in ("config.py", "datasets/galaxy10.py"))
+    assert f'_G10_ORIGIN = "{galaxy10.ASTRONN_ORIGIN}"' in loader
+    assert f'filename = "{galaxy10.FILE_NAME}"' in loader
+    assert f'"{galaxy10.SHA256.upper()}"  # SHA256' in loader
+    assert 'datadir = os.path.join(astroNN_CACHE_DIR, "datasets")' in loader
+    assert 'astroNN_CACHE_DIR = os.path.join(os.path.expanduser("~"), ".astroNN")' in config
+    assert galaxy10.ASTRONN_FOLDER == "~/.astroNN/datasets"
 
 
 def test_mnist_keeps_digits_and_says_which_part_they_are_of(tmp_path):
@@ -310,11 +277,13 @@ def test_a_wrong_mnist_file_is_one_line(change, message, tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real galaxies in ../shared/data are not here")
-def test_real_galaxy10_images(tmp_path):
-    path = REAL / "galaxy10_layout_100.h5"
-    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **COMMON))
-    assert data.images.shape == (100, 128, 128, 3)
+def test_real_galaxies_in_galaxy10s_layout():
+    path = SAMPLES / "galaxy10.h5"
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=32, **COMMON))
+    with h5py.File(path) as file:
+        images = file["images"][()]
+    blocks = images.reshape(12, 32, 2, 32, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_array_equal(data.images, np.floor(blocks + 0.5))
     assert set(np.unique(data.labels)) == {0, 1}
-    assert data.report["condition redshift"]["missing"] > 50
+    assert data.report["condition redshift"]["missing"] == 8
     assert np.isnan(data.catalogue["pxscale"]).all()

@@ -8,14 +8,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import COMMON
+from builders.configs import COMMON
 
 from galvae.config.dataset import Galaxy10Config, SimulatedConfig
 from galvae.data.load import load_dataset
 from galvae.data.readers import simulated
 from galvae.errors import GalvaeError
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "write_simulated.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "write_simulated.py"
 
 
 def configuration(**changes):
@@ -293,7 +293,9 @@ def test_without_galsim_the_extra_is_named(monkeypatch):
     with pytest.raises(GalvaeError) as caught:
         simulated.read(configuration())
     message = str(caught.value)
-    assert message.startswith("dataset simulated: expected galsim (pip install 'galvae[galsim]'), received ")
+    assert message.startswith(
+        "dataset simulated: expected galsim to be installed (pip install -e '.[galsim]'), received: "
+    )
     assert "\n" not in message
 
 

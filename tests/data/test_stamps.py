@@ -1,18 +1,17 @@
 """Stamps in vae-project's HDF5 layout: every variation that is read and every one that is refused."""
 
 import tracemalloc
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from builders import configs
+from builders.surveys import SAMPLES
 
-from galvae.config.dataset import StampsConfig
 from galvae.data.load import load_dataset
 from galvae.data.readers import stamps
 from galvae.errors import GalvaeError
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "cosmos_layout_39.h5"
 COUNT, SIDE = 12, 24  # a blank line is then less than 5 %
 
 
@@ -39,28 +38,9 @@ def load(tmp_path, caplog):
         with h5py.File(path, "w") as file:
             for key, array in arrays.items():
                 file[key] = array
-        return load_dataset(configuration(tmp_path, path=str(path), name=name, **settings))
+        return load_dataset(configs.stamps(tmp_path, path=str(path), name=name, **settings))
 
     return write_and_load
-
-
-def configuration(folder, **settings):
-    values = {
-        "name": "cosmos",
-        "path": None,
-        "images": None,
-        "redshift": None,
-        "archive": None,
-        "download": False,
-        "image_size": None,
-        "augment": True,
-        "split": [0.8, 0.1, 0.1],
-        "split_seed": 0,
-        "cache_dir": str(folder / "cache"),
-        "stretch": "none",
-        "missing_condition": "drop",
-    }
-    return StampsConfig(**{**values, **settings})
 
 
 @pytest.mark.parametrize("name", ["hst", "cosmos"])
@@ -117,7 +97,7 @@ def test_one_data_set_has_no_condition(load, light):
     assert list(data.catalogue) == ["id"]
 
 
-def test_other_columns_ride_along(load, light, redshift):
+def test_other_columns_go_to_the_catalogue(load, light, redshift):
     others = {
         "dec": np.linspace(-1, 1, COUNT).astype(">f8"),
         "field": np.array([f"F{n}" for n in range(COUNT)], object),
@@ -148,10 +128,29 @@ def test_names_decide_where_they_are_given(load, light, redshift):
     np.testing.assert_array_equal(data.catalogue["c"], redshift)
 
 
-def test_columns_of_which_none_is_named_so_are_no_redshifts(load, light, redshift, caplog):
+def test_columns_without_a_redshifts_name_are_no_redshifts(load, light, redshift, caplog):
     data = load({"images": light, "dec": redshift, "ra": redshift})
     assert data.condition is None
-    assert "no redshifts, since none of dec, ra alone is named so; dataset.redshift=" in caplog.text
+    assert (
+        "no redshifts are used, since none of dec, ra has a redshift's name; dataset.redshift=" in caplog.text
+    )
+
+
+@pytest.mark.parametrize("name", ["z", "Z_PHOT", "photoz", "spec_z"])
+def test_the_redshifts_are_the_only_ones_with_such_a_name(load, light, redshift, name):
+    data = load({"images": light, "dec": redshift + 1, name: redshift})
+    np.testing.assert_array_equal(data.condition[:, 0], redshift)
+
+
+def test_of_several_redshifts_the_one_that_is_spelled_out_is_taken(load, light, redshift):
+    data = load({"images": light, "photo_z": redshift + 1, "Redshift": redshift, "z_spec": redshift + 2})
+    np.testing.assert_array_equal(data.condition[:, 0], redshift)
+
+
+def test_of_several_abbreviated_redshifts_none_is_taken(load, light, redshift, caplog):
+    data = load({"images": light, "ra": redshift, "z_phot": redshift, "z_spec": redshift})
+    assert data.condition is None
+    assert "since more than one of ra, z_phot, z_spec has a redshift's name; dataset.redshift=" in caplog.text
 
 
 def test_image_size_is_an_area_average(load, light, redshift):
@@ -181,19 +180,19 @@ def test_constant_stamps_are_dropped_from_every_column(load, light, redshift, ca
     np.testing.assert_array_equal(data.images[..., 0], light[rows])
     np.testing.assert_array_equal(data.condition[:, 0], redshift[rows])
     assert data.catalogue["id"].tolist() == rows
-    assert caplog.text.count("7 of 12 stamps are all zero or constant: dropped") == 1
-    assert "blank in part" not in caplog.text
+    assert caplog.text.count("7 of 12 stamps are constant and left out") == 1
+    assert "partly blank" not in caplog.text
 
 
-def test_partly_blank_stamps_are_kept_and_counted(load, light, redshift, caplog):
+def test_partly_blank_stamps_are_used_and_counted(load, light, redshift, caplog):
     light[0, 3] = 0  # one row
     light[1, :, 15] = 0  # one column
     light[2].flat[::19] = 0  # 31 of 576 pixels: 5.4 %
     light[3].flat[::23] = 0  # 26 of 576: 4.5 %
     data = load({"images": light, "redshift": redshift})
     np.testing.assert_array_equal(data.images[..., 0], light)
-    assert caplog.text.count("3 of 12 stamps are blank in part: kept") == 1
-    assert "dropped" not in caplog.text
+    assert caplog.text.count("3 of 12 stamps are partly blank, and used") == 1
+    assert "left out" not in caplog.text
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
@@ -273,10 +272,10 @@ def test_a_size_above_the_stamps(load, light):
 def test_a_missing_or_damaged_file(tmp_path):
     path = tmp_path / "stamps.h5"
     with pytest.raises(GalvaeError, match=r"dataset.path: .*stamps.h5: No such file"):
-        load_dataset(configuration(tmp_path, path=str(path)))
+        load_dataset(configs.stamps(tmp_path, path=str(path)))
     path.write_bytes(b"\x89HDF no more")
-    with pytest.raises(GalvaeError, match=r"stamps.h5: truncated, damaged or no HDF5 file"):
-        load_dataset(configuration(tmp_path, path=str(path)))
+    with pytest.raises(GalvaeError, match=r"stamps.h5: truncated, damaged or not an HDF5 file"):
+        load_dataset(configs.stamps(tmp_path, path=str(path)))
 
 
 def test_memory_is_that_of_a_block(tmp_path, monkeypatch):
@@ -286,7 +285,7 @@ def test_memory_is_that_of_a_block(tmp_path, monkeypatch):
         file["images"] = images
     del images
     tracemalloc.start()
-    source = stamps.read(configuration(tmp_path, path=str(tmp_path / "stamps.h5")))
+    source = stamps.read(configs.stamps(tmp_path, path=str(tmp_path / "stamps.h5")))
     count = sum(len(block) for block in source.blocks)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -294,15 +293,15 @@ def test_memory_is_that_of_a_block(tmp_path, monkeypatch):
     assert peak < 5_000_000
 
 
-@pytest.mark.skipif(not REAL.is_file(), reason="no ../shared/data/cosmos_layout_39.h5")
-def test_real_galaxies(tmp_path, caplog):
+def test_stamps_as_a_survey_has_them(tmp_path, caplog):
     caplog.set_level("INFO")
-    data = load_dataset(configuration(tmp_path, path=str(REAL), image_size=79))
-    with h5py.File(REAL) as file:
+    path = SAMPLES / "stamps.h5"
+    data = load_dataset(configs.stamps(tmp_path, path=str(path), image_size=24))
+    with h5py.File(path) as file:
         images, redshift = file["images"][()], file["redshift"][()]
-    assert data.images.shape == (39, 79, 79, 1)
+    assert data.images.shape == (12, 24, 24, 1)
     np.testing.assert_allclose(
-        data.images[..., 0], images.reshape(39, 79, 2, 79, 2).mean(axis=(2, 4)), atol=1e-5
+        data.images[..., 0], images.reshape(12, 24, 2, 24, 2).mean(axis=(2, 4)), atol=1e-5
     )
     np.testing.assert_array_equal(data.condition[:, 0], redshift)
-    assert caplog.text.count("1 of 39 stamps are blank in part: kept") == 1
+    assert caplog.text.count("1 of 12 stamps are partly blank, and used") == 1

@@ -1,1 +1,1 @@
-"""One module for each source of images."""
+"""Readers: one module for each source of images."""

@@ -1,14 +1,16 @@
-"""The public COSMOS training sample: Hubble ACS galaxies of the F814W band, read through galsim."""
+"""The public COSMOS training samples: Hubble ACS galaxies in the F814W band, read with galsim."""
 
 import logging
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from galvae.data.area_average import area_average
+from galvae.data.area_average import area_average, check_size
+from galvae.data.readers.fits import open_hdus, quiet_astropy
+from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
-from galvae.data.store.archive_download import fetch_archive
 from galvae.data.store.cache import cache_folder, file_identity
 from galvae.errors import GalvaeError, line_of
 
@@ -17,30 +19,51 @@ BLOCK = 64  # stamps read at a time
 CATALOGUE = {"id": "IDENT", "ra": "RA", "dec": "DEC", "mag": "MAG", "noise_variance": "NOISE_VARIANCE"}
 FITS = {"zphot": "zphot", "flux_radius": "flux_radius"}
 UNITS = {"ra": "deg", "dec": "deg", "mag": "mag", "flux_radius": "pix"}
+# What astropy and galsim raise on tables and images that are damaged or of another layout.
+DAMAGED = (OSError, LookupError, ValueError, TypeError, AttributeError, Warning)
 
 log = logging.getLogger(__name__)
 
 
-def fingerprint(config, sample, side):
-    """The archive's catalogues, found or fetched now, and the settings that change the arrays."""
-    tables = [file_identity(path) for path in _tables(locate(config, sample), sample)]
-    return {"catalogues": tables, "side": side, "image_size": config.image_size}
+class Sample(NamedTuple):
+    """One of the training samples.
+
+    Attributes:
+        limit: limiting magnitude, as file names have it.
+        side: side in pixels to which its stamps are cropped or padded.
+    """
+
+    limit: str
+    side: int
 
 
-def locate(config, sample):
-    """Folder of the archive: `dataset.archive`, else in the cache, fetched now if `dataset.download` says so.
+SAMPLES = {"hst": Sample("23.5", 128), "cosmos": Sample("25.2", 158)}  # for each `dataset.name`
+
+
+def fingerprint(config):
+    """What determines the prepared arrays: the archive's catalogues, downloaded first if need be, and settings."""
+    sample = SAMPLES[config.name]
+    catalogues = [file_identity(path) for path in _catalogues(locate(config), sample)]
+    return {"catalogues": catalogues, "side": sample.side, "image_size": config.image_size}
+
+
+def locate(config):
+    """Folder of the archive: `dataset.archive`, else in the cache, downloaded first with `dataset.download`.
 
     Raises:
         GalvaeError: if a catalogue is missing.
         CannotBeDone: if the download fails.
     """
-    name = f"COSMOS_{sample}_training_sample"
+    sample = SAMPLES[config.name]
+    name = f"COSMOS_{sample.limit}_training_sample"
     folder = Path(config.archive) if config.archive else cache_folder(config.cache_dir) / name
-    tables = _tables(folder, sample)
-    if config.download and not tables[0].is_file():
-        _galsim()  # without it, gigabytes would arrive for nothing
-        fetch_archive(folder, tables[0].name, f"{URL}/{name}.tar.gz")
-    missing = [table.name for table in tables if not table.is_file()]
+    catalogues = _catalogues(folder, sample)
+    if config.download and not catalogues[0].is_file():
+        import_galsim("dataset.archive")  # without it, gigabytes would be downloaded for nothing
+        from galvae.data.store.archive_download import fetch_archive  # imports requests and pooch
+
+        fetch_archive(folder, catalogues[0].name, f"{URL}/{name}.tar.gz")
+    missing = [path.name for path in catalogues if not path.is_file()]
     if missing and config.archive is None and not folder.exists():
         raise GalvaeError(
             f"dataset.path: expected the stamps of {config.name}, received neither a file nor an archive; give "
@@ -51,39 +74,36 @@ def locate(config, sample):
     return folder
 
 
-def read(config, sample, side):
-    """Stamps of the galaxies that galsim's `marginal` exclusions leave, all brought to one size.
+def read(config):
+    """Reads the stamps of the galaxies that pass galsim's `marginal` exclusions, all brought to one size.
 
     Stamps are cropped at the centre, or padded with Gaussian noise of their own mean and variance, which
     depends on IDENT alone. The condition is the photometric redshift.
 
     Args:
-        config: StampsConfig.
-        sample: limiting magnitude, "25.2" or "23.5".
-        side: pixels of a stamp before `image_size`.
+        config: StampsConfig whose `name` is one of SAMPLES.
 
     Raises:
-        GalvaeError: if galsim, a catalogue, a row or an image file is missing.
+        GalvaeError: if galsim is not installed, or a catalogue, a row or an image file is missing.
 
     Reference:
         Mandelbaum et al. 2012, arXiv:1107.4629 (stamps); 2014, arXiv:1308.4982 (exclusions).
     """
-    galsim, folder = _galsim(), locate(config, sample)
-    catalogue, fits, _ = _matched(_tables(folder, sample))
-    kept = _exclude(galsim, folder, sample, len(catalogue))
-    rows = _by_file(folder, catalogue, kept)
+    galsim, folder, sample = import_galsim("dataset.archive"), locate(config), SAMPLES[config.name]
+    catalogue, fits, _ = _read_catalogues(_catalogues(folder, sample))
+    rows = _sorted_by_file(folder, catalogue, _not_excluded(galsim, folder, sample, len(catalogue)))
     columns = {name: _column(catalogue, source)[rows] for name, source in CATALOGUE.items()}
     columns |= {name: _column(fits, source)[rows] for name, source in FITS.items()}
     known = np.isfinite(columns["zphot"]) & (columns["zphot"] > 0)
     if not known.all():
         log.info("%s: %d of %d redshifts are unknown", folder, np.sum(~known), len(known))
-    size = config.image_size or side
-    area_average(np.zeros((1, side, side, 1), np.float32), size)  # refuses a size before anything is written
-    noise = np.stack([_column(catalogue, f"NOISE_{what}")[rows] for what in ("MEAN", "VARIANCE")], axis=1)
+    size = config.image_size or sample.side
+    check_size(sample.side, sample.side, size)
+    noise = np.stack([_column(catalogue, f"NOISE_{name}")[rows] for name in ("MEAN", "VARIANCE")], axis=1)
     return Source(
         shape=(len(rows), size, size, 1),
         dtype="float32",
-        blocks=_blocks(galsim, folder, sample, rows, columns["id"], noise, side, size),
+        blocks=_blocks(galsim, folder, sample, rows, columns["id"], noise, size),
         pixel_range=(0, 1),
         condition=np.where(known, columns["zphot"], np.nan).astype(np.float32)[:, None],
         condition_names=["redshift"],
@@ -93,43 +113,28 @@ def read(config, sample, side):
     )
 
 
-def _tables(folder, sample):
-    """Paths of the catalogue, the fits and the selection."""
-    return [folder / f"real_galaxy_catalog_{sample}{part}.fits" for part in ("", "_fits", "_selection")]
+def _catalogues(folder, sample):
+    """Paths of a sample's catalogue, its table of profile fits and its table of selection criteria."""
+    return [folder / f"real_galaxy_catalog_{sample.limit}{part}.fits" for part in ("", "_fits", "_selection")]
 
 
-def _galsim():
-    try:
-        import galsim
-    except ImportError as error:
-        raise GalvaeError(
-            "dataset.archive: the COSMOS archive is read with galsim; expected it installed (pip install "
-            f"'galvae[galsim]'), received: {error}"
-        ) from error
-    return galsim
-
-
-def _matched(paths):
-    """The tables, all of the same galaxies in the same order: galsim goes by the number of the row."""
-    from astropy.io import fits
-
-    from galvae.data.readers.image_folder import quiet_astropy
-
+def _read_catalogues(paths):
+    """The tables, which must hold the same galaxies in the same order: galsim identifies them by row number."""
     tables, idents = [], []
     for path in paths:
         try:
-            # Opened here, since astropy leaves open what it refuses.
-            with quiet_astropy(), open(path, "rb") as file, fits.open(file, memmap=False) as units:
-                tables.append(units[1].data)
+            with open_hdus(path) as hdus:
+                tables.append(hdus[1].data)
                 idents.append(_column(tables[-1], "IDENT"))
-        except (OSError, LookupError, ValueError, TypeError, AttributeError, Warning) as error:
+        except DAMAGED as error:
             raise GalvaeError(f"dataset.archive: {path}: expected a FITS table ({line_of(error)})") from error
     first = idents[0]
     for path, other in zip(paths[1:], idents[1:], strict=True):
-        for lacking, have, want in ((path, other, first), (paths[0], first, other)):
-            if len(absent := np.setdiff1d(want, have)):
+        for incomplete, present, wanted in ((path, other, first), (paths[0], first, other)):
+            if len(absent := np.setdiff1d(wanted, present)):
                 raise GalvaeError(
-                    f"dataset.archive: {lacking}: expected a row for each galaxy, received none for IDENT {absent[0]}"
+                    f"dataset.archive: {incomplete}: expected a row for each galaxy, received none for IDENT "
+                    f"{absent[0]}"
                 )
         if not np.array_equal(first, other):
             raise GalvaeError(f"dataset.archive: {path}: expected the rows of {paths[0].name} in its order")
@@ -137,6 +142,7 @@ def _matched(paths):
 
 
 def _column(table, name):
+    """A column of a FITS table in the byte order of this machine."""
     try:
         values = np.array(table[name])
     except KeyError as error:
@@ -147,27 +153,27 @@ def _column(table, name):
     return values.astype(values.dtype.newbyteorder("="))
 
 
-def _exclude(galsim, folder, sample, count):
-    """Rows that pass galsim's `marginal` exclusions."""
-    from galvae.data.readers.image_folder import quiet_astropy
-
+def _not_excluded(galsim, folder, sample, count):
+    """Rows of the galaxies that pass galsim's `marginal` exclusions."""
     try:
         with quiet_astropy():
-            kept = galsim.COSMOSCatalog(dir=str(folder), sample=sample, exclusion_level="marginal").orig_index
+            catalog = galsim.COSMOSCatalog(dir=str(folder), sample=sample.limit, exclusion_level="marginal")
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise GalvaeError(
-            f"dataset.archive: {folder}: expected the COSMOS {sample} sample, and galsim received: {line_of(error)}"
+            f"dataset.archive: {folder}: expected the COSMOS {sample.limit} sample, and galsim received: "
+            f"{line_of(error)}"
         ) from error
-    log.info("%s: %d of %d galaxies pass galsim's marginal exclusions", folder, len(kept), count)
-    if not len(kept):
+    rows = catalog.orig_index
+    log.info("%s: %d of %d galaxies pass galsim's marginal exclusions", folder, len(rows), count)
+    if not len(rows):
         raise GalvaeError(
             f"dataset.archive: {folder}: expected galaxies that pass the exclusions, received none"
         )
-    return kept
+    return rows
 
 
-def _by_file(folder, catalogue, rows):
-    """The rows with those of an image file together, so that each file is opened once and read forwards."""
+def _sorted_by_file(folder, catalogue, rows):
+    """Sorts rows by image file and unit, so that each file is opened once and read forwards."""
     names = np.char.strip(_column(catalogue, "GAL_FILENAME")[rows])
     files, first, which = np.unique(names, return_index=True, return_inverse=True)
     for name in files:
@@ -179,41 +185,48 @@ def _by_file(folder, catalogue, rows):
     return rows[np.lexsort((_column(catalogue, "GAL_HDU")[rows], first[which]))]
 
 
-def _blocks(galsim, folder, sample, rows, idents, noise, side, size):
-    from galvae.data.readers.image_folder import quiet_astropy
+def _blocks(galsim, folder, sample, rows, idents, noise, size):
+    """Yields the stamps of some rows, (n, size, size, 1) at a time.
 
-    catalog = galsim.RealGalaxyCatalog(dir=str(folder), sample=sample)
+    Args:
+        rows: (N,) rows of the catalogue.
+        idents: (N,) IDENT of each.
+        noise: (N, 2) mean and variance of each stamp's noise.
+    """
+    catalog = galsim.RealGalaxyCatalog(dir=str(folder), sample=sample.limit)
     try:
         for start in range(0, len(rows), BLOCK):
-            block = np.empty((len(rows[start : start + BLOCK]), side, side, 1), np.float32)
-            for place, row in enumerate(rows[start : start + BLOCK]):
-                name, unit, ident = catalog.gal_file_name[row], catalog.gal_hdu[row], idents[start + place]
+            block_rows = rows[start : start + BLOCK]
+            block = np.empty((len(block_rows), sample.side, sample.side, 1), np.float32)
+            for index, row in enumerate(block_rows):
+                name, hdu, ident = catalog.gal_file_name[row], catalog.gal_hdu[row], idents[start + index]
                 if name not in catalog.loaded_files:
-                    catalog.close()  # of the file before
+                    catalog.close()  # closes the previous file
                 try:
                     with quiet_astropy():
                         stamp = catalog.getGalImage(row).array
-                    block[place, ..., 0] = _fitted(stamp, side, *noise[start + place], ident)
-                except (OSError, LookupError, ValueError, TypeError, AttributeError, Warning) as error:
+                    block[index, ..., 0] = _crop_or_pad(stamp, sample.side, *noise[start + index], ident)
+                except DAMAGED as error:
                     raise GalvaeError(
-                        f"dataset.archive: {name}: expected a stamp of IDENT {ident} in HDU {unit}, received "
+                        f"dataset.archive: {name}: expected a stamp of IDENT {ident} in HDU {hdu}, received "
                         f"none that can be read ({line_of(error)})"
                     ) from error
-                del catalog.loaded_files[name][unit].data  # else astropy keeps every stamp of the file
+                # Else astropy would keep all stamps of the file in memory.
+                del catalog.loaded_files[name][hdu].data
             yield area_average(block, size)
     finally:
         catalog.close()
 
 
-def _fitted(stamp, side, mean, variance, ident):
-    """A stamp cropped at its centre, and padded with noise where it is smaller, to (side, side)."""
+def _crop_or_pad(stamp, side, mean, variance, ident):
+    """Brings a stamp to (side, side): cropped at its centre, padded with Gaussian noise where it is smaller."""
     canvas = np.empty((side, side))
     if min(stamp.shape) < side:
         canvas = np.random.default_rng(abs(int(ident))).normal(mean, math.sqrt(variance), (side, side))
-    cut, hole = [], []
+    source, target = [], []
     for length in stamp.shape:
         shared = min(length, side)
-        cut.append(slice((length - shared) // 2, (length - shared) // 2 + shared))
-        hole.append(slice((side - shared) // 2, (side - shared) // 2 + shared))
-    canvas[tuple(hole)] = stamp[tuple(cut)]
+        source.append(slice((length - shared) // 2, (length - shared) // 2 + shared))
+        target.append(slice((side - shared) // 2, (side - shared) // 2 + shared))
+    canvas[tuple(target)] = stamp[tuple(source)]
     return canvas

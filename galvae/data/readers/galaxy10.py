@@ -1,4 +1,4 @@
-"""Galaxy10 DECaLS: 17,736 colour images of galaxies in ten morphological classes."""
+"""Reader of Galaxy10 DECaLS: 17,736 colour images of galaxies in ten morphological classes."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from galvae.data.source import Source
 from galvae.data.store.cache import cache_folder, file_identity
 from galvae.errors import GalvaeError
 
-# astroNN's own list names class 3 wrongly; these are the names of the data set's documentation.
+# As in the documentation of Galaxy10; the list in astroNN's code has another name for class 3.
 CLASS_NAMES = [
     "Disturbed",
     "Merging",
@@ -25,38 +25,37 @@ CLASS_NAMES = [
 ]
 SHA256 = "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571"
 FILE_NAME = "Galaxy10_DECals.h5"
-# From astroNN, whose import would take seconds, print, and write into the user's home; a test compares.
+# Copied from astroNN, whose import takes 8 s, loads TensorFlow on any backend, prints, and writes to the user's
+# home; a test compares them, and SHA256, with astroNN's source.
 ASTRONN_ORIGIN = "https://www.astro.utoronto.ca/~hleung/shared/Galaxy10/"
-ASTRONN_FOLDER = "~/.astroNN/datasets"  # where astroNN's users have the file already
+ASTRONN_FOLDER = "~/.astroNN/datasets"  # where users of astroNN already have the file
 BLOCK = 128  # images read at a time: 25 MB of 256 x 256 x 3
 
 
 def fingerprint(config):
-    """The file and the size to which its images are brought."""
+    """What determines the prepared arrays: the source file and the size to which its images are reduced."""
     return {"file": file_identity(locate(config)), "image_size": config.image_size}
 
 
 def locate(config):
-    """Path of the file: `dataset.path`, else our or astroNN's copy, else ours, downloaded now.
+    """Path of the file: `dataset.path`, else a copy in our cache or in astroNN's, else a download to our cache.
 
     Raises:
         CannotBeDone: if the download fails.
     """
     if config.path is not None:
         return Path(config.path)
-    ours = cache_folder(config.cache_dir) / FILE_NAME
-    for folder in (ours.parent, Path(ASTRONN_FOLDER).expanduser()):
+    cache = cache_folder(config.cache_dir)
+    for folder in (cache, Path(ASTRONN_FOLDER).expanduser()):
         if (folder / FILE_NAME).is_file():
             return folder / FILE_NAME
-    from galvae.data.store.download import download
+    from galvae.data.store.download import download  # imports requests and pooch
 
-    return download(ASTRONN_ORIGIN + FILE_NAME, ours, sha256=SHA256)
+    return download(ASTRONN_ORIGIN + FILE_NAME, cache / FILE_NAME, sha256=SHA256)
 
 
 def read(config):
-    """Opens the file and area-averages its images block by block.
-
-    Redshift is the condition; unknown ones stay NaN.
+    """Opens the file, whose images are area-averaged block by block; the condition is the redshift, NaN if unknown.
 
     Raises:
         GalvaeError: if the file is missing, damaged or not in Galaxy10's layout.
@@ -100,6 +99,7 @@ def read(config):
 
 
 def _averaged(path, side):
+    """Yields the images, brought to (side, side), block by block."""
     with open_hdf5(path) as file:
         for block in blocks(array(file, "images"), BLOCK):
             yield area_average(block, side)

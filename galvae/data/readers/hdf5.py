@@ -1,4 +1,4 @@
-"""HDF5 files from elsewhere, opened read-only and checked before anything large is read."""
+"""HDF5 files of unknown origin, opened read-only and checked before anything large is read."""
 
 import contextlib
 import math
@@ -8,9 +8,10 @@ import h5py
 
 from galvae.errors import GalvaeError, line_of
 
-# A few kilobytes can declare terabytes of galaxies and read back zeros; gzip cannot shrink by more than this.
+# A file of a few kilobytes can declare terabytes of zeros; gzip cannot compress by more than this factor.
 LARGEST_COMPRESSION = 1032
-LARGEST_CHUNK = 2**30  # bytes, which are unpacked at once
+LARGEST_CHUNK = 2**30  # bytes; a chunk is unpacked as a whole
+# Names of common compression filters that h5py does not include, by their registered numbers.
 FILTERS = {
     307: "bzip2",
     32001: "blosc",
@@ -24,12 +25,12 @@ FILTERS = {
 
 @contextlib.contextmanager
 def open_hdf5(path):
-    """An HDF5 file, open for reading; trouble with it becomes one line.
+    """An HDF5 file open for reading, whose damage is reported in one line.
 
     Raises:
-        GalvaeError: if the file is missing, truncated or no HDF5, or turns out damaged while it is read.
+        GalvaeError: if the file is missing, truncated or not HDF5, or turns out to be damaged while it is read.
     """
-    # Filters would otherwise be loaded as shared libraries from wherever the environment points.
+    # Otherwise, filters would be loaded as shared libraries from wherever the environment points.
     os.environ["HDF5_PLUGIN_PATH"] = os.devnull
     if not os.path.isfile(path):
         raise GalvaeError(f"{path}: no such file; expected an HDF5 file of galaxies")
@@ -38,20 +39,20 @@ def open_hdf5(path):
             yield file
     except (GalvaeError, MemoryError):
         raise
-    except Exception as error:  # h5py raises whatever it stumbles on in a damaged file
+    except Exception as error:  # h5py raises exceptions of many types on a damaged file
         raise GalvaeError(
-            f"{path}: truncated, damaged or no HDF5 file; expected a readable one ({line_of(error)})"
+            f"{path}: truncated, damaged or not an HDF5 file; expected a readable one ({line_of(error)})"
         ) from error
 
 
 def data_sets(file):
-    """The data sets at the top of an open file that have axes and lie in the file itself, by name."""
-    found = {name: _own(file, name) for name in file}
-    return {name: item for name, item in found.items() if isinstance(item, h5py.Dataset) and item.shape}
+    """The top-level data sets of an open file by name, without scalars and links to other files."""
+    items = {name: _local_item(file, name) for name in file}
+    return {name: item for name, item in items.items() if isinstance(item, h5py.Dataset) and item.shape}
 
 
-def _own(file, name):
-    """What a file holds under a name, or None: no link to elsewhere is followed."""
+def _local_item(file, name):
+    """The group or data set of a name, or None: links to other files are not followed."""
     item = file
     for part in name.strip("/").split("/"):
         if not isinstance(item, h5py.Group) or part in ("", "."):
@@ -63,13 +64,13 @@ def _own(file, name):
 
 
 def array(file, name):
-    """A data set of an open file, without reading its values.
+    """A data set of an open file whose declared size and packing are safe to read.
 
     Raises:
-        GalvaeError: if there is none of that name in the file itself, it declares more data than the file can
-            hold, or it is packed in a way that h5py cannot unpack.
+        GalvaeError: if the file itself has none of that name, if it declares more data than the file can hold, or
+            if it is packed with a filter that h5py does not include.
     """
-    item = _own(file, name)
+    item = _local_item(file, name)
     if not isinstance(item, h5py.Dataset) or item.shape is None:
         names = ", ".join(sorted(data_sets(file))) or "none"
         raise GalvaeError(
@@ -96,19 +97,19 @@ def array(file, name):
     packing = item.id.get_create_plist()
     for code, _, _, label in (packing.get_filter(number) for number in range(packing.get_nfilters())):
         if not h5py.h5z.filter_avail(code):
-            called = FILTERS.get(code) or label.decode("utf-8", "replace").split(";")[0]
+            filter_name = FILTERS.get(code) or label.decode("utf-8", "replace").split(";")[0]
             raise GalvaeError(
-                f"{file.filename}: the data set {name!r} is packed with {called} (filter {code}), which h5py lacks; "
-                "expected gzip, lzf, szip or none (h5repack -f GZIP=4 repacks it)"
+                f"{file.filename}: the data set {name!r} is packed with {filter_name} (filter {code}), which h5py "
+                "does not include; expected gzip, lzf, szip or none (h5repack -f GZIP=4 repacks it)"
             )
     return item
 
 
 def column(file, name, count):
-    """Values of a one-dimensional data set of `count` numbers.
+    """The values of a one-dimensional data set of `count` numbers.
 
     Raises:
-        GalvaeError: if it is missing, of another length, or not of numbers.
+        GalvaeError: if it is missing, has another length, or does not hold numbers.
     """
     values = array(file, name)
     if values.shape != (count,):
@@ -116,11 +117,11 @@ def column(file, name, count):
             f"{file.filename}: data set {name!r} has shape {values.shape}; expected ({count},), one entry per image"
         )
     if values.dtype.kind not in "biuf":
-        raise GalvaeError(f"{file.filename}: data set {name!r} is of {values.dtype}; expected numbers")
+        raise GalvaeError(f"{file.filename}: data set {name!r} is of type {values.dtype}; expected numbers")
     return values[()]
 
 
 def blocks(images, size):
-    """Consecutive slices of at most `size` images, read one at a time."""
+    """Yields consecutive slices of at most `size` images, each read when it is asked for."""
     for start in range(0, len(images), size):
         yield images[start : start + size]

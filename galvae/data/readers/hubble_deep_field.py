@@ -1,19 +1,21 @@
-"""Galaxies of the Hubble Deep Field, cut from the colour picture that scikit-image carries."""
+"""Reader of the Hubble Deep Field: galaxies cut from the colour image that ships with scikit-image."""
 
 import numpy as np
+import scipy
 
 from galvae.data.source import Source
 
-SMOOTHING = 1.2  # pixels
+SMOOTHING = 1.2  # pixels, standard deviation of the Gaussian
 THRESHOLD = 2.0  # standard deviations of the background
-SMALLEST_AREA = 30  # pixels
+SMALLEST_DETECTION = 12  # connected pixels above the threshold
+SMALLEST_AREA = 30  # pixels of a galaxy that is used
 FAINTEST_PEAK = 12.0  # standard deviations of the background
-HALF_WIDTH = 3.2  # semi-major axes; neighbours dominate wider stamps
+HALF_WIDTH = 3.2  # semi-major axes; in wider stamps, neighbours dominate
 SMALLEST_HALF_WIDTH = 8  # pixels
 
 
 def fingerprint(config):
-    """What determines the stamps, besides this file."""
+    """What determines the prepared arrays: the size of the stamps; all else is fixed by this module."""
     return {"image_size": config.image_size}
 
 
@@ -21,27 +23,34 @@ def read(config):
     """Detects the galaxies, cuts a square around each and brings it to `image_size`.
 
     Stamps are scaled to the galaxy's size; pixels of neighbours are replaced by random background pixels.
-    The catalogue has the position in the picture (pixels), area (pixels), ellipticity, orientation (degrees
-    from the x axis towards y) and mean colour (8-bit red, green, blue).
+    The catalogue holds the position in the image (pixels), area (pixels), ellipticity, orientation (degrees,
+    measured from the x axis towards y) and mean colour (8-bit red, green, blue).
+
+    Args:
+        config: HdfConfig.
+
+    Returns:
+        Source of about 820 stamps (image_size, image_size, 3).
 
     Reference:
         Williams et al. 1996, AJ 112, 1335 (the Hubble Deep Field).
     """
+    # Together these take a second, which commands save once the stamps are in the cache.
+    import skimage
     from astropy.stats import sigma_clipped_stats
     from photutils.segmentation import SourceCatalog, deblend_sources, detect_sources
-    from scipy.ndimage import gaussian_filter
-    from skimage.data import hubble_deep_field
-    from skimage.transform import resize
 
-    picture = hubble_deep_field()
-    brightness = picture.mean(axis=-1)
+    field = skimage.data.hubble_deep_field()
+    brightness = field.mean(axis=-1)
     _, background, deviation = sigma_clipped_stats(brightness)
-    smoothed = gaussian_filter(brightness - background, SMOOTHING)
-    segments = detect_sources(smoothed, THRESHOLD * deviation, 12)
-    segments = deblend_sources(smoothed, segments, 12, n_levels=32, contrast=0.005, progress_bar=False)
+    smoothed = scipy.ndimage.gaussian_filter(brightness - background, SMOOTHING)
+    segments = detect_sources(smoothed, THRESHOLD * deviation, SMALLEST_DETECTION)
+    segments = deblend_sources(
+        smoothed, segments, SMALLEST_DETECTION, n_levels=32, contrast=0.005, progress_bar=False
+    )
     galaxies = SourceCatalog(brightness - background, segments, convolved_data=smoothed)
 
-    sky = picture[segments.data == 0]
+    sky = field[segments.data == 0]
     generator = np.random.default_rng(0)
     stamps, rows = [], []
     for row, galaxy in enumerate(galaxies):
@@ -49,18 +58,19 @@ def read(config):
             continue
         half = int(np.ceil(max(SMALLEST_HALF_WIDTH, HALF_WIDTH * galaxy.semimajor_axis.value)))
         x, y = round(float(galaxy.x_centroid)), round(float(galaxy.y_centroid))
-        if min(x, y) < half or x + half >= picture.shape[1] or y + half >= picture.shape[0]:
+        if min(x, y) < half or x + half >= field.shape[1] or y + half >= field.shape[0]:
             continue
         window = np.s_[y - half : y + half + 1, x - half : x + half + 1]
-        stamp, owner = picture[window].copy(), segments.data[window]
-        neighbours = (owner != 0) & (owner != galaxy.label)
+        stamp, labels = field[window].copy(), segments.data[window]
+        neighbours = (labels != 0) & (labels != galaxy.label)
         stamp[neighbours] = sky[generator.integers(len(sky), size=neighbours.sum())]
-        side = (config.image_size, config.image_size)
-        stamps.append(np.round(resize(stamp, side, anti_aliasing=True) * 255).astype(np.uint8))
+        shape = (config.image_size, config.image_size)
+        stamp = skimage.transform.resize(stamp, shape, anti_aliasing=True)
+        stamps.append(np.round(stamp * 255).astype(np.uint8))
         rows.append(row)
 
-    chosen = galaxies[np.array(rows)]
-    colours = np.array([picture[segments.data == label].mean(axis=0) for label in chosen.label])
+    used = galaxies[np.array(rows)]
+    colours = np.array([field[segments.data == label].mean(axis=0) for label in used.label])
     return Source(
         shape=(len(stamps), *stamps[0].shape),
         dtype="uint8",
@@ -68,11 +78,11 @@ def read(config):
         pixel_range=(0, 255),
         catalogue={
             "id": np.arange(len(stamps)),
-            "x": np.asarray(chosen.x_centroid),
-            "y": np.asarray(chosen.y_centroid),
-            "area": chosen.area.value,
-            "ellipticity": chosen.ellipticity.value,
-            "orientation": chosen.orientation.value,
+            "x": np.asarray(used.x_centroid),
+            "y": np.asarray(used.y_centroid),
+            "area": used.area.value,
+            "ellipticity": used.ellipticity.value,
+            "orientation": used.orientation.value,
             "mean_red": colours[:, 0],
             "mean_green": colours[:, 1],
             "mean_blue": colours[:, 2],

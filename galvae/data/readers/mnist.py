@@ -1,4 +1,4 @@
-"""MNIST: 70,000 handwritten digits of 28x28 pixels, the textbook case of a latent space."""
+"""Reader of MNIST: 70,000 handwritten digits of 28x28 pixels, the textbook example of a latent space."""
 
 import zipfile
 from pathlib import Path
@@ -8,39 +8,40 @@ import numpy as np
 from galvae.data.area_average import area_average
 from galvae.data.source import Source
 from galvae.data.store.cache import cache_folder, file_identity
-from galvae.data.store.download import download
 from galvae.errors import GalvaeError, line_of
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
-SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # as Keras has it
+SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # as in Keras
 PARTS = ("train", "test")
 
 
 def fingerprint(config):
-    """The file and the size to which its images are brought."""
+    """What determines the prepared arrays: the source file and the size to which its images are reduced."""
     return {"file": file_identity(locate(config)), "image_size": config.image_size}
 
 
 def locate(config):
-    """Path of the file: `dataset.path`, else in the cache, downloaded if need be.
+    """Path of the file: `dataset.path`, else in the cache, downloaded first if it is not there.
 
     Raises:
         CannotBeDone: if the download fails.
     """
     if config.path is not None:
         return Path(config.path)
+    from galvae.data.store.download import download  # imports requests and pooch
+
     return download(URL, cache_folder(config.cache_dir) / "mnist.npz", sha256=SHA256)
 
 
 def read(config):
-    """Training and test digits of the file, one after the other; the catalogue says which is which.
+    """Reads the training digits and then the test digits; the catalogue's column `part` says which is which.
 
     Raises:
         GalvaeError: if the file is damaged or not in the layout of mnist.npz.
     """
     path = locate(config)
     try:
-        # Opened here, because NumPy leaves open what it refuses.
+        # Opened here, since NumPy leaves files open that it refuses.
         with open(path, "rb") as stored, np.load(stored, allow_pickle=False) as file:
             images, labels = ([file[f"{name}_{part}"] for part in PARTS] for name in "xy")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

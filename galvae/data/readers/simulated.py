@@ -1,9 +1,9 @@
-"""Galaxies drawn with galsim from known factors, as many as asked for.
+"""Simulated galaxies, drawn with galsim from known factors in any number.
 
 A galaxy is an exponential disc and a de Vaucouleurs bulge of one ellipticity and position angle, convolved
-with a Gaussian point spread function and the pixel. Toy laws of redshift, chosen to show in small stamps:
-radius = rest radius / (1 + z), flux = rest flux / (1 + z)^3 (a surface brightness / (1 + z)), and
-colour = rest colour + REDDENING * z.
+with a Gaussian point spread function and the pixel. Toy relations with redshift, strong enough to be visible in
+small stamps: radius = rest radius / (1 + z), flux = rest flux / (1 + z)^3, hence surface brightness = rest
+surface brightness / (1 + z), and colour = rest colour + REDDENING * z.
 """
 
 import functools
@@ -16,27 +16,28 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
+from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
-from galvae.errors import GalvaeError
 
-VERSION = 1  # of the recipe: raise it with any change to the pixels or the catalogue
+VERSION = 1  # of the recipe; raised with every change to the pixels or the catalogue
 
-RADIUS = (0.08, 0.18)  # half-light radius at redshift 0 / side of the stamp, uniform in the logarithm
-BRIGHTNESS = (0.08, 0.4)  # mean within the half-light ellipse at redshift 0 / full scale, uniform in the log.
+RADIUS = (0.08, 0.18)  # half-light radius at redshift 0 / side of the stamp, log-uniform
+BRIGHTNESS = (0.08, 0.4)  # mean within the half-light ellipse at redshift 0 / full scale, log-uniform
 ELLIPTICITY = (0.0, 0.7)  # 1 - minor axis / major axis, uniform
 BULGE_POWER = 2  # bulge fraction = uniform ** this: most galaxies are discs
 COLOUR = (-0.15, 0.25)  # of the disc at redshift 0, log10 of its flux in the red over the blue band, uniform
 BULGE_COLOUR = 0.3  # dex by which a bulge is redder than its disc
 REDDENING = 0.35  # dex per unit redshift
 BULGE_RADIUS = 0.4  # half-light radius of the bulge / that of the disc
-BULGE_END = 8  # half-light radii at which a bulge is cut off, as in the SDSS's profiles
-BANDS = np.array([0.5, 0.0, -0.5])  # place of red, middle and blue along a spectrum that is a power law
-SOFTENING = 0.05  # light, in units of full scale, where colour images turn from linear to logarithmic,
-WHITE = 8  # and the light that is white there: bulges peak above full scale
-SKY = (4, 0.2)  # brightness of the sky in colour images: this many times the noise, at most this share
+BULGE_END = 8  # half-light radii at which a bulge is truncated, as in the profile fits of the SDSS
+BANDS = np.array([0.5, 0.0, -0.5])  # flux in red, middle and blue: 10 ** (this * colour), a power law
+SOFTENING = 0.05  # intensity / full scale at which colour images change from a linear to a logarithmic scale
+WHITE = 8  # intensity / full scale that is white in them: bulges peak above full scale
+SKY = (4, 0.2)  # sky level of colour images: multiple of the noise, and its upper limit / full scale
 
-BLOCK = 200  # galaxies that a process draws at a time,
-BLOCK_PIXELS = 2**23  # and pixels, where stamps are large
+BLOCK = 200  # galaxies that a process draws at a time, at most
+BLOCK_PIXELS = 2**23  # pixel values that a process draws at a time, at most
+NEEDED_BY = "dataset simulated"  # in the message about a missing galsim
 CATALOGUE = (
     "redshift",
     "half_light_radius",
@@ -49,7 +50,7 @@ CATALOGUE = (
 
 
 def fingerprint(config):
-    """The version of the recipe and every setting that acts on the pixels."""
+    """What determines the prepared arrays: the version of this module's model and every setting that changes pixels."""
     names = ("image_size", "count", "bands", "seed", "noise", "psf", "max_redshift")
     return {"version": VERSION, **{name: getattr(config, name) for name in names}}
 
@@ -58,11 +59,14 @@ def read(config):
     """Draws the galaxies block by block, in `config.workers` processes.
 
     Galaxy i depends on the seed and on i alone. Three bands, red first, are uint8 on a faint sky, scaled
-    by one asinh of their mean, so that flux ratios survive; one band is float32, linear, the sky subtracted.
+    by an asinh of their mean, which keeps flux ratios; one band is float32, linear and sky-subtracted.
     The condition is the redshift. The catalogue holds the factors as observed: `half_light_radius` is the
-    semi-major axis, before the point spread function; `position_angle` counts from the columns' axis
-    towards growing rows; `colour` is log10 of the flux in the red over the blue band; `flux` is the sum
+    semi-major axis before convolution; `position_angle` is measured from the x axis (columns) towards
+    increasing rows; `colour` is log10 of the flux in the red over the blue band; `flux` is the sum
     over the pixels of the bands' mean, in units of full scale.
+
+    Args:
+        config: SimulatedConfig.
 
     Raises:
         GalvaeError: if galsim is not installed.
@@ -71,16 +75,10 @@ def read(config):
         Rowe et al. 2015, arXiv:1407.7676 (GalSim); Lupton et al. 2004, arXiv:astro-ph/0312483 (the scaling
         of colour images).
     """
-    try:
-        import galsim  # noqa: F401  (here, so that it is not missed in a worker)
-    except ImportError as error:
-        reason = str(error).splitlines()[0]
-        raise GalvaeError(
-            f"dataset simulated: expected galsim (pip install 'galvae[galsim]'), received {reason}"
-        ) from error
+    import_galsim(NEEDED_BY)  # refused here, before the workers start
     rows = (
-        tuple(known[name] for name in CATALOGUE)
-        for known, _ in (factors(config, index) for index in range(config.count))
+        tuple(galaxy[name] for name in CATALOGUE)
+        for galaxy, _ in (factors(config, index) for index in range(config.count))
     )
     table = np.fromiter(rows, [(name, np.float64) for name in CATALOGUE], config.count)
     return Source(
@@ -100,13 +98,17 @@ def read(config):
 
 
 def factors(config, index):
-    """What galaxy `index` is.
+    """Draws the factors of one galaxy.
+
+    Args:
+        config: SimulatedConfig.
+        index: number of the galaxy.
 
     Returns:
-        (factors, generator): the columns of the catalogue with `disc_colour`, as a dict of numbers, and
-        the random generator that goes on to draw the galaxy's noise.
+        (factors, generator): the columns of the catalogue with `disc_colour`, as a dict of numbers, and the
+        random generator that then draws the galaxy's noise.
     """
-    # Number by number: array arithmetic could round differently with the length of a block.
+    # One galaxy at a time: array arithmetic could round differently with the length of a block.
     generator = np.random.default_rng([config.seed, index])
     redshift = generator.uniform(0, config.max_redshift)
     radius = np.exp(generator.uniform(*np.log(RADIUS))) * config.image_size / (1 + redshift)
@@ -116,7 +118,7 @@ def factors(config, index):
     angle = generator.uniform(0, 180)
     disc_colour = generator.uniform(*COLOUR) + REDDENING * redshift
     red, _, blue = bulge * _shares(disc_colour + BULGE_COLOUR) + (1 - bulge) * _shares(disc_colour)
-    known = {
+    values = {
         "redshift": redshift,
         "half_light_radius": radius,
         "ellipticity": ellipticity,
@@ -126,29 +128,36 @@ def factors(config, index):
         "flux": 2 * np.pi * radius**2 * (1 - ellipticity) * brightness,  # half of it lies in the ellipse
         "disc_colour": disc_colour,
     }
-    return known, generator
+    return values, generator
 
 
-def light(config, known):
-    """Noise-free light of a galaxy: (side, side, bands) float32, linear, in units of full scale."""
-    import galsim
+def light(config, galaxy):
+    """Noise-free image of a galaxy, in linear intensities.
 
+    Args:
+        config: SimulatedConfig.
+        galaxy: its factors, see `factors`.
+
+    Returns:
+        (side, side, bands) float32, in units of full scale.
+    """
+    galsim = import_galsim(NEEDED_BY)
     bulge, disc, blur, radii, bulge_growth, disc_growth = _profiles(config.psf)
-    fraction, axis_ratio = known["bulge_fraction"], 1 - known["ellipticity"]
-    # The radius, in units of the disc's, that holds half of the light of disc and bulge together.
+    fraction, axis_ratio = galaxy["bulge_fraction"], 1 - galaxy["ellipticity"]
+    # Half-light radius of disc and bulge together, in units of the disc's.
     half_light = np.interp(0.5, fraction * bulge_growth + (1 - fraction) * disc_growth, radii)
-    size = known["half_light_radius"] / half_light * np.sqrt(axis_ratio)  # a shear conserves the area
-    angle = known["position_angle"] * galsim.degrees
+    size = galaxy["half_light_radius"] / half_light * np.sqrt(axis_ratio)  # a shear conserves the area
+    angle = galaxy["position_angle"] * galsim.degrees
     parts = []
     for profile, share in ((bulge, fraction), (disc, 1 - fraction)):
-        galaxy = profile.dilate(size).shear(q=axis_ratio, beta=angle).withFlux(share * known["flux"])
-        image = galsim.Convolve(galaxy, blur).drawImage(
+        component = profile.dilate(size).shear(q=axis_ratio, beta=angle).withFlux(share * galaxy["flux"])
+        image = galsim.Convolve(component, blur).drawImage(
             nx=config.image_size, ny=config.image_size, scale=1, dtype=np.float32
         )
         parts.append(image.array)
     if config.bands == 1:
         return (parts[0] + parts[1])[..., None]
-    colours = known["disc_colour"] + BULGE_COLOUR, known["disc_colour"]
+    colours = galaxy["disc_colour"] + BULGE_COLOUR, galaxy["disc_colour"]
     return sum(
         part[..., None] * _shares(colour).astype(np.float32)
         for part, colour in zip(parts, colours, strict=True)
@@ -156,12 +165,12 @@ def light(config, known):
 
 
 def draw(config, start, stop):
-    """Galaxies `start` to `stop` as they are stored, (stop - start, side, side, bands)."""
-    kind = np.uint8 if config.bands == 3 else np.float32
-    images = np.empty((stop - start, config.image_size, config.image_size, config.bands), kind)
+    """Images of galaxies `start` to `stop` - 1 as they are stored, (stop - start, side, side, bands)."""
+    dtype = np.uint8 if config.bands == 3 else np.float32
+    images = np.empty((stop - start, config.image_size, config.image_size, config.bands), dtype)
     for image, index in zip(images, range(start, stop), strict=True):
-        known, generator = factors(config, index)
-        stamp = light(config, known)
+        galaxy, generator = factors(config, index)
+        stamp = light(config, galaxy)
         noise = np.float32(config.noise) * generator.standard_normal(stamp.shape, np.float32)
         if config.bands == 1:
             image[:] = stamp + noise
@@ -173,42 +182,45 @@ def draw(config, start, stop):
 
 
 def scale(stamp):
-    """Light brought to 0 to 1 by an asinh of the bands' mean, the ratios between bands kept."""
+    """Scales intensities to 0 to 1 by an asinh of the bands' mean, keeping the ratios between bands."""
     mean = np.maximum(stamp.mean(axis=-1, keepdims=True), 1e-6)
     scaled = stamp * (np.arcsinh(mean / SOFTENING) / np.arcsinh(WHITE / SOFTENING) / mean)
     return scaled / np.maximum(scaled.max(axis=-1, keepdims=True), 1)
 
 
 def _shares(colour):
-    """Flux in each band over the bands' mean, of light of a colour in dex."""
+    """Flux in each band relative to the mean over bands, for a colour in dex."""
     flux = 10 ** (BANDS * colour)
     return flux / flux.mean()
 
 
 @functools.cache
 def _profiles(psf):
-    """Galsim's profiles of a galaxy whose disc has a half-light radius of 1, and curves of growth.
+    """galsim's profiles of a galaxy whose disc has a half-light radius of 1, and their curves of growth.
+
+    Args:
+        psf: full width at half maximum of the point spread function, in pixels.
 
     Returns:
-        (bulge, disc, point spread function, radii, shares of the bulge's and of the disc's light in them).
+        (bulge, disc, point spread function, radii, fractions of the bulge's and of the disc's light within them).
     """
-    import galsim
-
-    # Errors by these are below 2e-4 of the peak; stamps of 4096 pixels need the larger transforms.
+    galsim = import_galsim(NEEDED_BY)
+    # The errors of these settings are below 2e-4 of the peak; stamps of 4096 pixels need the larger transforms.
     precision = galsim.GSParams(folding_threshold=1e-2, maxk_threshold=5e-3, maximum_fft_size=2**16)
     end = BULGE_END * BULGE_RADIUS
     bulge = galsim.Sersic(4, half_light_radius=BULGE_RADIUS, trunc=end, gsparams=precision)
     disc = galsim.Exponential(half_light_radius=1, gsparams=precision)
-    # A narrower point spread function would not show, and take long.
+    # A narrower point spread function would be invisible, and slow to draw.
     blur = galsim.Gaussian(fwhm=max(psf, 0.2), gsparams=precision)
     radii = np.linspace(0, end, 400)
     growth = np.array([bulge.calculateIntegratedFlux(radius) for radius in radii])
-    bulge_growth = growth / growth[-1]  # galsim's is that of the profile without an end
+    bulge_growth = growth / growth[-1]  # galsim's is that of the profile without truncation
     disc_growth = 1 - (1 + radii / disc.scale_radius) * np.exp(-radii / disc.scale_radius)
     return bulge, disc, blur, radii, bulge_growth, disc_growth
 
 
 def _blocks(config):
+    """Yields the images block by block, drawn by worker processes if there is more than one block."""
     size = max(1, min(BLOCK, BLOCK_PIXELS // (config.image_size**2 * config.bands)))
     spans = [(start, min(start + size, config.count)) for start in range(0, config.count, size)]
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -217,22 +229,22 @@ def _blocks(config):
         for span in spans:
             yield draw(config, *span)
         return
-    # Started anew, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_follow)
+    # Spawned, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
     try:
-        ahead = deque()
+        pending = deque()
         for span in spans:
-            ahead.append(pool.submit(draw, config, *span))
-            if len(ahead) > 2 * workers:  # bounds the memory, where blocks are used slower than drawn
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+            pending.append(pool.submit(draw, config, *span))
+            if len(pending) > 2 * workers:  # limits the memory where blocks are drawn faster than written
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _follow():
-    """Has a worker leave the keyboard's interrupt to its parent, and end if the parent was killed."""
+def _end_with_parent():
+    """Makes a worker ignore Ctrl-C, which its parent handles, and end when the parent is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait():

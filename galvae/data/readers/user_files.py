@@ -1,4 +1,4 @@
-"""The user's own images: an HDF5, .npz or .npy file, or a folder of pictures; a table may go with them."""
+"""The user's own images: an HDF5, .npz or .npy file, or a folder of image files; a table may go with them."""
 
 import contextlib
 import functools
@@ -11,8 +11,8 @@ import numpy as np
 
 from galvae.data.area_average import area_average
 from galvae.data.readers.hdf5 import array, blocks, open_hdf5
-from galvae.data.readers.image_folder import LARGEST_PICTURE, MOST_CHANNELS, Pictures, folder_identity
-from galvae.data.readers.user_columns import all_columns, classes, find_column, numbers, whole
+from galvae.data.readers.image_folder import LARGEST_IMAGE, MOST_CHANNELS, ImageFolder, folder_identity
+from galvae.data.readers.user_columns import all_columns, classes, find_column, integers_or_text, numbers
 from galvae.data.source import Source
 from galvae.data.store.cache import file_identity
 from galvae.errors import GalvaeError, line_of
@@ -24,7 +24,7 @@ NATURAL_RANGES = {"u1": (0, 255), "u2": (0, 65535), "f2": (0, 1), "f4": (0, 1), 
 
 
 def fingerprint(config):
-    """The file or the folder's pictures, the table, and every setting that changes the arrays.
+    """What determines the prepared arrays: the file or the folder's images, the table, and the settings.
 
     Raises:
         GalvaeError: if the path or the table does not exist.
@@ -43,23 +43,23 @@ def read(config):
     """Opens the images and finds their labels, conditions and catalogue.
 
     Images become (N, H, W, C), uint8 if they are stored so, else float32. Columns come from the table, or
-    else from the file's own one-dimensional arrays; all of them ride along in the catalogue.
+    else from the file's own one-dimensional arrays; the catalogue holds all of them.
 
     Args:
         config: FilesConfig.
 
     Returns:
-        Source, whose blocks hold at most 32 MB as stored.
+        Source whose blocks hold at most 32 MB as stored.
 
     Raises:
-        GalvaeError: if anything is missing, damaged, of another length or in another layout than expected.
+        GalvaeError: if anything is missing or damaged, or has another length or layout than expected.
     """
-    with _opened(config) as (images, arrays):
-        dtype, pixel_range = _check(config, images)
-        count, first = len(images), _prepared(images[:1], config.image_size)
+    with _open(config) as (images, arrays):
+        dtype, pixel_range = _dtype_and_range(config, images)
+        count, first = len(images), _standardised(images[:1], config.image_size)
         columns, units = all_columns(config, images, arrays)
         find = functools.partial(find_column, config, columns, arrays, count)
-        is_folder = isinstance(images, Pictures)
+        is_folder = isinstance(images, ImageFolder)
         labels = class_names = condition = None
         if config.labels is not None:
             by_folder = is_folder and config.labels == "folder"
@@ -71,7 +71,7 @@ def read(config):
             )
         catalogue = {"id": np.array(images.names) if is_folder else np.arange(count), **columns}
         if config.ids is not None:
-            catalogue["id"] = whole("ids", config.ids, find("ids", config.ids))
+            catalogue["id"] = integers_or_text("ids", config.ids, find("ids", config.ids))
     return Source(
         shape=(count, *first.shape[1:]),
         dtype=dtype,
@@ -88,30 +88,30 @@ def read(config):
 
 
 @contextlib.contextmanager
-def _opened(config):
-    """The images, read only where they are sliced, and a dict of the file's other arrays, likewise."""
+def _open(config):
+    """The images, read where they are sliced, and a dict of the other arrays in their file, likewise."""
     path = config.path
     try:
         if os.path.isdir(path):
-            yield Pictures(path, config.image_size), {}
+            yield ImageFolder(path, config.image_size), {}
         elif path.lower().endswith(HDF5):
             with open_hdf5(path) as file:
-                yield _chosen(config, _data_sets(file))
+                yield _select_images(config, _data_sets(file))
         elif path.lower().endswith(".npz"):
             with contextlib.ExitStack() as stack:
                 file = stack.enter_context(zipfile.ZipFile(path))
                 names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
-                streams = [stack.enter_context(file.open(f"{name}.npy")) for name in names]
-                yield _chosen(config, dict(zip(names, map(_Member, streams), strict=True)))
+                members = [NpzArray(stack.enter_context(file.open(f"{name}.npy"))) for name in names]
+                yield _select_images(config, dict(zip(names, members, strict=True)))
         elif path.lower().endswith(".npy"):
             yield np.lib.format.open_memmap(path, mode="r"), {}
         else:
             raise GalvaeError(
-                f"dataset.path: expected {' '.join(HDF5)} .npz .npy or a folder of pictures, received {path}"
+                f"dataset.path: expected {' '.join(HDF5)} .npz .npy or a folder of images, received {path}"
             )
     except (GalvaeError, MemoryError):
         raise
-    except Exception as error:  # the libraries raise whatever they stumble on
+    except Exception as error:  # the libraries raise exceptions of many types on damaged files
         raise GalvaeError(
             f"dataset.path: {path}: expected whole arrays of numbers, received a damaged file ({line_of(error)})"
         ) from error
@@ -119,13 +119,17 @@ def _opened(config):
 
 def _data_sets(file):
     """All data sets of an open HDF5 file that have axes, by their names with groups."""
-    found = {}
-    file.visititems(found.__setitem__)
-    return {name: item for name, item in found.items() if isinstance(item, h5py.Dataset) and item.shape}
+    items = {}
+    file.visititems(items.__setitem__)
+    return {name: item for name, item in items.items() if isinstance(item, h5py.Dataset) and item.shape}
 
 
-class _Member:
-    """An array inside an .npz file, of which np.load would read all where a slice is asked for."""
+class NpzArray:
+    """An array inside an .npz file of which only slices are read; np.load would read it whole.
+
+    Args:
+        stream: the opened member of the zip file.
+    """
 
     def __init__(self, stream):
         header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -145,8 +149,8 @@ class _Member:
         return values.reshape(stop - start, *self.shape[1:])
 
 
-def _chosen(config, arrays):
-    """(images, other arrays): the array that `config.images` names, or the only one that can hold images."""
+def _select_images(config, arrays):
+    """(images, other arrays): the array that `dataset.images` names, or the only one that can hold images."""
     candidates = {name: item.shape for name, item in arrays.items() if len(item.shape) in (3, 4)}
     name = config.images
     if name is None and len(candidates) == 1:
@@ -158,12 +162,16 @@ def _chosen(config, arrays):
         )
     images = arrays[name]
     if isinstance(images, h5py.Dataset):
-        array(images.file, name)  # refuses one that declares more than it stores
+        array(images.file, name)  # refuses a data set that declares more than it stores
     return images, {other: item for other, item in arrays.items() if other != name}
 
 
-def _check(config, images):
-    """The type in which images are kept and the values that become 0 and 1, if type and layout will do."""
+def _dtype_and_range(config, images):
+    """The type in which images are cached and the stored values that become 0 and 1.
+
+    Raises:
+        GalvaeError: if the shape or type of the images is not supported, or their pixel range is unknown.
+    """
     shape, dtype = tuple(images.shape), images.dtype
     layout = len(shape) == 3 or (len(shape) == 4 and (shape[3] <= MOST_CHANNELS or shape[1] in (1, 3, 4)))
     if not layout or 0 in shape:
@@ -171,9 +179,9 @@ def _check(config, images):
             f"dataset.path: {config.path}: expected images of shape (N, H, W), (N, H, W, C) with at most "
             f"{MOST_CHANNELS} channels, or (N, C, H, W) with 1, 3 or 4, received {shape}"
         )
-    if math.prod(shape[1:]) > LARGEST_PICTURE:
+    if math.prod(shape[1:]) > LARGEST_IMAGE:
         raise GalvaeError(
-            f"dataset.path: {config.path}: expected images of at most {LARGEST_PICTURE} values, received {shape}"
+            f"dataset.path: {config.path}: expected images of at most {LARGEST_IMAGE} values, received {shape}"
         )
     if dtype.kind not in "uif":
         raise GalvaeError(f"dataset.path: {config.path}: expected integer or float pixels, received {dtype}")
@@ -186,15 +194,16 @@ def _check(config, images):
 
 
 def _blocks(config):
-    with _opened(config) as (images, _):
+    """Yields the images block by block in their cached layout."""
+    with _open(config) as (images, _):
         size = BLOCK // (math.prod(images.shape[1:]) * images.dtype.itemsize)
-        # Pictures come one at a time, because they may differ in size.
-        for block in blocks(images, 1 if isinstance(images, Pictures) else max(1, size)):
-            yield _prepared(block, config.image_size)
+        # Image files come one at a time, since their sizes may differ.
+        for block in blocks(images, 1 if isinstance(images, ImageFolder) else max(1, size)):
+            yield _standardised(block, config.image_size)
 
 
-def _prepared(block, side):
-    """A block as (n, H, W, C), uint8 or native float32, brought to `side`."""
+def _standardised(block, side):
+    """A block of images as (n, H, W, C), uint8 or native float32, averaged to `side` unless that is None."""
     if block.ndim == 3:
         block = block[..., None]
     elif block.shape[3] > MOST_CHANNELS:

@@ -1,1 +1,1 @@
-"""What is kept on disk: the cache of prepared arrays, and downloads."""
+"""Files on this machine's disk: the cache of prepared arrays, and downloads."""

@@ -1,7 +1,7 @@
-"""Prepared arrays on disk: written once, atomically, verified at every opening, and memory-mapped after.
+"""The cache of prepared datasets: entries are written once, verified at every opening and memory-mapped.
 
 The digest in an entry's name covers the source (path, size, time) and every setting that changes the arrays.
-Two processes that need the same entry do the work once.
+Of several processes that need the same entry, one prepares it while the others wait.
 """
 
 import contextlib
@@ -14,69 +14,75 @@ import stat
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from galvae.data.store import cache_entry
 from galvae.errors import CannotBeDone, GalvaeError
 from galvae.system.atomic import sync_folder
 
-FORMAT = 2
-SOURCE = "source.json"  # of an entry: what its arrays were made of
-DIGITS = 12  # of the digest in an entry's name
-KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
-KINDS |= dict.fromkeys((stat.S_IFCHR, stat.S_IFBLK), "a device")
+FORMAT = 2  # version of the entries' layout
+SOURCE = "source.json"  # file of an entry with its format and fingerprint
+DIGITS = 12  # hexadecimal digits of the digest in an entry's name
+NOT_A_FILE = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 log = logging.getLogger(__name__)
 
 
 def cache_folder(cache_dir=None):
-    """The folder of all entries: `cache_dir`, else $GALVAE_CACHE, else the user's cache folder."""
+    """The folder of the cache: `cache_dir`, else $GALVAE_CACHE, else the user's cache folder."""
     if cache_dir or os.environ.get("GALVAE_CACHE"):
         return Path(os.path.expanduser(cache_dir or os.environ["GALVAE_CACHE"]))
-    import pooch
+    import pooch  # takes 40 ms
 
     return Path(pooch.os_cache("galvae"))
 
 
 def is_cache(folder):
-    """Whether a folder is one where this module has kept arrays; what a stranger's run names may be any."""
+    """Whether a folder holds cache entries of galvae; an untrusted run may name any folder as its cache."""
     return folder is not None and any(Path(folder).glob(f"*-{'[0-9a-f]' * DIGITS}/{SOURCE}"))
 
 
 def file_identity(path):
-    """What tells a source file from another version of itself: path, size in bytes, time of last change.
+    """Identifies one state of a source file by its path, its size in bytes and its time of last change.
 
     Raises:
         GalvaeError: if there is no such file, or it is a folder, a pipe or a device.
     """
     try:
         status = os.stat(path)
-    except (OSError, ValueError) as error:  # the latter for a name that no file can have
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         reason = getattr(error, "strerror", None) or error
         raise GalvaeError(f"dataset.path: {path}: {reason}; expected an existing file") from error
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
         raise GalvaeError(
-            f"dataset.path: {path}: expected a file, received {KINDS.get(stat.S_IFMT(status.st_mode))}"
+            f"dataset.path: {path}: expected a file, received {NOT_A_FILE.get(stat.S_IFMT(status.st_mode))}"
         )
     return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
 
 
-def cached(folder, reader, fingerprint, fill):
-    """Arrays and facts of a prepared dataset, prepared now if they are not in the cache.
+def cached(folder, reader, fingerprint, write_entry):
+    """The arrays of a dataset from its cache entry, which is prepared first if there is none.
 
     Args:
         folder: the cache.
-        reader: name of the reader.
+        reader: name of the dataset's reader.
         fingerprint: JSON-able dict of all that determines the arrays.
-        fill: function that writes an entry into the empty folder that it is given; called only if needed.
+        write_entry: function of an empty folder that writes the entry into it; called only if there is none.
 
     Returns:
-        (images, columns, about): the memory-mapped images, a dict of arrays, and a dict of plain values.
+        (images, columns, about): the memory-mapped images, a dict of arrays, and a dict of plain values, see
+        `cache_entry.read`.
 
     Raises:
         GalvaeError: if the source is not what the reader expects.
         CannotBeDone: if the entry cannot be written or may not be read.
     """
-    from filelock import FileLock
-
     text = json.dumps({"format": FORMAT, **fingerprint}, sort_keys=True)
     path = Path(folder) / f"{reader}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
     try:
@@ -87,51 +93,51 @@ def cached(folder, reader, fingerprint, fill):
                 # Another process may have done the work while this one waited.
                 opened = _open(path, text, log.warning)
                 if opened is None:
-                    _write(path, text, fill)
+                    _write(path, text, write_entry)
                     opened = _open(path, text)
     except PermissionError as error:
         raise CannotBeDone(
-            f"cannot use the cache {error.filename}: {error.strerror}; expected a folder of yours, or another "
-            "one with dataset.cache_dir="
+            f"cannot use the cache {error.filename}: {error.strerror}; expected a folder that you may write to; choose "
+            "another one with dataset.cache_dir="
         ) from error
-    except (OSError, NotImplementedError) as error:  # the latter from a file system without locks
+    except (OSError, NotImplementedError) as error:  # NotImplementedError: a file system without locks
         raise CannotBeDone(
             f"cannot write the cache in {path.parent}: {getattr(error, 'strerror', None) or error}; free space "
             "or choose another folder with dataset.cache_dir="
         ) from error
     if opened is None:
         raise CannotBeDone(
-            f"cannot write the cache in {path.parent}: expected to read back what was written, received other "
-            "bytes; choose another folder with dataset.cache_dir="
+            f"cannot write the cache in {path.parent}: expected to read back the bytes that were written, received "
+            "others; choose another folder with dataset.cache_dir="
         )
     return opened
 
 
-def _open(path, text, tell=log.debug):
-    """The arrays of a whole entry, or None; tells of one that is damaged."""
+def _open(path, text, report=log.debug):
+    """The arrays of a whole entry, or None; reports one that is damaged."""
     try:
         opened = cache_entry.read(path)
         if (path / SOURCE).read_text() != text:
-            raise cache_entry.Damaged(f"{SOURCE}: another source")
+            raise cache_entry.Damaged(f"{SOURCE} names another source")
         return opened
     except NotADirectoryError:
         return None
     except FileNotFoundError as error:
         if path.exists():
-            tell("%s is damaged (no %s) and is prepared again", path, os.path.basename(error.filename))
+            report("%s is damaged (no %s) and will be prepared again", path, os.path.basename(error.filename))
         return None
     except (cache_entry.Damaged, ValueError) as error:
-        tell("%s is damaged (%s) and is prepared again", path, error)
+        report("%s is damaged (%s) and will be prepared again", path, error)
         return None
 
 
-def _write(path, text, fill):
-    """Has an entry written; the caller holds its lock."""
+def _write(path, text, write_entry):
+    """Writes an entry, whose lock the caller holds."""
     _remove_leftovers(path)
-    # Built beside and renamed, so that an entry is whole or absent, whatever stops the process.
+    # Written under another name and renamed, so that an entry is whole or absent, whatever stops the process.
     building = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        fill(building)
+        write_entry(building)
         with open(building / SOURCE, "w") as file:
             file.write(text)
             file.flush()
@@ -140,7 +146,7 @@ def _write(path, text, fill):
         if path.is_dir():  # damaged, or _open would have returned it
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
-        os.chmod(building, 0o777 & ~_umask())  # mkdtemp made it private; a cache may be shared
+        os.chmod(building, 0o777 & ~_umask())  # mkdtemp makes private folders; a cache may be shared
         os.rename(building, path)
         sync_folder(path.parent)
     finally:
@@ -148,9 +154,7 @@ def _write(path, text, fill):
 
 
 def _remove_leftovers(path):
-    """Removes what killed processes were building; one that lives holds the lock of its entry."""
-    from filelock import FileLock, Timeout
-
+    """Removes unfinished entries of killed processes; a living one holds the lock of its entry."""
     for building in path.parent.glob(f".*-{'[0-9a-f]' * DIGITS}-*"):
         name = building.name[1:].rpartition("-")[0]
         free = (
@@ -163,7 +167,7 @@ def _remove_leftovers(path):
 
 
 def _umask():
-    """The process' umask, which can only be read by setting it."""
+    """The umask of this process, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

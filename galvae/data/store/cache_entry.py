@@ -1,7 +1,7 @@
 """An entry of the cache: written with checksums, synced to the disk, and verified whenever it is opened.
 
-A folder with images.npy, columns.npz, about.json, and manifest.json, which is written last and names the
-size and the SHA-256 of each 64 MB of the others.
+It is a folder with images.npy, columns.npz, about.json, and manifest.json, which is written last and holds the
+size of each of the others and the SHA-256 of each 64 MB of them.
 """
 
 import hashlib
@@ -16,28 +16,29 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from galvae.errors import CannotBeDone, GalvaeError
+from galvae.system.progress import progress_bar
 
 FILES = ("images.npy", "columns.npz", "about.json")
-BLOCK = 2**26  # bytes under one checksum, so that several threads can verify a file
+BLOCK = 2**26  # bytes per checksum, so that several threads can verify a file
 PIECE = 2**22  # bytes read at a time
-THREADS = 8  # at most; the processor's checksums outrun most disks
+THREADS = 8  # at most; with more, the disk is the limit
 
 
 class Damaged(Exception):
-    """An entry that is not what was written."""
+    """A cache entry whose files are not as they were written."""
 
 
-def fill(folder, reader, source):
-    """Writes an entry.
+def write(folder, reader, source):
+    """Writes a cache entry: images, columns and checksums.
 
     Args:
-        folder: an empty one.
-        reader: its name, for messages.
-        source: galvae.data.cache.Source.
+        folder: an empty folder, which becomes the entry.
+        reader: name of the dataset's reader.
+        source: `galvae.data.source.Source`.
 
     Raises:
-        GalvaeError: if images hold NaN or infinite pixels, or blocks disagree with the announced shape.
-        CannotBeDone: if there is too little space for the images.
+        GalvaeError: if images hold NaN or infinite pixels, or blocks do not have the declared shape.
+        CannotBeDone: if the disk has too little free space for the images.
     """
     needed = math.prod(map(int, source.shape)) * np.dtype(source.dtype).itemsize
     free = shutil.disk_usage(folder).free
@@ -72,14 +73,15 @@ def fill(folder, reader, source):
 
 
 def read(folder):
-    """Opens an entry after comparing every byte with its checksums.
+    """Opens a cache entry after comparing every byte with its checksums.
 
     Returns:
-        (images, columns, about): the memory-mapped images, a dict of arrays, and a dict of plain values.
+        (images, columns, about): the memory-mapped images, a dict of arrays (labels, condition, catalogue.NAME and
+        image.NAME), and a dict of plain values (names, units, the pixel range).
 
     Raises:
         Damaged: if a file is not as it was written.
-        FileNotFoundError, NotADirectoryError: if there is no entry, or a file of it is missing.
+        FileNotFoundError, NotADirectoryError: if there is no entry, or one of its files is missing.
         PermissionError: if it may not be read.
     """
     try:
@@ -100,9 +102,9 @@ def read(folder):
 
 
 class _CheckedFile:
-    """A file of an entry, open for writing, whose size and checksums go to the manifest.
+    """A file of an entry, open for writing, whose size and checksums are entered into the manifest.
 
-    Plain writes, not a memory map: on a disk that fills up, a map ends the process instead of raising.
+    It is written plainly, not memory-mapped: on a full disk, a write raises but a memory map kills the process.
     """
 
     def __init__(self, folder, name, manifest):
@@ -142,9 +144,8 @@ def _checksums(path):
 
         def checksum(start):
             digest = hashlib.sha256()
-            for place in range(start, min(start + BLOCK, size), PIECE):
-                piece = os.pread(file.fileno(), min(PIECE, start + BLOCK - place), place)
-                digest.update(piece)
+            for offset in range(start, min(start + BLOCK, size), PIECE):
+                digest.update(os.pread(file.fileno(), min(PIECE, start + BLOCK - offset), offset))
             return digest.hexdigest()
 
         with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
@@ -152,7 +153,7 @@ def _checksums(path):
 
 
 def _content(images, columns):
-    """SHA-256 of the images and of what is told of each: equal for equal data, wherever it lies."""
+    """SHA-256 of images, labels, conditions and ids; equal data have equal digests, wherever they are stored."""
     digest = hashlib.sha256("".join(images).encode())
     for name in ("labels", "condition", "catalogue.id"):
         if name in columns:
@@ -163,21 +164,19 @@ def _content(images, columns):
 
 
 def _write_images(file, reader, source):
-    """Streams the blocks to disk; returns a hash, the darkest and the brightest pixel of each image."""
-    from tqdm import tqdm
-
+    """Streams the blocks to the disk; returns the hash, the darkest and the brightest pixel of each image."""
     shape, dtype = tuple(int(length) for length in source.shape), np.dtype(source.dtype)
     hashes, lows, highs = [], [], []
-    bar = tqdm(total=shape[0], desc=f"preparing {reader}", unit="img", delay=0.5)
-    with bar:
-        header = io.BytesIO()
-        facts = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(header, facts)
-        file.write(header.getbuffer())
+    header = io.BytesIO()
+    layout = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, layout)
+    file.write(header.getbuffer())
+    with progress_bar(shape[0], f"preparing {reader}") as bar:
         for block in source.blocks:
             if block.shape[1:] != shape[1:]:
                 raise GalvaeError(
-                    f"dataset {reader}: expected images of {shape[1:]}, received {block.shape[1:]} after {len(hashes)}"
+                    f"dataset {reader}: expected images of shape {shape[1:]}, received {block.shape[1:]} after "
+                    f"{len(hashes)} images"
                 )
             finite = np.isfinite(block).all(axis=(1, 2, 3)) if block.dtype.kind == "f" else None
             if finite is not None and not finite.all():

@@ -1,4 +1,4 @@
-"""One resumable, checked download for every dataset."""
+"""Resumable and checked downloads, used by every dataset that is fetched from the web."""
 
 import ipaddress
 import json
@@ -16,40 +16,40 @@ from urllib.parse import urljoin
 import pooch
 import requests
 from filelock import FileLock
-from tqdm import tqdm
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from galvae.errors import CannotBeDone, GalvaeError, line_of
+from galvae.system.progress import progress_bar
 
 log = logging.getLogger(__name__)
-pooch.get_logger().setLevel(logging.WARNING)  # its notes would repeat ours
+pooch.get_logger().setLevel(logging.WARNING)  # its messages would repeat ours
 
-TIMEOUT = 30.0  # seconds without a connection or a byte until a try is given up
-PAUSES = (1.0, 2.0, 4.0)  # seconds before each new try
+TIMEOUT = 30.0  # seconds without a connection or a byte after which an attempt ends
+PAUSES = (1.0, 2.0, 4.0)  # seconds before each further attempt
 MAX_REDIRECTS = 5
-CHUNK = 1 << 20  # bytes read at most at once
+CHUNK = 1 << 20  # bytes read at once, at most
 
 
 def download(url: str, target: Path, *, sha256: str | None = None, size: int | None = None) -> Path:
-    """Download a file once, resuming what an earlier call has left.
+    """Downloads a file once, and resumes a download that an earlier call did not complete.
 
-    A target that is already good is returned without any network access. Until the new bytes are complete
-    and verified they lie in ``<target>.part``, so that an interrupted download can be resumed and an older
-    target stays as it is. Processes that ask for the same target wait for each other.
+    A target that is already valid is returned without any network access. Until the new bytes are complete
+    and verified, they are stored in `<target>.part`, so that an interrupted download can be resumed and an
+    older target stays as it is. Processes that download the same target wait for each other.
 
     Args:
-        url: An https address; plain http only to this machine.
-        target: The file to write; its folder is made if needed.
-        sha256: The expected SHA-256 digest, hexadecimal.
-        size: The expected length in bytes.
+        url: an https address; plain http only to this machine.
+        target: the file to write; its folder is made if needed.
+        sha256: the expected SHA-256 digest, hexadecimal.
+        size: the expected size in bytes.
 
     Returns:
         The target.
 
     Raises:
-        GalvaeError: If the URL, or one that it redirects to, is not allowed.
-        CannotBeDone: If the network, the disk or the check of the received file fails.
+        GalvaeError: if the URL, or one that it redirects to, is not allowed.
+        CannotBeDone: if the network, the disk or the check of the received file fails.
     """
     target = Path(target)
     part = Path(f"{target}.part")
@@ -57,7 +57,7 @@ def download(url: str, target: Path, *, sha256: str | None = None, size: int | N
 
     def fetch(_url: str, staged: str, _pooch: object) -> None:
         _fetch(url, part, size, checked=sha256 is not None or size is not None)
-        # A second name for the same bytes: pooch deletes its own when interrupted, the part must survive that.
+        # A second name for the same bytes: pooch deletes its own file when interrupted, but the part must survive.
         os.remove(staged)
         try:
             os.link(part, staged)
@@ -65,27 +65,30 @@ def download(url: str, target: Path, *, sha256: str | None = None, size: int | N
             os.replace(part, staged)
 
     try:
-        if _is_good(target, sha256, size):
+        if _is_valid(target, sha256, size):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
-            if _is_good(target, sha256, size):  # another process was faster
+            if _is_valid(target, sha256, size):  # another process has downloaded it meanwhile
                 return target
             with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as stage:
                 try:
                     verified = pooch.retrieve(url, sha256, target.name, stage, downloader=fetch)
-                except ValueError as error:  # pooch's word for a wrong checksum, with both digests
-                    _forget(part)
+                except ValueError as error:  # a wrong checksum, of which pooch's message has both digests
+                    _remove(part)
                     raise CannotBeDone(f"{url}: {error}") from error
                 os.replace(verified, target)
-            _forget(part)
+            _remove(part)
     except OSError as error:
-        kept = f"{part.name} is kept for the next call" if part.exists() else "nothing is kept"
-        raise CannotBeDone(f"cannot write {target}: {error.strerror or error}; {kept}") from error
+        rest = (
+            f"the next call resumes from {part.name}" if part.exists() else "the next call starts from zero"
+        )
+        raise CannotBeDone(f"cannot write {target}: {error.strerror or error}; {rest}") from error
     return target
 
 
-def _is_good(target: Path, sha256: str | None, size: int | None) -> bool:
+def _is_valid(target: Path, sha256: str | None, size: int | None) -> bool:
+    """Whether a file exists and has the expected digest or, without one, the expected size."""
     if not target.is_file():
         return False
     if sha256 is not None:
@@ -94,7 +97,7 @@ def _is_good(target: Path, sha256: str | None, size: int | None) -> bool:
 
 
 def _fetch(url: str, part: Path, size: int | None, checked: bool) -> None:
-    """Complete the part, trying again after trouble that may pass."""
+    """Completes the part, with further attempts after errors that may pass."""
     for pause in (*PAUSES, None):
         try:
             _receive(url, part, size, checked)
@@ -104,13 +107,13 @@ def _fetch(url: str, part: Path, size: int | None, checked: bool) -> None:
                 raise CannotBeDone(_failure(url, part, reason)) from error
         else:
             return
-        log.warning("download of %s interrupted: %s; trying again in %g s", part.stem, reason, pause)
+        log.warning("download of %s was interrupted: %s; trying again in %g s", part.stem, reason, pause)
         time.sleep(pause)
 
 
 def _receive(url: str, part: Path, size: int | None, checked: bool) -> None:
-    """Ask once for the missing bytes; a requests or urllib3 error means that a new try may help."""
-    position, validator, total = _remembered(part, url)
+    """Requests the missing bytes once; a requests or urllib3 error means that another attempt may help."""
+    position, validator, total = _state(part, url)
     if position and position == total and size in (None, total):
         return
     headers = {"Accept-Encoding": "identity"}
@@ -118,46 +121,51 @@ def _receive(url: str, part: Path, size: int | None, checked: bool) -> None:
         headers |= {"Range": f"bytes={position}-", "If-Range": validator}
 
     with _open(url, headers) as response:
-        status, given = response.status_code, response.headers
-        span = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", given.get("Content-Range", ""))
+        status, received = response.status_code, response.headers
+        span = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", received.get("Content-Range", ""))
         start, length = (span[1], int(span[2])) if span else (None, None)
         if status == 416 and total is None and position == length and size in (None, length):
             return
         resumed = status == 206 and position > 0 and start == str(position) and total in (None, length)
-        if resumed and _validator(given) not in (None, validator):
+        if resumed and _validator(received) not in (None, validator):
             resumed = False  # the server ignores If-Range, and the file has changed
         if status in (206, 416) and not resumed:
-            _forget(part)
-            raise requests.RequestException(f"status {status} does not continue the part, starting from zero")
+            _remove(part)
+            raise requests.RequestException(
+                f"status {status} does not resume the download, starting from zero"
+            )
         if status in (408, 429) or status >= 500:
-            raise requests.RequestException(f"status 200 expected, {status} received")
+            raise requests.RequestException(f"expected status 200, received {status}")
         if status not in (200, 206):
-            raise CannotBeDone(_failure(url, part, f"status 200 expected, {status} received"))
+            raise CannotBeDone(_failure(url, part, f"expected status 200, received {status}"))
 
-        # All refusals come before the part is touched: an error page must not cost the bytes received so far.
-        if (encoding := given.get("Content-Encoding", "identity").lower()) != "identity":
-            raise CannotBeDone(f"wrong encoding of {url}: plain bytes expected, {encoding!r} received")
-        if not checked and given.get("Content-Type", "").lower().startswith("text/html"):
-            raise CannotBeDone(f"wrong content of {url}: a data file expected, an HTML page received")
+        # All refusals come before the part is changed: an error page must not cost the bytes received so far.
+        if (encoding := received.get("Content-Encoding", "identity").lower()) != "identity":
+            raise CannotBeDone(f"wrong encoding of {url}: expected plain bytes, received {encoding!r}")
+        if not checked and received.get("Content-Type", "").lower().startswith("text/html"):
+            raise CannotBeDone(f"wrong content of {url}: expected a data file, received an HTML page")
         if not resumed:
-            announced = given.get("Content-Length", "")
-            length = int(announced) if announced.isdecimal() else size
+            declared = received.get("Content-Length", "")
+            length = int(declared) if declared.isdecimal() else size
         if size not in (None, length):
-            raise CannotBeDone(f"wrong size of {url}: {size} bytes expected, {length} announced")
+            raise CannotBeDone(f"wrong size of {url}: expected {size} bytes, received {length} in its header")
 
         if resumed:
             log.info("resuming %s at byte %d of %d", part.stem, position, length)
         else:
-            _forget(part)
+            _remove(part)
             position = 0
-            memory = {"url": url, "validator": _validator(given), "total": length}
-            _memory(part).write_text(json.dumps(memory))
+            state = {"url": url, "validator": _validator(received), "total": length}
+            _state_file(part).write_text(json.dumps(state))
         missing, free = (length or 0) - position, shutil.disk_usage(part.parent).free
         if free < missing:
-            raise CannotBeDone(f"disk too small for {part}: {missing} bytes needed, {free} bytes free")
-        progress = tqdm(desc=part.stem, initial=position, total=length, unit="B", unit_scale=True)
+            raise CannotBeDone(
+                f"{part.parent}: expected {missing} bytes of free space for {part.name}, received {free}; choose "
+                "another folder with dataset.cache_dir="
+            )
+        progress = progress_bar(length, f"downloading {part.stem}", "B", initial=position)
         with part.open("ab") as file, progress:
-            # read1 hands over whatever has arrived, so that a cut or a stall costs no byte.
+            # read1 returns whatever has arrived, so that a lost connection costs no byte.
             while chunk := response.raw.read1(CHUNK, decode_content=False):
                 position += len(chunk)
                 if length is not None and position > length:
@@ -165,18 +173,18 @@ def _receive(url: str, part: Path, size: int | None, checked: bool) -> None:
                 file.write(chunk)
                 progress.update(len(chunk))
     if length is not None and position > length:
-        _forget(part)
-        raise CannotBeDone(f"wrong size of {url}: {length} bytes expected, more received")
+        _remove(part)
+        raise CannotBeDone(f"wrong size of {url}: expected {length} bytes, received more")
     if length is not None and position < length:
-        raise requests.RequestException(f"{length} bytes expected, {position} received")
+        raise requests.RequestException(f"expected {length} bytes, received {position}")
 
 
 @contextmanager
 def _open(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
-    """Follow the redirects to an open response, by hand because every hop must be allowed."""
+    """Follows the redirects to an open response, one by one, since every URL must be allowed."""
     options = {"headers": headers, "stream": True, "allow_redirects": False, "timeout": TIMEOUT}
     with requests.Session() as session:
-        # Else requests prepares the next hop even when told not to follow it, before we can look at it.
+        # Else requests prepares the next URL even though it is not to follow it, before we can check it.
         session.resolve_redirects = lambda *_, **__: iter(())
         hop = _allowed(url)
         for _ in range(MAX_REDIRECTS + 1):
@@ -186,59 +194,75 @@ def _open(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
                     yield response
                     return
             hop = _allowed(location, base=hop)
-    raise CannotBeDone(f"too many redirects from {url}: at most {MAX_REDIRECTS} expected, {hop} is one more")
+    raise CannotBeDone(
+        f"too many redirects from {url}: expected at most {MAX_REDIRECTS}, received one more to {hop}"
+    )
 
 
 def _allowed(url: str, base: str = "") -> str:
-    """The URL, relative to the base if there is one, provided that it may be asked."""
+    """The absolute URL, if requests to it are allowed.
+
+    Args:
+        url: address, relative to `base` if there is one.
+        base: address of the page that redirects to it.
+
+    Raises:
+        GalvaeError: if it is neither https nor http to this machine.
+    """
     try:
         url = urljoin(base, url)
         # The URL as requests will send it: two parsers could disagree about the host.
         parsed = parse_url(requests.Request("GET", url).prepare().url)
     except ValueError as error:
-        raise GalvaeError(f"not a URL: an https address expected, {url!r} received") from error
+        raise GalvaeError(f"not a URL: expected an https address, received {url!r}") from error
     host = (parsed.host or "").strip("[]")
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
     if not host or not (parsed.scheme == "https" or (parsed.scheme == "http" and loopback)):
-        raise GalvaeError(f"URL not allowed: https (http only to this machine) expected, {url!r} received")
+        raise GalvaeError(f"URL not allowed: expected https (http only to this machine), received {url!r}")
     return url
 
 
-def _memory(part: Path) -> Path:
+def _state_file(part: Path) -> Path:
+    """The file beside a part that says where its bytes came from."""
     return Path(f"{part}.json")
 
 
-def _remembered(part: Path, url: str) -> tuple[int, str | None, int | None]:
-    """Position (bytes), validator and total length (bytes) of a part that can be resumed, else zero."""
+def _state(part: Path, url: str) -> tuple[int, str | None, int | None]:
+    """Size (bytes), validator and total size (bytes) of a part that can be resumed, else zero and None."""
     try:
-        memory = json.loads(_memory(part).read_text())
-        if memory["url"] == url and memory["validator"]:
-            return part.stat().st_size, memory["validator"], memory["total"]
+        state = json.loads(_state_file(part).read_text())
+        if state["url"] == url and state["validator"]:
+            return part.stat().st_size, state["validator"], state["total"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
-        pass  # no part, or a memory cut off while it was written
+        pass  # no part, or a state file that was cut off while it was written
     return 0, None, None
 
 
-def _forget(part: Path) -> None:
+def _remove(part: Path) -> None:
+    """Removes a part and its state file."""
     part.unlink(missing_ok=True)
-    _memory(part).unlink(missing_ok=True)
+    _state_file(part).unlink(missing_ok=True)
 
 
 def _validator(headers: Mapping[str, str]) -> str | None:
+    """What identifies this version of the file in a request to resume: a strong ETag, else its date."""
     etag = headers.get("ETag", "W/")
     return headers.get("Last-Modified") if etag.startswith("W/") else etag
 
 
 def _reason(error: object) -> str:
-    """The innermost words of a nested requests or urllib3 error, in one line."""
+    """The innermost message of a nested requests or urllib3 error, in one line."""
     while isinstance(error, Exception) and error.args:
         error = getattr(error, "reason", error.args[0])
     return line_of(error)
 
 
 def _failure(url: str, part: Path, reason: str) -> str:
-    by_hand = f"fetch {url} by hand and give it with dataset.path= (what an archive holds: dataset.archive=)"
+    """Message about a download that failed."""
+    by_hand = (
+        f"download {url} by hand and set dataset.path= to the file (dataset.archive= to an unpacked archive)"
+    )
     return f"download of {part.stem} from {parse_url(url).host} failed: {reason}; {by_hand}"

@@ -1,7 +1,10 @@
-"""Files from elsewhere, read in a process of their own.
+"""Isolation of readers: files of unknown origin are read in a separate process.
 
-A damaged or hostile file can make the libraries that decode it crash, hang or take all memory. Here that ends a
-process whose only task is to fill a cache entry, and becomes one line. The process dies with its parent.
+A damaged or hostile file can make the libraries that decode it crash, hang or use up all memory. Here that ends a
+process whose only task is to write a cache entry, and the user sees one line. The process dies with its parent.
+
+It is started as a fresh interpreter rather than through multiprocessing or concurrent.futures, which would run the
+user's script again in it and, for a pool, hide the signal that ended it.
 """
 
 import contextlib
@@ -21,32 +24,37 @@ from pathlib import Path
 from galvae.data.store import cache_entry
 from galvae.errors import CannotBeDone, GalvaeError
 
-SECONDS = 15  # of processor time without a block; waiting for a disk takes none
+try:
+    import resource
+except ImportError:  # Windows, where a reader has no limits
+    resource = None
+
+SECONDS = 15  # processor time that a reader may take for one block; waiting for a disk takes none
 MEMORY = 2**33  # bytes
 CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
-STOPS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 ERRORS = {"GalvaeError": GalvaeError, "CannotBeDone": CannotBeDone, "OSError": OSError}
 START = (
     "import json, sys; task = json.loads(sys.stdin.readline()); sys.path[:] = task['path']; "
-    "from galvae.data.store.isolation import work; work(task)"
+    "from galvae.data.store.isolation import run_reader; run_reader(task)"
 )
 
-_limit = 0  # seconds of processor time that `alive` grants; 0 in processes that read nothing from elsewhere
+_time_limit = 0  # seconds that `extend_time_limit` grants; 0 in processes that are not limited
 
 
-def fill(folder, module, config):
-    """Has a reader's source written as a cache entry by another process.
+def write_entry(folder, module, config):
+    """Runs a reader in a separate process, which writes the cache entry.
 
-    Its log lines come when it has ended; its progress bar is shown as it goes.
+    Log messages of the reader are logged here when it has ended; its progress bar is drawn meanwhile.
 
     Args:
-        folder: an empty one, which becomes the entry.
+        folder: an empty folder, which becomes the entry.
         module: name of the reader's module.
         config: the `dataset` section.
 
     Raises:
-        GalvaeError: if the reader raises it, or a library crashed, hung or asked for too much memory.
-        CannotBeDone: if the process was killed from outside.
+        GalvaeError: if the reader raises it, or if a library crashed, hung or asked for too much memory.
+        CannotBeDone: if the reader raises it, or if its process was killed.
         OSError: if the entry cannot be written.
     """
     task = {"folder": str(folder), "module": module, "config": dataclasses.asdict(config)}
@@ -57,40 +65,38 @@ def fill(folder, module, config):
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        process_group=0,  # a Ctrl-C while it starts would have it print a traceback
+        process_group=0,  # else a Ctrl-C before it ignores the signal would print a traceback
     )
     try:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(json.dumps(task) + "\n")
-            process.stdin.flush()  # and left open: when it closes, the process knows that this one has died
-        answer = process.stdout.read()
+            process.stdin.flush()  # but not closed: a closed pipe tells the process that its parent has died
+        output = process.stdout.read()
         status = process.wait()
     finally:
         process.kill()
         process.communicate()
     if status:
-        raise _ended(status, getattr(config, "path", None) or module)
-    answer = json.loads(answer)
+        raise _error_for(status, getattr(config, "path", None) or module)
+    answer = json.loads(output)
     for name, level, message in answer["log"]:
         logging.getLogger(name).log(level, "%s", message)
     if "error" in answer:
         raise ERRORS.get(answer["error"], RuntimeError)(*answer["arguments"])
 
 
-def alive(seconds=0):
-    """Grants the process that reads another SECONDS of processor time, and some more; elsewhere does nothing."""
-    if _limit:
-        import resource
-
+def extend_time_limit(seconds=0):
+    """Grants a time-limited reader process another 15 s of processor time, and some more; does nothing in others."""
+    if _time_limit:
         used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        wanted = int(used + _limit + seconds) + 1
+        wanted = int(used + _time_limit + seconds) + 1
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
-def _ended(status, path):
-    """What a process that gave no answer is taken for."""
+def _error_for(status, path):
+    """The exception for a process that ended without an answer, by its exit status."""
     name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
     if name == "SIGXCPU":
         return GalvaeError(
@@ -105,35 +111,42 @@ def _ended(status, path):
     )
 
 
-def work(task):
-    """What the other process does: reads a source, fills the entry, and answers with a line of JSON.
+def run_reader(task):
+    """Main function of the separate process: writes the entry and answers with one line of JSON.
 
     Args:
-        task: what `fill` wrote.
+        task: dict from `write_entry`.
     """
-    for name in STOPS:  # they are for the parent, with which this process dies
+    for name in IGNORED:  # the parent handles them, and this process dies with it
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     answers, sys.stderr = (os.fdopen(os.dup(number), "w", encoding="utf-8") for number in (1, 2))
-    for number in (1, 2):  # what libraries print there is no answer, and no line of ours
+    for number in (1, 2):  # messages of libraries are not for the user
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-    told = _Told()
-    logging.basicConfig(level=logging.INFO, handlers=[told], force=True)
-    answer = {"log": told.lines, **_outcome(task)}
-    answers.write(json.dumps(answer))
+    collector = _LogCollector()
+    logging.basicConfig(level=logging.INFO, handlers=[collector], force=True)
+    error = read_limited(task)
+    answers.write(json.dumps({"log": collector.records, **error}))
     answers.close()
-    os._exit(0)  # libraries' own endings may crash on what a hostile file left behind
+    os._exit(0)  # clean-up of libraries may crash on what a hostile file left behind
 
 
-def _outcome(task):
-    """Fills the entry; what went wrong, as {"error": kind, "arguments": of the exception}."""
+def read_limited(task):
+    """Writes a cache entry under limits of time and memory.
+
+    Args:
+        task: dict from `write_entry`.
+
+    Returns:
+        dict: empty, or the error as {"error": name of its class, "arguments": of the exception}.
+    """
     try:
         reader = importlib.import_module(task["module"])
         _limit_resources(task["seconds"], task["memory"])
         source = reader.read(types.SimpleNamespace(**task["config"]))
-        source.blocks = _watched(source.blocks)
-        cache_entry.fill(Path(task["folder"]), task["config"]["name"], source)
+        source.blocks = _extending_time_limit(source.blocks)
+        cache_entry.write(Path(task["folder"]), task["config"]["name"], source)
     except GalvaeError as error:
         return {"error": type(error).__name__, "arguments": [str(error)]}
     except OSError as error:
@@ -143,48 +156,49 @@ def _outcome(task):
         text = f"{path}: expected images that can be read in {size:.0f} GB of memory, received larger ones"
         return {"error": "GalvaeError", "arguments": [text]}
     except Exception:
-        return {"error": "Exception", "arguments": ["in the process that reads:\n" + traceback.format_exc()]}
+        text = "error in the process that reads:\n" + traceback.format_exc()
+        return {"error": "Exception", "arguments": [text]}
     return {}
 
 
-def _watched(blocks):
+def _extending_time_limit(blocks):
+    """Yields blocks, and extends the time limit before and after each."""
     for block in blocks:
-        alive()
+        extend_time_limit()
         yield block
-    alive()
+    extend_time_limit()
 
 
 def _limit_resources(seconds, memory):
-    """Sets what ends a hang, a memory that grows without end, and files of crashed processes."""
-    global _limit
-    try:
-        import resource
-    except ImportError:  # Windows
+    """Sets the limits that end a process which hangs or uses up memory, and forbids core dumps."""
+    global _time_limit
+    if resource is None:
         return
-    _limit = seconds
-    alive()
+    _time_limit = seconds
+    extend_time_limit()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    with contextlib.suppress(OSError, ValueError):  # of another system, or a lower limit already
+    with contextlib.suppress(OSError, ValueError):  # systems without /proc, and lower limits set before
         pages = int(Path("/proc/self/statm").read_text().split()[5])
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         resource.setrlimit(resource.RLIMIT_DATA, (pages * resource.getpagesize() + memory, hard))
 
 
 def _die_with_parent():
+    """Ends this process when its standard input closes, that is, when its parent has ended."""
     sys.stdin.read()
     os._exit(1)
 
 
-class _Told(logging.Handler):
-    """Keeps log lines for the parent.
+class _LogCollector(logging.Handler):
+    """Collects log messages for the parent process.
 
     Attributes:
-        lines: [logger, level, message] of each.
+        records: list of [logger, level, message].
     """
 
     def __init__(self):
         super().__init__()
-        self.lines = []
+        self.records = []
 
     def emit(self, record):
-        self.lines.append([record.name, record.levelno, record.getMessage()])
+        self.records.append([record.name, record.levelno, record.getMessage()])

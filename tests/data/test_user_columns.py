@@ -1,0 +1,82 @@
+"""Labels, conditions and ids from the columns of the images' own file."""
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from builders.user_files import N, pixels, store
+
+from galvae.data.load import load_dataset
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.npz"])
+def test_columns_of_the_file(tmp_path, config, name):
+    redshift = np.array([0.1, np.nan, 0.3, 0.4, 0.5, 0.6], ">f8")
+    columns = {"kind": np.array(["spiral", "disc", "spiral", "disc", "odd", "odd"]), "z": redshift}
+    columns |= {"mass": np.arange(N), "number": np.arange(N)[::-1].astype(">u8"), "other": np.arange(N + 1)}
+    store(tmp_path, name, pixels(N, 8, 8), **columns)
+    dataset = load_dataset(config(name, labels="kind", condition=["z", "mass"], ids="number"))
+    assert dataset.class_names == ["disc", "odd", "spiral"] and dataset.labels.tolist() == [2, 0, 2, 0, 1, 1]
+    np.testing.assert_array_equal(dataset.condition, np.stack([redshift, np.arange(N)], 1).astype("f4"))
+    assert dataset.condition.dtype == np.float32
+    assert dataset.condition_names == ["z", "mass"] and dataset.condition_units == ["", ""]
+    assert set(dataset.catalogue) == {"id", "kind", "z", "mass", "number"}
+    assert dataset.catalogue["id"].tolist() == [5, 4, 3, 2, 1, 0]
+    assert dataset.catalogue["kind"].tolist() == columns["kind"].tolist()
+    assert dataset.catalogue["z"].dtype.isnative and dataset.report["classes"]["odd"] == 2
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_names", "expected", "names"),
+    [
+        ([0, 2, 2, 0, 0, 2], None, [0, 2, 2, 0, 0, 2], ["0", "1", "2"]),
+        ([0.0, 1.0, 1.0, 0.0, 0.0, 1.0], ["a", "b"], [0, 1, 1, 0, 0, 1], ["a", "b"]),
+        (["x", "y", "y", "x", "x", "y"], ["y", "x", "w"], [1, 0, 0, 1, 1, 0], ["y", "x", "w"]),
+    ],
+)
+def test_labels(tmp_path, config, labels, class_names, expected, names):
+    store(tmp_path, "a.npz", pixels(N, 8, 8), kind=np.array(labels))
+    dataset = load_dataset(config("a.npz", labels="kind", class_names=class_names))
+    assert dataset.labels.tolist() == expected and dataset.labels.dtype == np.int64
+    assert dataset.class_names == names
+
+
+@pytest.mark.parametrize(
+    ("labels", "class_names", "words"),
+    [
+        ([0, 1, 2, 3, 4], None, ["dataset.labels", "expected 6", "(5,)"]),
+        ([0, 1, 2, -1, 0, 0], None, ["expected 0 to 2", "received -1 for image 3"]),
+        ([0, 1, 2, 1, 0, 0], ["a", "b"], ["expected 0 to 1", "received 2 for image 2"]),
+        ([0, 1, 2000, 1, 0, 0], None, ["at most 1000 classes"]),
+        ([0, 1, 1, 0, np.nan, 0], None, ["expected integers or text", "received nan for image 4"]),
+        ([0, 1, 0.5, 0, 0, 0], None, ["received 0.5 for image 2"]),
+        ([0, 1, np.inf, 0, 0, 0], None, ["received inf for image 2"]),
+        (["a", "b", "c", "a", "a", "a"], ["a", "b"], ["expected a b", "received c for image 2"]),
+        (["a", "b", "", "a", "a", "a"], None, ["expected a b", "for image 2"]),
+        ([0] * N, ["a", "a"], ["different names"]),
+        ([0j] * N, None, ["complex128"]),
+    ],
+)
+def test_bad_labels(tmp_path, refused, labels, class_names, words):
+    store(tmp_path, "a.npz", pixels(N, 8, 8), kind=np.array(labels))
+    refused(words, "a.npz", labels="kind", class_names=class_names)
+
+
+def test_bad_conditions_and_ids(tmp_path, refused):
+    columns = {"short": np.arange(5.0), "text": np.array(list("abcdef")), "half": np.arange(N) / 2}
+    store(tmp_path, "a.h5", pixels(N, 8, 8), **columns)
+    refused(["dataset.condition", "expected 6", "(5,)"], "a.h5", condition=["half", "short"])
+    refused(["dataset.condition", "expected numbers in 'text'"], "a.h5", condition=["text"])
+    refused(["dataset.condition: no column 'foo'", "half, text"], "a.h5", condition=["foo"])
+    refused(["dataset.ids", "received 0.5 for image 1"], "a.h5", ids="half")
+    refused(["dataset.labels: no column 'folder'"], "a.h5", labels="folder")
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.npz"])
+def test_large_ids_stay_exact(tmp_path, config, name):
+    ids = 2**53 + np.arange(N) * 2 + 1
+    store(tmp_path, name, pixels(N, 8, 8), number=ids)
+    assert load_dataset(config(name, ids="number")).catalogue["id"].tolist() == ids.tolist()
+    for table in ("t.csv", "t.ecsv", "t.fits"):
+        Table({"number": ids}).write(tmp_path / table)
+        dataset = load_dataset(config(name, table=table, ids="number"))
+        assert dataset.catalogue["id"].tolist() == ids.tolist()
