@@ -1,4 +1,4 @@
-"""python -m galvae."""
+"""Runs the command line as `python -m galvae`."""
 
 from galvae.cli.main import main
 

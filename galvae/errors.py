@@ -1,10 +1,12 @@
-"""The errors that a user can mend, shown as one line instead of a traceback."""
+"""Errors that a user can correct, shown as one line instead of a traceback."""
 
-LONGEST_LINE = 2000  # letters of a message
+import sys
+
+LONGEST_MESSAGE = 2000  # characters
 
 
 class GalvaeError(Exception):
-    """A mistake in what the user asked for or gave; the command ends with exit status 2.
+    """A request or an input that is wrong; the command ends with exit status 2.
 
     The message is one line in three parts: what is wrong, what was expected, what was received.
     """
@@ -16,13 +18,13 @@ class GalvaeError(Exception):
 
 
 class CannotBeDone(GalvaeError):
-    """A sound request that the machine could not fulfil (disk, network); exit status 1."""
+    """A valid request that the machine could not fulfil (disk, network); exit status 1."""
 
     exit_status = 1
 
 
 class RunLocked(CannotBeDone):
-    """A run that another process is training; exit status 75, as for whatever is worth trying again later."""
+    """A run that another process is training; exit status 75, since the command may succeed later."""
 
     exit_status = 75
 
@@ -32,20 +34,28 @@ class TrainingDiverged(CannotBeDone):
 
     Args:
         message: one line.
-        place: dict for metrics.json: epoch, where in it, and the ids of the batch.
+        metrics: entries for metrics.json: the epoch, the position in it, and the ids of the batch.
     """
 
-    def __init__(self, message, place):
+    def __init__(self, message, metrics):
         super().__init__(message)
-        self.place = place
+        self.metrics = metrics
 
 
 def line_of(error):
-    """An exception's message in one line."""
+    """The message of an exception in one line."""
     return " ".join(str(error).split())
 
 
 def printable(text):
-    """One line of it, not too long: names of strangers may hold line breaks and what a terminal would obey."""
-    plain = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    return plain if len(plain) <= LONGEST_LINE else f"{plain[:LONGEST_LINE]} ..."
+    """Escapes control characters and line breaks in a text, and limits its length.
+
+    Names of files and keys from untrusted runs may contain control sequences of a terminal.
+    """
+    escaped = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return escaped if len(escaped) <= LONGEST_MESSAGE else f"{escaped[:LONGEST_MESSAGE]} ..."
+
+
+def print_error(message):
+    """Prints a message on standard error as one line that begins with the program's name."""
+    print(f"galvae: {printable(message)}", file=sys.stderr)

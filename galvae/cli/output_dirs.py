@@ -1,19 +1,23 @@
-"""Output directories: a free name for each call, and nothing left of a call that failed."""
+"""Output directories: a new one for each call, and nothing left behind by a call that failed."""
 
 import contextlib
 import os
-import re
 from pathlib import Path
 
+from galvae.cli.quoting import unquoted
 from galvae.errors import GalvaeError
 
-RESERVED = []  # directories that this call made for itself; removed again if they stay empty
-SWEEP_NOTES = {"multirun.yaml", "jobs.json"}
-LOGS = {".log", ".out", ".err"}  # what a batch system may write into an output directory before we do
+RESERVED = []  # directories that this call has made; removed again if they stay empty
+SWEEP_FILES = {"multirun.yaml", "jobs.json"}  # what Hydra and galvae write in a sweep's directory
+LOG_SUFFIXES = {
+    ".log",
+    ".out",
+    ".err",
+}  # what a batch system may write in an output directory before galvae does
 
 
 def unique_paths(path):
-    """path, path-2, path-3, ..."""
+    """Yields path, path-2, path-3, ..."""
     yield path
     number = 2
     while True:
@@ -22,7 +26,11 @@ def unique_paths(path):
 
 
 def reserve_directory(path):
-    """The first of path, path-2, ... that is free, made at once, so that no call started beside this one takes it."""
+    """Creates the first of path, path-2, ... that does not exist, so that no other call can take it.
+
+    Returns:
+        Its path, also where it cannot be made: Hydra then fails to make it too, and reports that.
+    """
     for parent in reversed(path.absolute().parents):
         if not parent.exists():
             with contextlib.suppress(OSError):
@@ -33,7 +41,7 @@ def reserve_directory(path):
             target.mkdir()
         except FileExistsError:
             continue
-        except OSError:  # Hydra stumbles over it too, which is then reported
+        except OSError:
             break
         RESERVED.append(target.absolute())
         break
@@ -41,24 +49,35 @@ def reserve_directory(path):
 
 
 def check_unused(output_dir):
-    """Refuses a directory that holds anything but logs and hidden files, before anything in it is written."""
-    names = sorted(path.name for path in output_dir.iterdir() if path.suffix not in LOGS)
-    held = [name for name in names if not name.startswith(".")]
-    if held:
-        what = "already holds a run" if "config.yaml" in held else f"already holds {held[0]}"
-        raise GalvaeError(f"{output_dir} {what}; expected a new or empty directory, as hydra.run.dir=...")
+    """Refuses an output directory that is not empty; logs and hidden files do not count.
+
+    Raises:
+        GalvaeError: if it holds anything else.
+    """
+    names = sorted(path.name for path in output_dir.iterdir() if path.suffix not in LOG_SUFFIXES)
+    names = [name for name in names if not name.startswith(".")]
+    if names:
+        content = "a run" if "config.yaml" in names else names[0]
+        raise GalvaeError(
+            f"{output_dir} already holds {content}; expected a new or empty directory, as hydra.run.dir=..."
+        )
 
 
 def existing_directories(overrides):
-    """The directories, on the way to any output, that are there before the call."""
-    targets = [Path("outputs", place) for place in ("train", "compare", "prepare", "multirun")]
-    targets += [*_given(overrides, "hydra.run.dir"), *_given(overrides, "hydra.sweep.dir")]
+    """The possible output directories and their parents, as far as they exist before the call."""
+    targets = [Path("outputs", name) for name in ("train", "compare", "prepare", "multirun")]
+    targets += [*_directories(overrides, "hydra.run.dir"), *_directories(overrides, "hydra.sweep.dir")]
     paths = {path for target in targets for path in (target.absolute(), *target.absolute().parents)}
     return {path for path in paths if path.exists()}
 
 
 def remove_empty(folder, existing):
-    """Removes a folder, and those above it, as far as they are empty and were not there before."""
+    """Removes a folder and its parents, as far as they are empty and did not exist before the call.
+
+    Args:
+        folder: path.
+        existing: set of paths that are left alone (see `existing_directories`).
+    """
     folder = folder.absolute()
     for path in (folder, *folder.parents):
         if path in existing:
@@ -70,28 +89,15 @@ def remove_empty(folder, existing):
 
 
 def remove_empty_sweep(overrides, existing):
-    """Removes a sweep's folder that holds nothing but notes of Hydra and of ours."""
-    for folder in _given(overrides, "hydra.sweep.dir"):
-        if folder.is_dir() and set(os.listdir(folder)) <= SWEEP_NOTES:
-            for note in folder.iterdir():
-                note.unlink()
+    """Removes the directory of a sweep in which no job left anything; arguments as in `remove_empty`."""
+    for folder in _directories(overrides, "hydra.sweep.dir"):
+        if folder.is_dir() and set(os.listdir(folder)) <= SWEEP_FILES:
+            for file in folder.iterdir():
+                file.unlink()
             remove_empty(folder, existing)
 
 
-def _given(overrides, key):
-    """The directories that overrides name with a key, without the quotes and backslashes of Hydra's grammar."""
+def _directories(overrides, key):
+    """The directories that a key is set to."""
     pairs = (text.partition("=") for text in overrides)
     return [Path(os.path.expanduser(unquoted(value))) for name, _, value in pairs if name == key]
-
-
-def quoted(path):
-    """A path in Hydra's single quotes, where a backslash counts as one unless quotes follow it."""
-    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), str(path))
-    return f"'{escaped}'"
-
-
-def unquoted(value):
-    """What `quoted` was given, or what a user put in quotes."""
-    if value[:1] != "'":
-        return value.strip('"')
-    return re.sub(r"(\\+)(?='|$)", lambda found: found[0][: len(found[0]) // 2], value[1:-1])

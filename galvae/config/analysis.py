@@ -9,17 +9,23 @@ IMAGE_MAPS = ("gray", "gray_r", "hot", "inferno", "magma", "viridis")
 CLASS_MAPS = ("muted", "tab10", "jet", "viridis")
 VALUE_MAPS = ("viridis", "cividis", "plasma", "inferno", "magma", "jet", "hot")
 SPLITS = ("train", "val", "test", "all")
-COLOUR = "class, a condition such as redshift, or a column of the catalogue; null: class, else the condition"
+COLOUR = (
+    "colour of each galaxy's point: class, a condition such as redshift, or a column of the catalogue; null: class "
+    "if there are classes, else the first condition"
+)
+SAME = "same as {}, for a run whose first condition is a redshift"
 
 
 @dataclass(kw_only=True)
 class MovedConfig:
-    """Where the dataset lies now."""
+    """New location of a run's dataset."""
 
-    path: str | None = key("the file or folder; null: where the run found it")
-    table: str | None = key("its table; null: where the run found it")
-    archive: str | None = key("the COSMOS sample's folder; null: where the run found it")
-    cache_dir: str | None = key("where prepared arrays are kept; null: as the run")
+    path: str | None = key("path of the images, if they have moved; null: as when the run was trained")
+    table: str | None = key("path of the table, if it has moved; null: as when the run was trained")
+    archive: str | None = key(
+        "folder of the COSMOS sample, if it has moved; null: as when the run was trained"
+    )
+    cache_dir: str | None = key("folder of prepared arrays; null: as when the run was trained")
 
     def check(self):
         make_absolute(self)
@@ -27,38 +33,48 @@ class MovedConfig:
 
 @dataclass(kw_only=True)
 class FiguresConfig:
-    """What every command that draws figures of runs can be told."""
+    """Keys of every command that draws figures of runs."""
 
-    dataset: MovedConfig = key("where the dataset lies now, if it has moved")
-    seed: int = key("of all that is drawn at random", at_least=0, at_most=2**31 - 1)
-    format: str = key("of the figures", choices=("png", "pdf", "svg"))
-    image_map: str = key("colour map of images of one band", choices=IMAGE_MAPS)
+    dataset: MovedConfig = key("new location of the dataset, if it has moved")
+    seed: int = key("seed of all random choices", at_least=0, at_most=2**31 - 1)
+    format: str = key("file format of the figures", choices=("png", "pdf", "svg"))
+    image_map: str = key("colour map of images with one band", choices=IMAGE_MAPS)
     class_map: str = key("colours of classes; muted: ten for colour-blind readers", choices=CLASS_MAPS)
     value_map: str = key("colour map of redshifts and other numbers", choices=VALUE_MAPS)
-    backend: str | None = key("of Keras; null: as the run", choices=("tensorflow", "jax"))
+    backend: str | None = key(
+        "Keras backend; null: the one that the run was trained on", choices=("tensorflow", "jax")
+    )
 
 
 @dataclass(kw_only=True)
 class RunConfig(FiguresConfig):
-    """What every command that reads one run can be told."""
+    """Keys of every command that reads one run."""
 
-    run: str = key("the run's directory, or latest")
+    run: str = key("directory of the run, or latest: the newest one that has finished")
 
 
 @dataclass(kw_only=True)
 class EvaluateConfig(RunConfig):
     """Score every galaxy of a split: losses, image quality, latent codes."""
 
-    split: str = key("galaxies to evaluate", choices=SPLITS)
+    split: str = key("split whose galaxies are scored", choices=SPLITS)
     n: int = key(
-        "galaxies drawn with their reconstructions, best and worst included", at_least=3, at_most=200
+        "number of galaxies drawn beside their reconstructions, best and worst included",
+        at_least=3,
+        at_most=200,
     )
-    colour: str | None = key(f"of the latent scatter: {COLOUR}")
-    latents: int = key("most informative latent dimensions in the figure of pairs", at_least=2, at_most=12)
-    bootstrap: int = key("resamples behind the intervals of the means", at_least=100, at_most=10_000)
+    colour: str | None = key(COLOUR)
+    latents: int = key(
+        "largest number of latent dimensions in the corner plot, the most informative first",
+        at_least=2,
+        at_most=12,
+    )
+    bootstrap: int = key(
+        "number of resamples for the confidence intervals of the means", at_least=100, at_most=10_000
+    )
     condition_grid: int = key(
-        "conditions at which cvae and cvae2 are tried to predict a galaxy's own, evenly over the training "
-        "range; 0: no prediction",
+        "number of trial values, evenly spaced over the training range, among which the most likely condition of "
+        "each galaxy is sought (cvae, cvae2); 0: none",
         at_least=0,
         at_most=200,
     )
@@ -69,37 +85,50 @@ class SampleConfig(RunConfig):
     """Draw generated galaxies from a run."""
 
     n: int = key("number of images", at_least=1, at_most=1_000_000)
-    temperature: float = key("factor of the codes' standard deviation", at_least=0)
-    redshift: float | list[float] | None = key(
-        "a block of n images for each, from a conditional run; null: redshifts of its training galaxies"
+    temperature: float = key("factor on the standard deviation of the latent codes", at_least=0)
+    condition: float | list[float] | None = key(
+        "value or values of a conditional model's first condition, n galaxies for each; null: conditions of training "
+        "galaxies drawn at random"
     )
-    nearest: bool = key("show and list the training galaxy that is nearest to each generated one")
+    redshift: float | list[float] | None = key(SAME.format("condition"))
+    nearest: bool = key("whether to draw and list the training galaxy nearest to each generated one")
 
     def check(self):
-        if isinstance(self.redshift, float):
-            self.redshift = [self.redshift]
-        if self.redshift == []:
-            raise GalvaeError("redshift: expected at least one number or null, received []")
+        for name in ("condition", "redshift"):
+            value = getattr(self, name)
+            if isinstance(value, float):
+                setattr(self, name, [value])
+            if value == []:
+                raise GalvaeError(f"{name}: expected at least one number or null, received []")
+        _copy_alias(self, "redshift", "condition")
 
 
 @dataclass(kw_only=True)
 class TraverseConfig(RunConfig):
-    """Walk through the latent space: along axes, a plane, redshift, or from galaxy to galaxy."""
+    """Walk through the latent space: along axes, a plane, a condition, or from galaxy to galaxy."""
 
-    steps: int = key("images along each axis", at_least=2, at_most=50)
+    steps: int = key("number of images along each axis", at_least=2, at_most=50)
     span: float = key(
-        "reach of an axis on either side, in standard deviations of the prior (ae: of its codes)", above=0
+        "half-length of each axis, in standard deviations of the prior (ae: of its latent codes)",
+        above=0,
     )
-    axes: list[int] | None = key("latent dimensions to walk; two: their plane as well; null: all", at_least=0)
-    at: int | str | None = key("id of the galaxy whose code the other dimensions keep; null: zero")
-    from_: int | str | None = key("id of the galaxy where a path begins")
-    to: int | str | None = key("id of the galaxy where it ends")
-    redshift: float | None = key("condition of the galaxies; null: that of `at`, else the training mean")
-    redshifts: list[float] | None = key(
-        "first and last condition of the walk along it; null: the training range"
+    axes: list[int] | None = key(
+        "latent dimensions to walk along; if there are two, their plane is drawn too; null: all", at_least=0
     )
-    colour: str | None = key(f"of the plane's scatter: {COLOUR}")
-    gif: bool = key("animate the walks too")
+    at: int | str | None = key("id of the galaxy through whose latent code the axes pass; null: through zero")
+    from_: int | str | None = key("id of the galaxy where a path begins; null: no path")
+    to: int | str | None = key("id of the galaxy where the path ends; null: no path")
+    condition: float | None = key(
+        "value of a conditional model's first condition; null: that of the galaxy `at`, else the mean of the training "
+        "galaxies"
+    )
+    conditions: list[float] | None = key(
+        "first and last value of the walk along the first condition; null: the range of the training galaxies"
+    )
+    redshift: float | None = key(SAME.format("condition"))
+    redshifts: list[float] | None = key(SAME.format("conditions"))
+    colour: str | None = key(COLOUR)
+    gif: bool = key("whether to write the walks as animations too")
 
     def check(self):
         if (self.from_ is None) != (self.to is None):
@@ -108,26 +137,35 @@ class TraverseConfig(RunConfig):
             )
         if self.axes is not None and (not self.axes or len(set(self.axes)) < len(self.axes)):
             raise GalvaeError(f"axes: expected different latent dimensions, as [0,3], received {self.axes}")
-        if self.redshifts is not None and len(self.redshifts) != 2:
-            raise GalvaeError(f"redshifts: expected two numbers, as [0,2.5], received {self.redshifts}")
+        for name in ("conditions", "redshifts"):
+            ends = getattr(self, name)
+            if ends is not None and len(ends) != 2:
+                raise GalvaeError(f"{name}: expected two numbers, as [0,2.5], received {ends}")
+        _copy_alias(self, "redshift", "condition")
+        _copy_alias(self, "redshifts", "conditions")
 
 
 @dataclass(kw_only=True)
 class UmapConfig(RunConfig):
-    """Lay the latent space out in a plane, and draw galaxies of any region of it."""
+    """Embed the latent space in a plane by UMAP, and draw galaxies of any region of it."""
 
-    split: str = key("galaxies to embed", choices=SPLITS)
-    n_neighbors: int = key("neighbours that define a galaxy's surroundings", at_least=2, at_most=1000)
-    min_dist: float = key("least distance of points in the plane", at_least=0, at_most=1)
-    metric: str = key("of distances between codes", choices=("euclidean", "manhattan", "chebyshev"))
-    n_epochs: int = key("passes of the layout's optimisation", at_least=1, at_most=100_000)
-    fitted: int = key(
-        "galaxies that the layout is optimised for, at most; further ones are placed in it", at_least=100
+    split: str = key("split whose galaxies are embedded", choices=SPLITS)
+    n_neighbors: int = key(
+        "number of nearest neighbours that UMAP preserves around each galaxy", at_least=2, at_most=1000
     )
-    colour: str | None = key(f"of the scatter: {COLOUR}")
-    grid: int = key("images along a side of the mosaic and of the montage", at_least=2, at_most=100)
-    points: list[list[float]] | None = key("places [x,y] of the plane to decode; null: a grid")
-    box: list[float] | None = key("region [x0,x1,y0,y1] to decode, and to list the galaxies of")
+    min_dist: float = key("smallest distance between neighbouring points of the plane", at_least=0, at_most=1)
+    metric: str = key("distance between latent codes", choices=("euclidean", "manhattan", "chebyshev"))
+    n_epochs: int = key("number of epochs in which the layout is optimised", at_least=1, at_most=100_000)
+    fitted: int = key(
+        "largest number of galaxies for which the layout is optimised; the others are placed in it afterwards",
+        at_least=100,
+    )
+    colour: str | None = key(COLOUR)
+    grid: int = key("number of images along a side of the mosaic and of the montage", at_least=2, at_most=100)
+    points: list[list[float]] | None = key("positions [x,y] in the plane to decode; null: a grid")
+    box: list[float] | None = key(
+        "region [x0,x1,y0,y1] of the plane to decode, whose galaxies are listed too; null: all of the plane"
+    )
 
     def check(self):
         if self.box is not None and not (
@@ -142,9 +180,26 @@ class UmapConfig(RunConfig):
 
 @dataclass(kw_only=True)
 class CompareConfig(FiguresConfig):
-    """Set the runs of a sweep side by side: samples, losses, rate and distortion."""
+    """Compare the runs of a sweep: samples, losses, rate and distortion."""
 
-    runs: str | list[str] = key("a sweep's directory, or a list of runs")
-    n: int = key("samples of each run", at_least=1, at_most=400)
-    temperature: float = key("factor of the codes' standard deviation", at_least=0)
-    galaxies: int = key("validation galaxies on which active units are counted, at most", at_least=2)
+    runs: str | list[str] = key("directory of a sweep, or a list of runs")
+    n: int = key("number of images sampled from each run", at_least=1, at_most=400)
+    temperature: float = key("factor on the standard deviation of the latent codes", at_least=0)
+    galaxies: int = key(
+        "largest number of validation galaxies on which active latent dimensions are counted", at_least=2
+    )
+
+
+def _copy_alias(config, alias, name):
+    """Copies the value of an alias to the key that it stands for.
+
+    The alias keeps its value, so that a command can refuse it where the first condition is no redshift.
+
+    Raises:
+        GalvaeError: if both are given.
+    """
+    if getattr(config, alias) is None:
+        return
+    if getattr(config, name) is not None:
+        raise GalvaeError(f"{name}, {alias}: expected one of them, received both")
+    setattr(config, name, getattr(config, alias))

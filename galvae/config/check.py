@@ -1,10 +1,9 @@
-"""Configurations checked against their schema: every mistake is one line that names the key.
+"""Configurations checked against their schema: every error is one line that names the key.
 
-Nothing is bent to fit: 2.5 is no int and "2" is no number, whether it comes from the command line or from
-the config.yaml of a run that somebody else made.
+No value is converted to fit: 2.5 is not an integer and "2" is not a number, whether it comes from the command line or
+from the config.yaml of an untrusted run.
 """
 
-import difflib
 import math
 import typing
 from collections.abc import Mapping
@@ -13,14 +12,14 @@ from types import NoneType, UnionType
 
 import yaml
 
-from galvae.config.fields import key_name
+from galvae.config.fields import closest, key_name
 from galvae.config.registry import choices
 from galvae.config.train import TrainConfig
 from galvae.errors import GalvaeError, line_of
 from galvae.system.safe_read import open_file
 
 LARGEST_CONFIG = 100_000  # bytes
-DEEPEST = 8  # sections in sections
+DEEPEST = 8  # levels of nested sections and lists
 FORBIDDEN = yaml.AliasToken | yaml.AnchorToken | yaml.TagToken
 OPENING = (
     *(yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken),
@@ -30,11 +29,11 @@ CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndTok
 
 
 def from_dict(schema, values):
-    """The checked configuration of a schema.
+    """A configuration from nested dicts, checked against its schema.
 
     Args:
-        schema: a dataclass of galvae.config, as COMMANDS has them by command.
-        values: nested mapping of plain values.
+        schema: dataclass of galvae.config, as in `galvae.config.registry.COMMANDS`.
+        values: nested mappings of plain values.
 
     Returns:
         An instance of the schema.
@@ -46,10 +45,10 @@ def from_dict(schema, values):
 
 
 def read_config(path):
-    """A run's configuration, read from its config.yaml without trusting it.
+    """A run's configuration, read from its config.yaml, which may be untrusted.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Returns:
         TrainConfig.
@@ -67,9 +66,9 @@ def read_config(path):
     try:
         _check_plain(text)
         values = PlainLoader(text).get_single_data()
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, an integer too long
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date, too long an integer
         raise GalvaeError(
-            f"{path}: not a configuration; expected plain YAML, received {_shown(line_of(error), 200)}"
+            f"{path}: not a configuration; expected plain YAML, received {_quoted(line_of(error), 200)}"
         ) from error
     if "${" in text:
         raise GalvaeError(f"{path}: expected resolved values, received an interpolation")
@@ -80,24 +79,24 @@ def read_config(path):
 
 
 class PlainLoader(yaml.SafeLoader):
-    """The safe loader, without merged keys, and with an error for a key that stands twice."""
+    """YAML's safe loader, which also refuses merged keys and keys that appear twice."""
 
     def flatten_mapping(self, node):
         names = set()
         for name in (str(key.value) for key, _ in node.value):
             if name in names or name == "<<":
-                raise ValueError(f"the key {_shown(name)} twice, or merged with others")
+                raise ValueError(f"the key {_quoted(name)} twice, or merged with others")
             names.add(name)
 
 
 def _check_plain(text):
-    """Refuses what a configuration never holds.
+    """Refuses features of YAML that a configuration never uses.
 
-    Aliases can make a few bytes expand without limit, tags choose how a value is read, and brackets within
-    brackets exhaust the reader.
+    Aliases can make a few bytes expand without limit, tags choose how a value is read, and deeply nested brackets
+    exhaust the reader.
 
     Raises:
-        ValueError: if there is such a thing.
+        ValueError: if the text uses one.
     """
     depth = 0
     for token in yaml.scan(text):
@@ -116,21 +115,21 @@ def to_dict(config):
 
 
 def flatten(values, prefix=""):
-    """A configuration, or nested dicts, as one dict with dotted names, such as "beta.value"."""
+    """A configuration, or nested dicts, as one flat dict with dotted names such as "beta.value"."""
     values = to_dict(values)
     if not isinstance(values, dict):
         return {prefix: values}
     pairs = [flatten(value, f"{prefix}.{name}" if prefix else name) for name, value in values.items()]
-    return {name: value for found in pairs for name, value in found.items()}
+    return {name: value for section in pairs for name, value in section.items()}
 
 
 def write_config(config, path):
-    """Writes a configuration as YAML that `read_config` reads back to an equal one."""
+    """Writes a configuration as YAML, from which `read_config` gives an equal one."""
     path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
 
 
 def expected(schema_field):
-    """What a key accepts, in words: its type, bounds or choices."""
+    """The values that a key accepts, in words: its type and bounds, or its choices."""
     limits = schema_field.metadata
     if limits["choices"]:
         text = " or ".join(limits["choices"])
@@ -142,28 +141,22 @@ def expected(schema_field):
     return text + (" or null" if NoneType in _kinds(schema_field.type) else "")
 
 
-def closest(name, candidates):
-    """A hint, empty or ready to append to a message, at the candidate that was probably meant."""
-    matches = difflib.get_close_matches(str(name), list(candidates), n=1)
-    return f"; did you mean {matches[0]}?" if matches else ""
-
-
 def _section(schema, values, prefix):
     where = prefix.rstrip(".") or "configuration"
     if not isinstance(values, Mapping):
-        raise GalvaeError(f"{where}: expected keys and values, received {_shown(values)}")
+        raise GalvaeError(f"{where}: expected keys and values, received {_quoted(values)}")
     group = choices(where, schema)
     if group:
         name = values.get("name")
         if not isinstance(name, str) or name not in group:
-            raise GalvaeError(f"{where}.name: expected {' or '.join(group)}, received {_shown(name)}")
+            raise GalvaeError(f"{where}.name: expected {' or '.join(group)}, received {_quoted(name)}")
         schema = group[name]
-    known = {key_name(f): f for f in fields(schema)}
+    keys = {key_name(f): f for f in fields(schema)}
     for name in values:
-        if name not in known:
-            raise GalvaeError(f"{_shown(f'{prefix}{name}', quoted=False)}: unknown key{closest(name, known)}")
+        if name not in keys:
+            raise GalvaeError(f"{_escaped(f'{prefix}{name}')}: unknown key{closest(name, keys)}")
     arguments = {}
-    for name, schema_field in known.items():
+    for name, schema_field in keys.items():
         if name not in values or values[name] == "???":
             raise GalvaeError(f"{prefix}{name}: missing; expected {schema_field.metadata['meaning']}")
         if is_dataclass(schema_field.type):
@@ -186,11 +179,11 @@ def _value(schema_field, value, name):
         entries = converted if isinstance(converted, list) else [converted]
         if all(_within(entry, schema_field.metadata) for entry in entries):
             return converted
-    raise GalvaeError(f"{name}: expected {expected(schema_field)}, received {_shown(value)}")
+    raise GalvaeError(f"{name}: expected {expected(schema_field)}, received {_quoted(value)}")
 
 
 def _convert(kind, value):
-    """The value as `kind`, or an exception; nothing is bent: 2.5 is no int, "2" is no float."""
+    """The value as `kind`; raises an exception unless it is of that type, but integers are accepted as numbers."""
     if typing.get_origin(kind) is list:
         if isinstance(value, str) or not hasattr(value, "__iter__") or isinstance(value, Mapping):
             raise TypeError
@@ -227,7 +220,15 @@ def _type_name(kind, plural=False):
     return f"{name}s" if plural else name
 
 
-def _shown(value, longest=60, quoted=True):
-    """A value in a message: one line, not too long, without letters that a terminal would obey."""
-    text = repr(value) if quoted else repr(value)[1:-1]
+def _quoted(value, longest=60):
+    """A value as in Python's source, shortened, so that it takes one line and holds no control characters."""
+    return _shortened(repr(value), longest)
+
+
+def _escaped(text, longest=60):
+    """A text like `_quoted`, without the quotes."""
+    return _shortened(repr(text)[1:-1], longest)
+
+
+def _shortened(text, longest):
     return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -9,40 +9,41 @@ from galvae.errors import GalvaeError
 
 @dataclass(kw_only=True)
 class DatasetConfig:
-    """What every dataset can be told."""
+    """Keys of every dataset."""
 
-    name: str = key("reader of the images")
+    name: str = key("name of the dataset")
     image_size: int | None = key(
-        "side in pixels that images are brought to; null: as stored", at_least=8, at_most=4096
+        "side in pixels to which images are reduced by averaging; null: as stored", at_least=8, at_most=4096
     )
-    augment: bool = key("flip and turn training images at random, on the device")
-    split: list[float] = key("shares of train, val and test", above=0, at_most=1)
+    augment: bool = key("whether training images are flipped and rotated by 90 degrees at random")
+    split: list[float] = key("fractions of the images for training, validation and test", above=0, at_most=1)
     split_seed: int = key(
-        "seed of the split (not `seed`: a sweep over seeds shares its test set)",
+        "seed of the split into training, validation and test images, the same for all values of `seed`",
         at_least=0,
         at_most=2**32 - 1,
     )
-    cache_dir: str | None = key("where prepared arrays are kept; null: $GALVAE_CACHE or ~/.cache/galvae")
+    cache_dir: str | None = key("folder of prepared arrays; null: $GALVAE_CACHE or ~/.cache/galvae")
     stretch: str = key(
-        "of stored values before the network: none, or between percentiles of the training images",
+        "intensity stretch between percentiles 0.1 and 99.9 of the training pixels; none: the dataset's pixel range",
         choices=("none", "linear", "asinh"),
     )
     missing_condition: str = key(
-        "what a conditional model does with images whose condition is unknown",
+        "what a conditional model does with images whose condition is missing: drop them, stop with an error, or use "
+        "the mean condition",
         choices=("drop", "error", "mean"),
     )
 
     def check(self):
         if len(self.split) != 3 or not math.isclose(sum(self.split), 1, abs_tol=1e-6):
             raise GalvaeError(
-                f"dataset.split: expected three shares that sum to 1, as [0.8,0.1,0.1], received {self.split}"
+                f"dataset.split: expected three fractions that sum to 1, as [0.8,0.1,0.1], received {self.split}"
             )
         make_absolute(self)
 
 
 @dataclass(kw_only=True)
 class HdfConfig(DatasetConfig):
-    """Stamps cut from the Hubble Deep Field."""
+    """Galaxies cut from the Hubble Deep Field."""
 
     def check(self):
         super().check()
@@ -56,20 +57,28 @@ class HdfConfig(DatasetConfig):
 class Galaxy10Config(DatasetConfig):
     """The Galaxy10 DECaLS file."""
 
-    path: str | None = key("the HDF5 file; null: astroNN's cache folder, else a download (2.7 GB)")
+    path: str | None = key("path of the HDF5 file; null: astroNN's cache folder, else a download (2.7 GB)")
 
 
 @dataclass(kw_only=True)
 class FilesConfig(DatasetConfig):
     """The user's own images."""
 
-    path: str = key("HDF5, .npy or .npz file, or a folder of PNG, JPEG or FITS images")
-    images: str | None = key("name of the images inside an HDF5 or .npz file; null: the only array of images")
-    table: str | None = key("CSV, ECSV or FITS table with a row per image (for .npy files and folders)")
-    labels: str | None = key("column or array of classes; `folder`: a folder's sub-folders are the classes")
-    class_names: list[str] | None = key("names of classes 0, 1, ...; null: as found")
-    condition: list[str] = key("columns or arrays that condition the model, redshift first")
-    ids: str | None = key("column or array of ids; of a folder's table, the column of file names")
+    path: str = key("path of an HDF5, .npy or .npz file, or of a folder of PNG, JPEG or FITS images")
+    images: str | None = key("name of the images in an HDF5 or .npz file; null: the only array of images")
+    table: str | None = key(
+        "path of a CSV, ECSV or FITS table with a row per image, for .npy files and folders; null: none"
+    )
+    labels: str | None = key(
+        "column or array of class labels; folder: the names of sub-folders; null: no classes"
+    )
+    class_names: list[str] | None = key("names of the classes 0, 1, ...; null: as in the file")
+    condition: list[str] = key(
+        "columns or arrays on which a conditional model is conditioned; commands vary the first"
+    )
+    ids: str | None = key(
+        "column or array of ids; in the table of a folder, the column of file names; null: row indices or file names"
+    )
     pixel_range: list[float] | None = key(
         "stored values that become 0 and 1; null: [0,255] for uint8, [0,65535] for uint16, [0,1] for floats"
     )
@@ -88,25 +97,29 @@ class FilesConfig(DatasetConfig):
 class StampsConfig(DatasetConfig):
     """Hubble stamps with redshifts, from vae-project's HDF5 layout or from the public COSMOS archive."""
 
-    path: str | None = key("the HDF5 file; null: the archive")
-    images: str | None = key("its data set of images; null: the first in key order")
-    redshift: str | None = key("its data set of redshifts; null: the second in key order, if there is one")
-    archive: str | None = key("folder of the COSMOS training sample (needs galsim); null: in the cache")
-    download: bool = key("fetch the archive first if it is not there (4 GB)")
+    path: str | None = key("path of the HDF5 file; null: the COSMOS sample")
+    images: str | None = key("name of the images in the file; null: the only data set with 3 or 4 axes")
+    redshift: str | None = key(
+        "name of the redshifts in the file; null: the only column of floats, else the one named like a redshift"
+    )
+    archive: str | None = key("folder of the COSMOS sample, which galsim reads; null: in the cache folder")
+    download: bool = key("whether to download the COSMOS sample (4 GB) if it is not in its folder")
 
 
 @dataclass(kw_only=True)
 class SimulatedConfig(DatasetConfig):
-    """Galaxies drawn from known factors with galsim."""
+    """Galaxies simulated with galsim from known factors."""
 
-    image_size: int = key("side of the stamps in pixels", at_least=8, at_most=4096)
+    image_size: int = key("side of the images in pixels", at_least=8, at_most=4096)
     count: int = key("number of galaxies", at_least=3, at_most=10_000_000)
-    bands: int = key("1 or 3", at_least=1, at_most=3)
-    seed: int = key("of the galaxies and their noise", at_least=0, at_most=2**31 - 1)
-    noise: float = key("standard deviation of the sky, as a share of full scale", at_least=0, at_most=1)
+    bands: int = key("number of bands, 1 or 3", at_least=1, at_most=3)
+    seed: int = key("seed of the galaxies and their noise", at_least=0, at_most=2**31 - 1)
+    noise: float = key(
+        "standard deviation of the sky noise, as a fraction of full scale", at_least=0, at_most=1
+    )
     psf: float = key("full width at half maximum of the point spread function in pixels", above=0, at_most=20)
-    max_redshift: float = key("redshifts are uniform between 0 and this", above=0, at_most=10)
-    workers: int | None = key("processes that draw; null: one per processor", at_least=1, at_most=1024)
+    max_redshift: float = key("largest redshift; redshifts are uniform from 0 to it", above=0, at_most=10)
+    workers: int | None = key("number of processes; null: one per processor", at_least=1, at_most=1024)
 
     def check(self):
         super().check()
@@ -118,11 +131,11 @@ class SimulatedConfig(DatasetConfig):
 class MnistConfig(DatasetConfig):
     """Handwritten digits."""
 
-    path: str | None = key("mnist.npz; null: downloaded (11 MB)")
+    path: str | None = key("path of mnist.npz; null: a download (11 MB)")
 
 
 @dataclass(kw_only=True)
 class PrepareConfig:
-    """Download, check and cache a dataset, and say what is in it."""
+    """Download, check and cache a dataset, and report its content."""
 
-    dataset: DatasetConfig = key("dataset")
+    dataset: DatasetConfig = key("dataset to prepare")

@@ -1,15 +1,22 @@
-"""What the schemas are made of: keys with a meaning and a range, and paths."""
+"""Building blocks of the schemas: keys with a meaning and a range, and paths."""
 
+import difflib
 import os
 from dataclasses import field
 from pathlib import Path
 
 PATHS = ("cache_dir", "path", "table", "archive")  # keys of a dataset that are stored absolute
-LATEST = Path("outputs/train/latest")  # where train points to the newest finished run
+LATEST = Path("outputs/train/latest")  # link of train to the newest finished run
 
 
 def key(meaning, *, at_least=None, above=None, at_most=None, choices=None):
-    """A configuration key: what it means and which values it takes (bounds hold for each entry of a list)."""
+    """A field of a schema, with its meaning for the help texts and its range.
+
+    Args:
+        meaning: phrase that explains the key to a newcomer.
+        at_least, above, at_most: bounds of a number, or of each entry of a list of numbers.
+        choices: the texts that are allowed.
+    """
     return field(
         metadata={
             "meaning": meaning,
@@ -22,17 +29,23 @@ def key(meaning, *, at_least=None, above=None, at_most=None, choices=None):
 
 
 def key_name(schema_field):
-    """The word that a user types for a field; Python's own words get an underscore in the schema."""
+    """The name of a key as a user types it; the field of a key named like a Python keyword ends in an underscore."""
     return schema_field.name.rstrip("_")
 
 
+def closest(name, candidates):
+    """A "did you mean" hint at the most similar candidate, ready to append to a message; empty if none is similar."""
+    matches = difflib.get_close_matches(str(name), list(candidates), n=1)
+    return f"; did you mean {matches[0]}?" if matches else ""
+
+
 def absolute(path):
-    """An absolute path with `~` expanded, so that a run's configuration holds wherever it is read; or None."""
+    """An absolute path with `~` expanded, so that a run's configuration is valid in any directory; None for None."""
     return None if path is None else os.path.abspath(os.path.expanduser(path))
 
 
 def make_absolute(section):
-    """Makes the paths of a dataset's section absolute, in place."""
+    """Makes the paths in a dataset's section absolute, in place."""
     for name in PATHS:
         if hasattr(section, name):
             setattr(section, name, absolute(getattr(section, name)))

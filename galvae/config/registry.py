@@ -1,4 +1,4 @@
-"""The schema of every command's configuration: types, ranges and meanings; values live in conf/.
+"""The schemas of all commands and of the choices in their groups; their values stand in conf/.
 
 galvae.config.check turns what Hydra composed, or a run's own config.yaml, into these dataclasses.
 """
@@ -69,11 +69,11 @@ GROUPS = {
 
 
 def choices(group, schema):
-    """The schemas that a group's choices have, by name.
+    """The schemas of a group's choices, by name; empty if the section is not a group.
 
     Args:
-        group: key of the section.
+        group: dotted name of the section.
         schema: its declared type; a section that only shares a group's name has no choices.
     """
-    found = GROUPS.get(group, {})
-    return found if all(issubclass(choice, schema) for choice in found.values()) else {}
+    schemas = GROUPS.get(group, {})
+    return schemas if all(issubclass(choice, schema) for choice in schemas.values()) else {}

@@ -12,25 +12,37 @@ from galvae.errors import GalvaeError
 class ReconstructionConfig:
     """The reconstruction term of the objective."""
 
-    loss: str = key("binary cross-entropy or squared error, summed over pixels", choices=("bce", "mse"))
-    weight: float = key("factor of the term in the loss", above=0)
+    loss: str = key(
+        "reconstruction loss: binary cross-entropy or squared error, summed over pixels, averaged over bands",
+        choices=("bce", "mse"),
+    )
+    weight: float = key("factor on the reconstruction loss", above=0)
 
 
 @dataclass(kw_only=True)
 class ScheduleConfig:
-    """The learning rate over the run."""
+    """The learning rate over the course of a run."""
 
-    name: str = key("course after the warm-up; cosine falls to `final`", choices=("constant", "cosine"))
-    warmup: float = key("share of the run in which the rate rises from zero", at_least=0, at_most=0.5)
-    final: float = key("last rate as a share of `learning_rate` (cosine)", at_least=0, at_most=1)
+    name: str = key(
+        "learning rate after the warm-up: constant, or a cosine decay to `final`",
+        choices=("constant", "cosine"),
+    )
+    warmup: float = key(
+        "fraction of the run in which the learning rate rises linearly from zero", at_least=0, at_most=0.5
+    )
+    final: float = key(
+        "learning rate at the end of the cosine decay, as a fraction of `learning_rate`",
+        at_least=0,
+        at_most=1,
+    )
 
 
 @dataclass(kw_only=True)
 class CheckpointConfig:
-    """When checkpoints are written."""
+    """How often checkpoints are written."""
 
     every: int | str = key(
-        "epochs between checkpoints, or auto: as often as costs about 1 % of the time", at_least=1
+        "number of epochs between checkpoints, or auto: as often as takes about 1 % of the time", at_least=1
     )
 
     def check(self):
@@ -42,31 +54,37 @@ class CheckpointConfig:
 
 @dataclass(kw_only=True)
 class TrainConfig:
-    """What a run is made of: all that its config.yaml holds."""
+    """Keys of a run that its config.yaml holds: everything that determines its result."""
 
-    dataset: DatasetConfig = key("dataset")
-    model: ModelConfig = key("model")
-    network: NetworkConfig = key("layers of encoder and decoder")
-    beta: NoBeta = key("weight of the KL term")
-    reconstruction: ReconstructionConfig = key("reconstruction term")
-    schedule: ScheduleConfig = key("learning rate")
-    checkpoint: CheckpointConfig = key("checkpoints")
+    dataset: DatasetConfig = key("dataset to train on")
+    model: ModelConfig = key("model to train")
+    network: NetworkConfig = key("layers of the encoder and the decoder")
+    beta: NoBeta = key("weight of the KL term in the loss")
+    reconstruction: ReconstructionConfig = key("reconstruction term of the loss")
+    schedule: ScheduleConfig = key("learning rate over the course of the run")
+    checkpoint: CheckpointConfig = key("how often checkpoints are written")
     latent_dim: int = key("number of latent dimensions", at_least=1, at_most=65536)
-    epochs: int = key("passes over the training images", at_least=1, at_most=1_000_000)
-    batch: int = key("images per step", at_least=1)
-    learning_rate: float = key("of Adam, at its peak", above=0)
+    epochs: int = key("number of passes over the training images", at_least=1, at_most=1_000_000)
+    batch: int = key("number of images per step", at_least=1)
+    learning_rate: float = key("largest learning rate of the optimizer, Adam", above=0)
     clip_norm: float | None = key("largest global norm of the gradient; null: no limit", above=0)
     early_stopping: int | None = key(
-        "epochs without a better validation loss after which to stop; null: never", at_least=1
+        "number of epochs without a better validation loss after which training stops; null: never",
+        at_least=1,
     )
-    seed: int = key("of weights, order, augmentation and noise", at_least=0, at_most=2**31 - 1)
+    seed: int = key(
+        "seed of the weights, the order of images, the augmentation and the noise",
+        at_least=0,
+        at_most=2**31 - 1,
+    )
     precision: str = key(
-        "of the arithmetic; auto: bfloat16 where the device has it", choices=("auto", "float32", "bfloat16")
+        "precision of matrix products; auto: bfloat16 where the device computes in it",
+        choices=("auto", "float32", "bfloat16"),
     )
-    backend: str = key("of Keras", choices=("tensorflow", "jax"))
+    backend: str = key("Keras backend", choices=("tensorflow", "jax"))
     on_nan: str = key(
-        "when a loss or a weight is not finite, or the loss explodes: stop, or go back to the last good epoch "
-        "and on with half the learning rate, three times at most",
+        "what happens when a loss or a weight is not finite, or the loss explodes: stop, or rollback to the last good "
+        "epoch and half the learning rate, three times at most",
         choices=("stop", "rollback"),
     )
 
@@ -82,12 +100,12 @@ class TrainConfig:
             )
         if self.beta.name == "cyclical" and 2 * self.beta.cycles > self.epochs:
             raise GalvaeError(
-                f"beta.cycles: expected two epochs or more in a cycle, received {self.beta.cycles} cycles in "
+                f"beta.cycles: expected at least two epochs in a cycle, received {self.beta.cycles} cycles in "
                 f"{self.epochs} epochs"
             )
         if self.beta.name == "per_epoch" and len(self.beta.values) > self.epochs:
             raise GalvaeError(
-                f"beta.values: more than there are epochs; expected at most {self.epochs}, received "
+                f"beta.values: more values than epochs; expected at most {self.epochs}, received "
                 f"{len(self.beta.values)}"
             )
         if self.network.width is not None and self.latent_dim > self.network.width[0]:
@@ -100,16 +118,19 @@ class TrainConfig:
 
 @dataclass(kw_only=True)
 class TrainCommand(TrainConfig):
-    """Train a model on a dataset, or go on with a run."""
+    """Train a model on a dataset, or resume a run."""
 
     resume: str | None = key(
-        "directory of a run to go on with, by its own configuration; only epochs may grow"
+        "directory of a run to resume, with its own configuration, of which only epochs may be raised; null: a new run"
     )
-    force: bool = key("go on with a run that another machine may still be training")
+    force: bool = key("whether to resume a run even if another machine may still be training it")
     devices: int | str = key(
-        "number of GPUs that share each batch, or auto: all that can do so equally", at_least=1
+        "number of GPUs that share each batch; auto: as many as can share it equally",
+        at_least=1,
     )
-    resident: bool | str = key("whether the device holds the images in training; auto: a GPU, where they fit")
+    resident: bool | str = key(
+        "whether training holds the images in the device's memory; auto: on one GPU, if they fit"
+    )
 
     def check(self):
         super().check()
@@ -120,5 +141,5 @@ class TrainCommand(TrainConfig):
 
     @property
     def run(self):
-        """The TrainConfig of it, without what is said of this call only."""
+        """The TrainConfig, without the keys that concern this call only."""
         return TrainConfig(**{f.name: getattr(self, f.name) for f in fields(TrainConfig)})

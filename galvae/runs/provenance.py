@@ -1,4 +1,4 @@
-"""What a run depends on besides its configuration: command line, versions, machine."""
+"""Provenance of a run: the command line, versions and machine that it depends on besides its configuration."""
 
 import dataclasses
 import platform
@@ -11,12 +11,20 @@ from galvae import __version__
 from galvae.config.check import flatten
 
 PACKAGES = ("tensorflow", "keras", "jax", "numpy", "h5py", "hydra-core", "omegaconf", "safetensors")
-# Of environment.json, what must be equal for the same arithmetic.
+# Values of environment.json that must be equal for the same arithmetic.
 IDENTICAL = ("galvae", "git_commit", "packages", "backend", "kind", "name", "count", "precision", "threads")
 
 
 def environment(config, device):
-    """What a run depends on besides its configuration: command line, versions, machine."""
+    """Command line, versions and machine of this process, as environment.json records them.
+
+    Args:
+        config: TrainConfig.
+        device: galvae.backend.setup.Device.
+
+    Returns:
+        dict of plain values.
+    """
     versions = {}
     for package in PACKAGES:
         try:
@@ -36,7 +44,7 @@ def environment(config, device):
 
 
 def _git_commit():
-    """Commit of the checkout that galvae runs from, or None when it is installed otherwise."""
+    """Commit of the git checkout that galvae runs from; None if it is installed in another way."""
     checkout = Path(__file__).resolve().parents[2]
     if not (checkout / ".git").exists():
         return None
@@ -48,10 +56,10 @@ def _git_commit():
 
 
 def differences(then, now):
-    """What two environments differ in, as far as arithmetic may depend on it.
+    """Differences between two environments on which the results of arithmetic may depend.
 
     Args:
-        then, now: as `environment` gives them.
+        then, now: dicts, see `environment`.
 
     Returns:
         list of texts such as "threads 2 -> 4".

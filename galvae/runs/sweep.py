@@ -1,4 +1,4 @@
-"""A sweep's jobs: how each ended, told at the end and kept in jobs.json of the sweep's directory."""
+"""Jobs of a sweep: how each ended, reported at the end and recorded in jobs.json of the sweep's directory."""
 
 import contextlib
 import json
@@ -10,20 +10,21 @@ from collections import Counter
 from pathlib import Path
 
 from galvae.errors import line_of
+from galvae.system.atomic import replacing, save_json
 
 RECORD = "jobs.json"
-STOPPED = (75, 130)  # exit statuses of a command that a signal ended: the same command goes on
-ASKED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)  # to stop
-LAST_WORDS = 20_000  # bytes at the end of a log that are looked at
+STOPPED = (75, 130)  # exit statuses of a command that a signal stopped: the same command resumes it
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+LOG_TAIL = 20_000  # bytes at the end of a log in which its last line is looked for
 
 
 class Sweep:
-    """The jobs of this call; empty if it is no sweep.
+    """The jobs of a sweep that this call has run; empty if it is no sweep.
 
     Attributes:
         folder: the sweep's directory.
-        jobs: a dict for each job by its name, the path of its directory within the sweep's: `status`, and where
-            it is not finished `error`, one line, and `exit_status`.
+        jobs: dict for each job, by the path of its directory within the sweep's: `status`, and unless it is
+            finished `error`, one line, and `exit_status`.
     """
 
     def __init__(self):
@@ -31,51 +32,47 @@ class Sweep:
         self.jobs = {}
 
     def note(self, folder, directory, status, error=None, exit_status=0, **more):
-        """Notes how a job stands.
+        """Records the status of a job, here and in jobs.json.
 
         Args:
             folder: the sweep's directory.
-            directory: the job's.
-            status: finished, failed, stopped, or what its launcher knows of it.
+            directory: the job's directory.
+            status: finished, failed, stopped, or the state of its launcher's queue.
             error: why it is not finished.
-            exit_status: what the job makes of the sweep's.
-            **more: what the launcher wants to find again.
+            exit_status: exit status of the job.
+            **more: values that the launcher needs when the same command is run again.
         """
-        from galvae.system.atomic import (
-            save_json,  # late, for NumPy's sake: the command line knows this module
-        )
-
         self.folder = Path(folder).absolute()
         name = os.path.relpath(directory, folder)
         self.jobs[name] = {"status": status, **more}
         if status != "finished":
             self.jobs[name].update(error=line_of(error or status), exit_status=exit_status)
-        with contextlib.suppress(OSError):  # what is known is still told at the end
+        with contextlib.suppress(OSError):  # the jobs are still reported at the end
             save_json(self.folder / RECORD, {**recorded(self.folder), **self.jobs})
 
     def report(self):
-        """Prints what became of the jobs, a line for each that is not finished.
+        """Prints how many jobs have each status, and a line for each job that is not finished.
 
         Returns:
-            The exit status: that of the worst mistake, else 75 if a job was stopped, else 0.
+            The exit status: that of the worst failure, else 75 if a job was stopped, else 0.
         """
         if not self.jobs:
             return 0
         counts = Counter(job["status"] for job in self.jobs.values())
         order = sorted(counts, key=lambda status: status != "finished")
-        told = ", ".join(f"{counts[status]} {status}" for status in order)
-        print(f"sweep of {len(self.jobs)}: {told}", file=sys.stderr)
+        summary = ", ".join(f"{counts[status]} {status}" for status in order)
+        print(f"sweep of {len(self.jobs)}: {summary}", file=sys.stderr)
         for name, job in self.jobs.items():
             if job["status"] != "finished":
                 print(f"  {self.folder / name}: {job['status']}: {job['error']}", file=sys.stderr)
-        found = {job.get("exit_status", 0) for job in self.jobs.values()}
         if self.folder.is_dir():
             print(self.folder)
-        return max(found - set(STOPPED), default=0) or max(found)
+        statuses = {job.get("exit_status", 0) for job in self.jobs.values()}
+        return max(statuses - set(STOPPED), default=0) or max(statuses)
 
 
 def recorded(folder):
-    """What an earlier call, or this one, noted of a sweep's jobs; empty if there is nothing to be read."""
+    """The jobs in jobs.json of a sweep's directory, as in `Sweep.jobs`; empty if it cannot be read."""
     try:
         jobs = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -83,50 +80,50 @@ def recorded(folder):
     return jobs if isinstance(jobs, dict) and all(isinstance(job, dict) for job in jobs.values()) else {}
 
 
-def ended(returncode, log):
+def describe_exit(returncode, log):
     """How a job's process ended, in words.
 
     Args:
         returncode: its exit status; negative if a signal killed it.
-        log: binary file that holds what it printed.
+        log: open binary file with its output.
 
     Returns:
-        (status, error, exit_status) as `Sweep.note` takes them.
+        (status, error, exit_status), see `Sweep.note`.
     """
     if returncode == 0:
         return "finished", None, 0
-    if -returncode in ASKED:
+    if -returncode in STOP_SIGNALS:
         return "stopped", f"by {signal.Signals(-returncode).name}", 75
     if returncode < 0:
         name = signal.Signals(-returncode).name
         hint = ", as by the system when memory runs out" if name == "SIGKILL" else ""
         return "failed", f"killed by {name}{hint}", 1
     if returncode in STOPPED:
-        return "stopped", last_words(log), 75
-    return "failed", last_words(log), min(returncode, 2)
+        return "stopped", last_line(log), 75
+    return "failed", last_line(log), min(returncode, 2)
 
 
-def last_words(log, of=""):
+def last_line(log, prefix=""):
     """The last line of a log, without those that srun and submitit add.
 
     Args:
-        log: binary file.
-        of: how the line is to begin, if there is one that does.
+        log: open binary file.
+        prefix: beginning of the line to prefer, if there is one.
     """
     log.seek(0, 2)
-    log.seek(max(0, log.tell() - LAST_WORDS))
+    log.seek(max(0, log.tell() - LOG_TAIL))
     lines = (line.strip() for line in log.read().decode(errors="replace").splitlines())
-    told = [line for line in lines if line and not line.startswith(("srun: ", "submitit "))]
-    told = [line for line in told if line.startswith(of)] or told
-    return told[-1].removeprefix("galvae: ") if told else "ended without a word"
+    lines = [line for line in lines if line and not line.startswith(("srun: ", "submitit "))]
+    lines = [line for line in lines if line.startswith(prefix)] or lines
+    return lines[-1].removeprefix("galvae: ") if lines else "ended without any output"
 
 
 class Task:
-    """A job as submitit runs it on a node: an ordinary command, which goes on if it is run again.
+    """A job as submitit runs it on a node: an ordinary command, which resumes when it is run again.
 
     Args:
-        arguments: of `galvae`.
-        exit_file: path that receives its exit status.
+        arguments: words of the command line after `galvae`.
+        exit_file: path of the file for its exit status.
     """
 
     def __init__(self, arguments, exit_file):
@@ -134,8 +131,6 @@ class Task:
         self.exit_file = exit_file
 
     def __call__(self):
-        from galvae.system.atomic import replacing
-
         self.exit_file.unlink(missing_ok=True)
         sys.argv = ["galvae", *self.arguments]
         code = 1
@@ -150,7 +145,7 @@ class Task:
                 beside.write_text(str(code))
 
     def checkpoint(self):
-        """What submitit is to run when the job comes out of the queue again."""
-        from submitit.helpers import DelayedSubmission
+        """What submitit runs when the requeued job starts again."""
+        from submitit.helpers import DelayedSubmission  # late: an optional package
 
         return DelayedSubmission(self)

@@ -1,1 +1,1 @@
-"""The operating system: whole files, untrusted files, signals."""
+"""The operating system: atomic writing, reading of untrusted files, signals."""

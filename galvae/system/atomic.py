@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their name and renamed."""
+"""Atomic writing: a file is written under another name in the same folder, then renamed, so it is whole or absent."""
 
 import contextlib
 import json
@@ -8,36 +8,34 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 
 @contextlib.contextmanager
 def replacing(path):
-    """A path beside `path` to write to, which takes its name when the block ends without an error.
+    """Writes a file atomically: yields a path to write to, which is renamed when the block ends without an error.
 
-    The ending is kept, since NumPy and matplotlib look at it. The content reaches the disk before the name does,
-    so that a power failure cannot leave an empty file.
+    The suffix stays, since NumPy and matplotlib look at it. The content is flushed to the disk before the file is
+    renamed, so that a power failure cannot leave an empty file.
 
     Args:
-        path: the file to write or to replace.
+        path: path of the file to write or to replace.
 
     Yields:
         The path to write to.
     """
     path = Path(path)
-    beside = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        yield beside
-        if not beside.is_symlink():
-            with open(beside, "rb") as file:
+        yield temporary
+        if not temporary.is_symlink():
+            with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
-        os.replace(beside, path)
+        os.replace(temporary, path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder):
-    """Brings a folder's list of names to the disk, as far as its file system can."""
+    """Flushes a folder's list of file names to the disk, as far as its file system can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -46,17 +44,17 @@ def sync_folder(folder):
 
 
 def save_json(path, values):
-    """Writes a dict as JSON."""
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+    """Writes a dict as JSON, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
 
 
 class Blocks(NamedTuple):
-    """An array that comes in blocks, too large to be held.
+    """An array given block by block, because it is too large for memory.
 
     Attributes:
-        shape: of the whole.
-        dtype: of it.
+        shape: shape of the whole array.
+        dtype: its NumPy type.
         blocks: iterable of arrays that follow each other along the first axis.
     """
 
@@ -66,8 +64,10 @@ class Blocks(NamedTuple):
 
 
 def save_arrays(path, **arrays):
-    """Writes arrays as .npz, those given as `Blocks` without holding them whole."""
-    with replacing(path) as beside, zipfile.ZipFile(beside, "w") as archive:
+    """Writes arrays as .npz, atomically; those given as `Blocks` are never held in memory as a whole."""
+    import numpy as np  # late: completion imports this module, but writes no arrays
+
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 if not isinstance(array, Blocks):

@@ -1,6 +1,11 @@
-"""Files that somebody else may have made: their kind, size and layout are checked before memory is taken.
+"""Reading untrusted (third-party) files: their kind, size and layout are checked before memory is taken.
 
 Nothing in them is executed: arrays of Python objects, compressed members and unknown types are refused.
+
+The libraries' own readers are not strict enough. `numpy.load` returns the raw bytes of a member that is not an array,
+accepts record types, trailing bytes and 10^12 strings of zero length, and evaluates the header with Python's parser,
+which raises exceptions of many types. `safetensors.safe_open` accepts duplicate names, and maps the file into memory,
+so that a file which is truncated later ends the process with SIGBUS.
 """
 
 import json
@@ -20,7 +25,7 @@ TYPES = {"BOOL": "|b1"} | {
     for kind, sizes in {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8)}.items()
     for size in sizes
 }
-# What NumPy writes before an array; its own reader takes many more forms, by way of Python's grammar.
+# The header that NumPy writes before an array; its own reader takes many more forms.
 ARRAY_HEADER = re.compile(
     rb"\{'descr': '([<|][biufU]\d{1,9})', 'fortran_order': (True|False), "
     rb"'shape': \(((?:\d{1,19}, ?)*\d{0,19})\), \} *\n"
@@ -32,30 +37,36 @@ DAMAGED = (
 
 
 def open_file(path, largest=None):
-    """A regular file open for reading; a pipe or a device, which might never end, is refused.
+    """Opens a regular file for reading; refuses pipes and devices, which might never end.
 
     Args:
-        path: the file.
-        largest: bytes that it may have at most.
+        path: path of the file.
+        largest: largest size in bytes; None: any.
+
+    Returns:
+        The open binary file.
 
     Raises:
         OSError: if it cannot be opened.
-        ValueError: if it is no regular file, or too large.
+        ValueError: if it is not a regular file, or too large.
     """
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
-        raise ValueError("no regular file")
+        raise ValueError("not a regular file")
     if largest is not None and status.st_size > largest:
         raise ValueError(f"{status.st_size} bytes, more than {largest}")
     return open(path, "rb")
 
 
 def read_json(path, largest=LARGEST_JSON):
-    """A JSON file's object as a dict.
+    """Reads the object in a JSON file.
 
     Args:
-        path: the file.
-        largest: bytes that it may have at most.
+        path: path of the file.
+        largest: largest size in bytes.
+
+    Returns:
+        dict.
 
     Raises:
         GalvaeError: if it is missing, too large, or holds anything but one object.
@@ -64,26 +75,26 @@ def read_json(path, largest=LARGEST_JSON):
         with open_file(path, largest) as file:
             values = json.loads(file.read(), object_pairs_hook=_unique)
         if not isinstance(values, dict):
-            raise ValueError("no object")
+            raise ValueError("not an object")
     except DAMAGED as error:
         raise GalvaeError(f"{path}: expected a JSON object, received {_damage(error)}") from error
     return values
 
 
 def read_npz(path, names):
-    """Arrays of an .npz file as `galvae.atomic.save_arrays` and `numpy.savez` write it.
+    """Reads the arrays of an .npz file, as written by `galvae.system.atomic.save_arrays` and `numpy.savez`.
 
     Every member is read whole, so that its checksum is compared.
 
     Args:
-        path: the file.
-        names: of the arrays; the file may hold no others.
+        path: path of the file.
+        names: names of the arrays; the file may hold no others.
 
     Returns:
-        dict of arrays.
+        dict of arrays, by name.
 
     Raises:
-        GalvaeError: if the file is missing or damaged, or holds other arrays, objects or compressed ones.
+        GalvaeError: if the file is missing or damaged, or holds other arrays, objects or compressed arrays.
     """
     try:
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
@@ -104,10 +115,10 @@ def read_npz(path, names):
 
 def _array(content):
     """The array of a member of an .npz file."""
-    import numpy as np  # late: --help and completion read configurations, but no arrays
+    import numpy as np  # late: completion imports this module, but reads no arrays
 
     if content[:8] != b"\x93NUMPY\x01\x00":
-        raise ValueError("no array in NumPy's format 1.0")
+        raise ValueError("not an array in NumPy's format 1.0")
     (length,) = struct.unpack("<H", content[8:10])
     header = ARRAY_HEADER.fullmatch(content[10 : 10 + length])
     if header is None:
@@ -121,15 +132,18 @@ def _array(content):
 
 
 def weights_header(path):
-    """Shapes and types of the arrays in a safetensors file, of which only the header is read.
+    """Shapes and types of the arrays in a safetensors file, from its header alone.
+
+    Args:
+        path: path of the file.
 
     Returns:
-        name -> (shape, NumPy type, first byte), in the order in which the arrays lie in the file.
+        dict of (shape, NumPy type, first byte), by name, in the order of the arrays in the file.
 
     Raises:
         GalvaeError: if the file is missing, or the header does not describe all of it exactly.
     """
-    import numpy as np
+    import numpy as np  # late: see `_array`
 
     try:
         with open_file(path) as file:
@@ -139,25 +153,35 @@ def weights_header(path):
                 raise ValueError(f"a header of {length} bytes in {size}")
             entries = json.loads(file.read(length), object_pairs_hook=_unique)
         entries.pop("__metadata__", None)
-        found, end = {}, 0
+        header, end = {}, 0
         for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
             shape, dtype, offsets = entry["shape"], np.dtype(TYPES[entry["dtype"]]), entry["data_offsets"]
             if any(type(number) is not int or number < 0 for number in [*shape, *offsets]):
                 raise ValueError(f"{name} of shape {shape} at {offsets}")
             if offsets != [end, end + math.prod(shape) * dtype.itemsize]:
                 raise ValueError(f"{name} of shape {shape} at {offsets}, expected to start at {end}")
-            found[name] = tuple(shape), dtype, 8 + length + end
+            header[name] = tuple(shape), dtype, 8 + length + end
             end = offsets[1]
         if 8 + length + end != size:
             raise ValueError(f"{size} bytes, of which the header describes {8 + length + end}")
     except DAMAGED as error:
         raise GalvaeError(f"{path}: expected a safetensors file, received {_damage(error)}") from error
-    return found
+    return header
 
 
 def read_weights(path):
-    """All arrays of a safetensors file, by name; arguments and errors as of `weights_header`."""
-    import numpy as np
+    """Reads all arrays of a safetensors file.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        dict of arrays, by name.
+
+    Raises:
+        GalvaeError: if the file is missing, or the header does not describe all of it exactly.
+    """
+    import numpy as np  # late: see `_array`
 
     header = weights_header(path)
     try:
@@ -174,12 +198,12 @@ def read_weights(path):
 def _unique(pairs):
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise ValueError("a name that stands twice")
+        raise ValueError("a name that appears twice")
     return values
 
 
 def _damage(error):
-    """What is wrong, in a few words."""
+    """What is wrong with a file, in a few words."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     text = line_of(error)

@@ -1,4 +1,4 @@
-"""Signals: the wish of a batch system or a user that training stops, granted as soon as nothing is lost."""
+"""Signals by which a batch system or a user stops a command, answered as soon as no work would be lost."""
 
 import contextlib
 import os
@@ -11,19 +11,19 @@ CAUGHT = tuple(
     if hasattr(signal, name)
 )
 
-_previous = {}  # signal -> the handler before ours; empty while none are caught
+_previous = {}  # signal -> the handler before `caught`; empty outside of it
 _state = {"received": None, "deferred": False}
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal that ends the command; exit status 75 (to be tried again, as in sysexits.h), for Ctrl-C 130.
+    """Stop of a command by a signal; exit status 75 (try again, as in sysexits.h), or 130 for Ctrl-C.
 
     Args:
         signum: the signal.
 
     Attributes:
-        exit_status: of the command.
-        resume_command: the command that goes on from here, or None.
+        exit_status: exit status of the command.
+        resume_command: the command that resumes, or None.
     """
 
     def __init__(self, signum):
@@ -33,16 +33,16 @@ class Stopped(KeyboardInterrupt):
 
 
 def name_of(signum):
-    """Name of a signal, as SIGTERM; Ctrl-C for the one that the keyboard sends."""
+    """Name of a signal, such as SIGTERM; Ctrl-C for the keyboard's."""
     return "Ctrl-C" if signum == signal.SIGINT else signal.Signals(signum).name
 
 
 @contextlib.contextmanager
 def caught():
-    """While it lasts, a signal raises Stopped, or waits for `answer` inside of `deferred`.
+    """Context in which signals raise Stopped: at once or, inside `deferred`, when `answer` is called.
 
-    A signal that is ignored, as SIGHUP is under nohup, stays so. Outside of the main thread, where Python sets
-    no handlers, and inside of another `caught`, nothing changes.
+    A signal that is ignored, as SIGHUP is under nohup, stays ignored. Outside the main thread, where Python sets no
+    handlers, and inside another `caught`, nothing changes.
     """
     if _previous or threading.current_thread() is not threading.main_thread():
         yield
@@ -56,7 +56,7 @@ def caught():
             return
         _state["received"] = signum
         if signum == signal.SIGINT:
-            signal.signal(signum, signal.SIG_DFL)  # a second Ctrl-C stops at once, whatever is under way
+            signal.signal(signum, signal.SIG_DFL)  # a second Ctrl-C ends the process at once
         if not _state["deferred"]:
             answer()
 
@@ -74,7 +74,7 @@ def caught():
 
 @contextlib.contextmanager
 def deferred():
-    """While it lasts, a signal is only noted: who works inside asks `received` and calls `answer`."""
+    """Context in which signals are only recorded; its code checks `received`, and calls `answer` where it can stop."""
     _state["deferred"] = True
     try:
         yield
@@ -85,15 +85,15 @@ def deferred():
 
 
 def received():
-    """Whether a signal waits for its answer."""
+    """Whether a signal was recorded that has not been answered."""
     return _state["received"] is not None
 
 
 def answer():
-    """Does what the received signal asks for; call it when all that must not be lost is written.
+    """Stops the command because of the recorded signal; to be called when everything is written.
 
-    A handler that others had set before ours, as submitit's, which puts the job back into the queue, is asked
-    first: if it returns, the command goes on.
+    If there was a handler before `caught`, such as submitit's, which requeues the job, it is called instead; if it
+    returns, the command continues.
 
     Raises:
         Stopped: if there was no such handler.

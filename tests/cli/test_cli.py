@@ -6,17 +6,19 @@ import sys
 import pytest
 
 from galvae import __version__
-from galvae.cli.output_dirs import quoted
+from galvae.cli.help import paths
+from galvae.cli.quoting import quoted
 from galvae.config.registry import COMMANDS
 
-# What each mistake must lead to: status 2, one line that holds these words, nothing left behind.
-MISTAKES = {
+# What each wrong call must lead to: status 2, one line with these words, nothing left behind.
+WRONG = {
     "unknown command": (["trian"], ["unknown command 'trian'", "did you mean train?"]),
     "unknown key": (["train", "latentdim=3"], ["unknown key 'latentdim'", "did you mean latent_dim?"]),
     "unknown key in a group": (["train", "dataset.pth=3"], ["unknown key 'dataset.pth'"]),
     "added key": (["train", "+foo=1"], ["foo: unknown key"]),
     "unknown group": (["train", "+modle=vae"], ["modle"]),
     "unknown choice": (["train", "model=veae"], ["model: expected ae or", "received 'veae'", "did you mean"]),
+    "unknown recipe": (["train", "recipe=nix"], ["recipe: expected blog or recommended or vae_project"]),
     "unknown experiment": (["train", "experiment=nix"], ["experiment: expected", "'nix'"]),
     "unparsable": (["train", "latent_dim=[1"], ["latent_dim=[1: not understood"]),
     "an option": (["train", "--epochs", "3"], ["unknown option --epochs", "expected key=value"]),
@@ -39,19 +41,19 @@ MISTAKES = {
     "run missing": (["sample"], ["run: missing"]),
     "run is nothing": (["sample", "run=nix"], ["nix: expected a run's directory", "received no directory"]),
     "no latest run": (["sample", "run=latest"], ["run=latest: expected a finished run, received none"]),
-    "sweep with a mistake": (["train", "-m", "latent_dim=two,three"], ["latent_dim"]),
+    "sweep with a wrong value": (["train", "-m", "latent_dim=two,three"], ["latent_dim"]),
     "sweep of an unknown choice": (["train", "-m", "model=nix,nux"], ["model: expected ae or"]),
 }
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_one_line_and_leaves_nothing(mistake, galvae, tmp_path):
-    arguments, words = MISTAKES[mistake]
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_call_is_one_line_and_leaves_nothing(kind, galvae, tmp_path):
+    arguments, words = WRONG[kind]
     status, out, err = galvae(*arguments)
     assert status == 2
     lines = [line for line in err.splitlines() if line]
     # A line for each job, and the list of them at the end.
-    assert len(lines) == (5 if mistake == "sweep with a mistake" else 1)
+    assert len(lines) == (5 if kind == "sweep with a wrong value" else 1)
     for word in words:
         assert word in lines[0]
     assert "Traceback" not in out + err
@@ -69,8 +71,6 @@ def test_help_lists_commands_and_three_examples(galvae):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command_names_every_key_with_its_default(command, galvae):
-    from galvae.cli.help import paths
-
     extra = ["dataset=files"] if command in ("train", "prepare") else []
     status, out, _ = galvae(command, *extra, "--help")
     assert status == 0
@@ -111,6 +111,8 @@ def test_configuration_can_be_shown_without_a_run(galvae, tmp_path):
         ("galvae train mod", {"model=", "model."}),
         ("galvae train model=", {"model=ae", "model=beta_vae", "model=vae"}),
         ("galvae train dataset=ga", {"dataset=galaxy10"}),
+        ("galvae train recipe=", {"recipe=blog", "recipe=recommended", "recipe=vae_project"}),
+        ("galvae sample cond", {"condition="}),
         ("galvae train latent_", {"latent_dim="}),
         ("galvae sample temp", {"temperature="}),
         ("galvae nix ", set()),
@@ -192,7 +194,16 @@ def test_help_and_completion_import_nothing_heavy(tmp_path):
         assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
-def test_directories_of_the_users_own_survive_a_mistake(galvae, tmp_path):
+def test_the_command_line_itself_imports_neither_hydra_nor_arrays(tmp_path):
+    names = ["tensorflow", "keras", "umap", "matplotlib", "astropy", "hydra", "omegaconf", "numpy", "yaml"]
+    program = f"import sys, galvae.cli.main; print([name for name in {names} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_the_users_own_directories_survive_a_wrong_call(galvae, tmp_path):
     (tmp_path / "mine" / "sub").mkdir(parents=True)
     (tmp_path / "outputs").mkdir()
     assert galvae("train", "epochs=0", "hydra.run.dir=mine/sub")[0] == 2
@@ -228,7 +239,7 @@ def test_a_directory_that_cannot_be_made_is_one_line(where, key, galvae, tmp_pat
         (["-sc", "bogus"], "-sc: expected install=SHELL"),
     ],
 )
-def test_further_mistakes_are_one_line(arguments, message, galvae, tmp_path):
+def test_further_wrong_calls_are_one_line(arguments, message, galvae, tmp_path):
     status, _, err = galvae(*arguments)
     assert status == 2
     assert len(err.splitlines()) == 1
@@ -237,7 +248,7 @@ def test_further_mistakes_are_one_line(arguments, message, galvae, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a b", "a=b", "a,b", "d'é(1)[2]#!&", 'q"uo\\te', "back\\", "~x"])
-def test_paths_of_any_letters_reach_the_command(name, galvae, tmp_path):
+def test_paths_of_any_characters_reach_the_command(name, galvae, tmp_path):
     folder = tmp_path / name
     folder.mkdir()
     (folder / "config.yaml").write_text("nothing")

@@ -1,33 +1,20 @@
+import dataclasses
 import math
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from builders.configs import composed, train_command, train_config
 
 from galvae.cli.help import CONF
-from galvae.config.check import to_dict, read_config, from_dict, write_config
+from galvae.config.check import from_dict, read_config, to_dict, write_config
 from galvae.config.fields import absolute
 from galvae.config.registry import COMMANDS, GROUPS
 from galvae.config.train import TrainCommand
 from galvae.errors import GalvaeError
 
 
-def composed(command, *overrides):
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return OmegaConf.to_container(compose(command, list(overrides)), resolve=True)
-
-
-def command(*overrides):
-    return from_dict(TrainCommand, composed("train", *overrides))
-
-
-def train(*overrides):
-    return command(*overrides).run
-
-
 def test_defaults_of_train_are_those_that_the_readme_promises():
-    config = train()
+    config = train_config()
     assert (config.dataset.name, config.model.name, config.network.name) == ("hdf", "vae", "conv")
     assert (config.latent_dim, config.beta.name, config.beta.value) == (8, "constant", 1.0)
     assert (config.epochs, config.batch) == (300, 128)
@@ -40,13 +27,13 @@ def test_every_choice_of_a_group_has_a_file_and_composes(group):
     assert set(GROUPS[group]) <= files
     given = {"files": ["dataset.path=x"], "per_epoch": ["beta.values=[0.5]"], "none": ["model=ae"]}
     for choice in sorted(files):
-        config = train(f"{group}={choice}", *given.get(choice, []))
+        config = train_config(f"{group}={choice}", *given.get(choice, []))
         if group != "network":
             assert getattr(config, group).name == choice
 
 
 def test_every_key_has_a_value_in_conf_and_the_other_way_round():
-    assert to_dict(command()) == {**composed("train"), "dataset": to_dict(command().dataset)}
+    assert to_dict(train_command()) == {**composed("train"), "dataset": to_dict(train_command().dataset)}
 
 
 @pytest.mark.parametrize("experiment", sorted(file.stem for file in (CONF / "experiment").glob("*.yaml")))
@@ -55,11 +42,11 @@ def test_every_experiment_composes_and_opens_with_its_command(experiment):
     assert f"# command   galvae train experiment={experiment}" in text
     assert "# time " in text
     assert "# expect " in text
-    train(f"experiment={experiment}")
+    train_config(f"experiment={experiment}")
 
 
 def test_the_blogs_experiment_has_the_blogs_settings_and_the_command_line_wins():
-    config = train("experiment=galaxy10_blog", "latent_dim=16")
+    config = train_config("experiment=galaxy10_blog", "latent_dim=16")
     assert (config.dataset.name, config.dataset.image_size, config.dataset.augment) == (
         "galaxy10",
         128,
@@ -73,14 +60,67 @@ def test_the_blogs_experiment_has_the_blogs_settings_and_the_command_line_wins()
 
 
 def test_beta_vae_has_its_own_beta_and_the_command_line_wins():
-    assert train("model=beta_vae").beta.value == 0.1
-    assert train("model=beta_vae", "beta=warmup").beta.value == 0.1
-    assert train("model=beta_vae", "beta.value=0.5").beta.value == 0.5
+    assert train_config("model=beta_vae").beta.value == 0.1
+    assert train_config("model=beta_vae", "beta=warmup").beta.value == 0.1
+    assert train_config("model=beta_vae", "beta.value=0.5").beta.value == 0.5
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "alias", "value"),
+    [
+        ("sample", "condition", "redshift", [0.5]),
+        ("traverse", "condition", "redshift", 0.5),
+        ("traverse", "conditions", "redshifts", [0.1, 2.0]),
+    ],
+)
+def test_redshift_is_an_alias_of_condition(command, key, alias, value):
+    def config(**given):
+        return from_dict(COMMANDS[command], {**composed(command), "run": "x", **given})
+
+    assert getattr(config(), key) is None
+    assert getattr(config(**{key: value}), key) == value
+    assert getattr(config(**{key: value}), alias) is None
+    assert getattr(config(**{alias: value}), key) == value
+    assert getattr(config(**{alias: value}), alias) == value  # so that the command can refuse it
+    with pytest.raises(GalvaeError, match=f"^{key}, {alias}: expected one of them, received both$"):
+        config(**{key: value, alias: value})
+
+
+@pytest.mark.parametrize("key", ["condition", "redshift"])
+def test_one_condition_is_a_list_of_one(key):
+    def config(value):
+        return from_dict(COMMANDS["sample"], {**composed("sample"), "run": "x", key: value})
+
+    assert config(0.5).condition == config([0.5]).condition == [0.5]
+    with pytest.raises(GalvaeError, match=f"^{key}: expected at least one number or null, received"):
+        config([])
+
+
+@pytest.mark.parametrize("key", ["conditions", "redshifts"])
+def test_a_walk_along_a_condition_has_two_ends(key):
+    with pytest.raises(GalvaeError, match=rf"^{key}: expected two numbers, as \[0,2.5\], received \[1.0\]"):
+        from_dict(COMMANDS["traverse"], {**composed("traverse"), "run": "x", key: [1.0]})
+
+
+def test_every_key_has_a_meaning_that_stands_alone():
+    """A phrase, not a fragment such as "of Keras"."""
+    fragments = ("of ", "and ", "as ", "at ", "when ", "then ", "so ")
+
+    def meanings(schema):
+        for field in dataclasses.fields(schema):
+            yield field.metadata["meaning"]
+            if dataclasses.is_dataclass(field.type):
+                yield from meanings(field.type)
+
+    schemas = [*COMMANDS.values(), *(schema for group in GROUPS.values() for schema in group.values())]
+    for meaning in (text for schema in schemas for text in meanings(schema)):
+        assert len(meaning.split()) > 1, meaning
+        assert not meaning.startswith(fragments), meaning
 
 
 def test_paths_are_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = train("dataset=galaxy10", "dataset.path=a/b.h5", "dataset.cache_dir=c")
+    config = train_config("dataset=galaxy10", "dataset.path=a/b.h5", "dataset.cache_dir=c")
     assert config.dataset.path == str(tmp_path / "a" / "b.h5")
     assert config.dataset.cache_dir == str(tmp_path / "c")
     assert absolute("~/x").endswith("/x")
@@ -141,14 +181,19 @@ def test_integers_are_accepted_where_numbers_are():
 
 def test_ae_refuses_beta_and_the_others_need_it():
     with pytest.raises(GalvaeError, match="received beta=warmup"):
-        train("model=ae", "beta=warmup")
+        train_config("model=ae", "beta=warmup")
     with pytest.raises(GalvaeError, match="received none"):
-        train("model=vae", "beta=none")
+        train_config("model=vae", "beta=none")
+
+
+def test_more_values_of_beta_than_epochs_are_refused():
+    with pytest.raises(GalvaeError, match=r"beta\.values: .*expected at most 1, received 2"):
+        train_config("beta=per_epoch", "beta.values=[0,0.3]", "epochs=1")
 
 
 def test_config_survives_the_way_to_disk_and_back(tmp_path):
     for overrides in (["model=ae"], ["beta=per_epoch", "beta.values=[0,1e-5]", "learning_rate=1e-4"]):
-        config = train(*overrides)
+        config = train_config(*overrides)
         write_config(config, tmp_path / "config.yaml")
         assert read_config(tmp_path / "config.yaml") == config
 
@@ -186,7 +231,7 @@ def test_a_hostile_or_broken_config_is_one_line(tmp_path, text, message):
 
 
 def test_swapped_types_in_a_runs_config_are_refused(tmp_path):
-    values = to_dict(train())
+    values = to_dict(train_config())
     for key, value in (("latent_dim", "8"), ("seed", True), ("epochs", 3.0), ("backend", 1)):
         (tmp_path / "config.yaml").write_text(yaml.safe_dump({**values, key: value}))
         with pytest.raises(GalvaeError, match=f"{key}: expected"):

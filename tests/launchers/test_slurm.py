@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, blobs
+from builders.configs import SMALL
+from builders.galaxies import blobs
 
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 missing = [name for name in ("munged", "slurmctld", "slurmd") if shutil.which(name, path=PATH) is None]
@@ -23,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a SLURM"),
 ]
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "train.sbatch"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "train.sbatch"
 EPOCHS = 1000  # long enough to be interrupted
 SLURM_CONF = """\
 ClusterName=galvae
@@ -53,7 +54,7 @@ PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP
 
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory):
-    """A SLURM of one node with a munge of its own; yields nothing, SLURM_CONF tells its commands where it is."""
+    """A SLURM of one node with a munge of its own; yields nothing, SLURM_CONF names its folder to its commands."""
     folder = tmp_path_factory.mktemp("slurm")
     for name in ("state", "spool", "munge"):
         (folder / name).mkdir()
@@ -80,10 +81,10 @@ def slurm(tmp_path_factory):
             for command in (munged, ["slurmctld", "-D"], ["slurmd", "-D"]):
                 daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
                 wait_for((folder / "munge.socket").exists)
-            wait_for(lambda: told("sinfo", "--noheader", "--format=%T") == "idle")
+            wait_for(lambda: output_of("sinfo", "--noheader", "--format=%T") == "idle")
             yield
-            told("scancel", "--full", "--signal=KILL", f"--user={os.getuid()}")
-            wait_for(lambda: told("squeue", "--noheader") == "")
+            output_of("scancel", "--full", "--signal=KILL", f"--user={os.getuid()}")
+            wait_for(lambda: output_of("squeue", "--noheader") == "")
         finally:
             for daemon in reversed(daemons):
                 daemon.terminate()
@@ -96,12 +97,12 @@ def cluster(slurm, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.save("blobs.npy", blobs(60, 16))
     yield ["dataset=files", f"dataset.path={tmp_path}/blobs.npy", *SMALL[:3], "batch=32"]
-    told("scancel", "--full", "--signal=KILL", f"--user={os.getuid()}")
-    wait_for(lambda: told("squeue", "--noheader") == "")
+    output_of("scancel", "--full", "--signal=KILL", f"--user={os.getuid()}")
+    wait_for(lambda: output_of("squeue", "--noheader") == "")
 
 
-def told(*command):
-    """What a command prints; what it complains of, as of a SLURM that is not up yet, is not asked for."""
+def output_of(*command):
+    """The standard output of a command, whether it succeeds or, as before SLURM is up, not."""
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
 
 
@@ -122,7 +123,7 @@ def wait_for(condition, seconds=180):
 def queue():
     """State of each job in the queue."""
     return dict(
-        line.split() for line in told("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
+        line.split() for line in output_of("squeue", "--noheader", "--array", "--format=%i %T").splitlines()
     )
 
 
@@ -135,7 +136,7 @@ def let_go(job):
     """Waits until a job is back in the queue, and has it started at once instead of in two minutes."""
     wait_for(lambda: queue().get(job) == "PENDING")
     time.sleep(3)  # the node has revoked the credential of the first time, to the second
-    told("scontrol", "update", f"JobId={job}", "StartTime=now")
+    output_of("scontrol", "update", f"JobId={job}", "StartTime=now")
 
 
 @pytest.fixture
@@ -176,7 +177,7 @@ def test_a_sweep_survives_requeueing_signals_and_the_death_of_who_submitted_it(s
     wait_for(lambda: trained(folders[1]))
     send("USR2", jobs[1])  # as SLURM does before a time limit
     wait_for(lambda: trained(folders[0]))
-    told("scontrol", "requeue", jobs[0])
+    output_of("scontrol", "requeue", jobs[0])
     assert sorted(queue()) == jobs  # nothing was submitted twice
     for job in jobs[:2]:
         let_go(job)
@@ -187,7 +188,7 @@ def test_a_sweep_survives_requeueing_signals_and_the_death_of_who_submitted_it(s
     for folder in folders:
         check_complete(folder, epochs=EPOCHS)
     logs = [(folder / "train.log").read_text() for folder in folders]
-    assert ["going on after epoch" in log for log in logs] == [True, True, False, False]
+    assert ["resuming after epoch" in log for log in logs] == [True, True, False, False]
     held = json.loads((tmp_path / "sweep" / "jobs.json").read_text())
     assert [job["slurm"] for _, job in sorted(held.items())] == jobs
 
@@ -207,8 +208,8 @@ def test_a_time_limit_requeues_and_a_cancelled_job_is_listed(sweep, tmp_path):
     (job,) = queue()
     let_go(job)  # nobody but the time limit stopped it
     assert json.loads((folder / "metrics.json").read_text())["status"] == "stopped"
-    wait_for(lambda: "going on after epoch" in (folder / "train.log").read_text())
-    told("scancel", job)
+    wait_for(lambda: "resuming after epoch" in (folder / "train.log").read_text())
+    output_of("scancel", job)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 2
     heading, *lines = err.splitlines()
@@ -220,22 +221,22 @@ def test_a_time_limit_requeues_and_a_cancelled_job_is_listed(sweep, tmp_path):
     )
 
 
-def test_the_example_script_saves_requeues_itself_and_goes_on(cluster, tmp_path):
+def test_the_example_script_saves_requeues_itself_and_resumes(cluster, tmp_path):
     options = ["--gpus=0", "--mem=2G", "--cpus-per-task=1", "--output=job.log", "--parsable"]
     run = tmp_path / "run"
     command = [sys.executable, "-m", "galvae", "train", *cluster, f"epochs={EPOCHS}", f"hydra.run.dir={run}"]
-    job = told("sbatch", *options, str(SCRIPT), *command)
+    job = output_of("sbatch", *options, str(SCRIPT), *command)
     wait_for(lambda: trained(run))
     send("USR1", job, "--batch")
     let_go(job)
     log = tmp_path / "job.log"
-    wait_for(lambda: "going on after epoch" in log.read_text())
-    assert "stopped by SIGUSR1; go on with:" in log.read_text().partition("going on")[0]
-    told("scancel", job)
+    wait_for(lambda: "resuming after epoch" in log.read_text())
+    assert "stopped by SIGUSR1; resume with:" in log.read_text().partition("resuming")[0]
+    output_of("scancel", job)
     wait_for(lambda: queue() == {})  # not requeued
     assert json.loads((run / "metrics.json").read_text())["status"] == "stopped"
-    told("sbatch", *options, str(SCRIPT), *command)
+    output_of("sbatch", *options, str(SCRIPT), *command)
     wait_for(lambda: queue() == {})
     check_complete(run, epochs=EPOCHS)
-    assert log.read_text().count("going on after epoch") == 2
+    assert log.read_text().count("resuming after epoch") == 2
     assert log.read_text().rstrip().endswith(str(run))

@@ -57,7 +57,7 @@ MEMBERS = {
     "objects": npy(header("|O", "(1,)"), b"\x80\x04cos\nsystem\n"),
     "terabytes": npy(header(shape="(1000000000000,)"), b"12345678"),
     "too many bytes": npy(header(shape="(1,)"), b"12345678"),
-    "letters of no size": npy(header("<U0", "(1000000000000,)")),
+    "characters of no size": npy(header("<U0", "(1000000000000,)")),
     "overflow": npy(header(shape="(0, 9223372036854775808)")),
     "records": npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }", b"12345678"),
     "code": npy("{'descr': '<f4', 'fortran_order': False, 'shape': (__import__('os').getpid(),), }"),
@@ -150,7 +150,7 @@ def test_a_pipe_is_not_waited_for_and_a_device_not_read(tmp_path, read):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "device").symlink_to("/dev/zero")
     for name in ("pipe", "device"):
-        with pytest.raises(GalvaeError, match="no regular file"):
+        with pytest.raises(GalvaeError, match="not a regular file"):
             read(tmp_path / name)
     with pytest.raises(GalvaeError, match="received no such file"):
         read(tmp_path / "none")

@@ -72,12 +72,12 @@ def test_the_handler_before_ours_is_asked_once_all_is_written():
             send(signal.SIGUSR2)
             events.append("written")
             signals.answer()
-            events.append("goes on, as the handler returned")
+            events.append("continues, as the handler returned")
             assert not signals.received()
         assert signal.getsignal(signal.SIGUSR2) is requeue
     finally:
         signal.signal(signal.SIGUSR2, before)
-    assert events == ["written", ("requeued", signal.SIGUSR2), "goes on, as the handler returned"]
+    assert events == ["written", ("requeued", signal.SIGUSR2), "continues, as the handler returned"]
 
 
 def test_an_ignored_signal_stays_ignored():

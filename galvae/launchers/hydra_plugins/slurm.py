@@ -1,4 +1,4 @@
-"""hydra/launcher=slurm: the jobs of a sweep as an array of SLURM, submitted by submitit."""
+"""hydra/launcher=slurm: the jobs of a sweep as a SLURM array, submitted by submitit."""
 
 import importlib.util
 import io
@@ -10,12 +10,12 @@ import time
 from hydra_plugins._commands import CommandLauncher, check
 
 from galvae.errors import CannotBeDone, GalvaeError, line_of
-from galvae.runs.sweep import Task, ended, last_words, recorded
+from galvae.runs.sweep import Task, describe_exit, last_line, recorded
 from galvae.system import signals
 
-FOLDER = ".submitit"  # in the sweep's directory: what SLURM and submitit write
-WARNING = 120  # seconds before the time limit in which a job saves; a quarter of the time, if that is less
-POLL = 10  # seconds between looks at the queue
+FOLDER = ".submitit"  # in the sweep's directory, for the files of SLURM and submitit
+WARNING = 120  # seconds before the time limit at which a job saves its state; at most a quarter of the limit
+POLL = 10  # seconds between checks of the queue
 
 log = logging.getLogger(__name__)
 
@@ -23,19 +23,19 @@ log = logging.getLogger(__name__)
 class SlurmLauncher(CommandLauncher):
     """Submits the jobs that are neither finished nor in the queue, and waits for all of them.
 
-    A job that meets its time limit, or is preempted, is saved, put back into the queue and goes on in its
-    directory. When this process ends, the jobs go on; the same command with the same hydra.sweep.dir then
-    waits for them again.
+    A job that reaches its time limit, or is preempted, saves its state, is requeued, and resumes in its directory.
+    When this process ends, the jobs continue; the same command with the same hydra.sweep.dir then waits for them
+    again.
 
     Args:
         time: minutes for each job.
-        memory: GB.
-        gpus: for each job; so `cpus`.
-        jobs: how many run at a time.
-        partition: of SLURM, or None; so `account`, `qos`.
-        requeues: how often a job may meet its time limit.
-        wait: whether to wait for the end of the jobs.
-        options: of sbatch beyond these.
+        memory: GB for each job, or None.
+        gpus, cpus: numbers of GPUs and processor cores for each job, or None.
+        jobs: number of jobs that run at a time, or None.
+        partition, account, qos: those of SLURM, or None.
+        requeues: number of times that a job may reach its time limit.
+        wait: whether to wait for all jobs to end.
+        options: dict of further options of sbatch.
     """
 
     def __init__(self, time, memory, gpus, cpus, jobs, partition, account, qos, requeues, wait, options):
@@ -68,8 +68,8 @@ class SlurmLauncher(CommandLauncher):
             )
 
     def run(self, jobs):
-        known = recorded(self.folder)
-        ids = {job: known.get(self.name(job), {}).get("slurm") for job in jobs}
+        earlier = recorded(self.folder)
+        ids = {job: earlier.get(self.name(job), {}).get("slurm") for job in jobs}
         queued = queue()
         waiting = {job: ids[job] for job in jobs if ids[job] in queued}
         for job, number in waiting.items():
@@ -83,64 +83,63 @@ class SlurmLauncher(CommandLauncher):
                     time.sleep(POLL)
                     waiting = self._still_queued(waiting)
         except KeyboardInterrupt:
-            log.info("the jobs go on; the same command with hydra.sweep.dir=%s waits for them", self.folder)
+            log.info(
+                "the jobs continue; the same command with hydra.sweep.dir=%s waits for them", self.folder
+            )
             raise
 
     def _submit(self, jobs, ids):
-        """Submits jobs as one array; returns their SLURM numbers."""
+        """Submits jobs as one array; returns their SLURM numbers, by job."""
         tasks = []
         for job in jobs:
-            # What SLURM no longer knows is not running, on whatever machine it was: its run may be taken over.
+            # A job that SLURM no longer lists runs nowhere, so its run may be resumed.
             force = ["force=true"] * (self.task.name == "train" and ids[job] is not None)
             tasks.append(Task([*job.arguments, *force], self._exit_file(job)))
             self._exit_file(job).unlink(missing_ok=True)  # of an earlier submission
-        with signals.deferred():  # what is submitted must be noted, or a repeated command submits it twice
-            return self._submitted(jobs, tasks)
+        with signals.deferred():  # submitted jobs must be recorded, or a repeated command submits them twice
+            return self._submit_tasks(jobs, tasks)
 
-    def _submitted(self, jobs, tasks):
-        """Submits the tasks of jobs, and notes and returns their SLURM numbers."""
-        from submitit import SlurmExecutor
+    def _submit_tasks(self, jobs, tasks):
+        """Submits the tasks of jobs; records and returns their SLURM numbers, by job."""
+        from submitit import SlurmExecutor  # late: an optional package
 
         try:
             executor = SlurmExecutor(self.folder / FOLDER / "%j", max_num_timeout=self.requeues)
             executor.update_parameters(job_name=f"galvae-{self.task.name}", **self.parameters)
-            submitted = [found.job_id for found in executor.submit_array(tasks)]
+            numbers = [submitted.job_id for submitted in executor.submit_array(tasks)]
         except (RuntimeError, ValueError, OSError) as error:
             raise CannotBeDone(f"hydra/launcher=slurm: cannot submit: {line_of(error)}") from error
-        for job, number in zip(jobs, submitted, strict=True):
+        for job, number in zip(jobs, numbers, strict=True):
             self._note_queued(job, number, "SUBMITTED")
             log.info("job %d is SLURM job %s: %s", job.number, number, job.title)
-        return dict(zip(jobs, submitted, strict=True))
+        return dict(zip(jobs, numbers, strict=True))
 
     def _still_queued(self, waiting):
-        """Those jobs that have not ended; notes what became of the others."""
+        """The jobs that have not ended; records the status of the others."""
         try:
             queued = queue()
         except CannotBeDone as error:
             log.warning("%s; asking again", error)
             return waiting
-        left = {}
+        remaining = {}
         for job, number in waiting.items():
             if number in queued:
                 self._note_queued(job, number, queued[number])
-                left[job] = number
+                remaining[job] = number
             else:
                 self._end(job, number)
-        return left
+        return remaining
 
     def _note_queued(self, job, number, state):
         self.note(job, state.lower(), f"SLURM job {number}", slurm=number)
 
     def _end(self, job, number):
         log_file = self.folder / FOLDER / number / f"{number}_0_log.out"
-        with (
-            open(log_file, "rb") if log_file.exists() else io.BytesIO(b"cancelled while it waited") as output
-        ):
+        with open(log_file, "rb") if log_file.exists() else io.BytesIO(b"cancelled in the queue") as output:
             try:
-                found = ended(int(self._exit_file(job).read_text()), output)
-            except FileNotFoundError:  # SLURM ended it
-                found = "failed", last_words(output, "slurmstepd"), 1
-        status, error, exit_status = found
+                status, error, exit_status = describe_exit(int(self._exit_file(job).read_text()), output)
+            except FileNotFoundError:  # SLURM killed it
+                status, error, exit_status = "failed", last_line(output, "slurmstepd"), 1
         self.note(job, status, error, exit_status, slurm=number)
         log.info("job %d %s%s", job.number, status, f": {error}" if error else "")
 
@@ -149,19 +148,19 @@ class SlurmLauncher(CommandLauncher):
 
 
 def queue():
-    """The state of each of the user's jobs that SLURM still has, by number.
+    """States of the user's jobs in SLURM's queue, by number.
 
     Raises:
         CannotBeDone: if SLURM does not answer.
     """
     command = ["squeue", "--noheader", "--array", "--format=%i %T", f"--user={os.getuid()}"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     except FileNotFoundError as error:
         raise CannotBeDone(
             "hydra/launcher=slurm: expected a machine of a SLURM cluster, received no squeue"
         ) from error
     except subprocess.SubprocessError as error:
-        told = getattr(error, "stderr", None) or error
-        raise CannotBeDone(f"hydra/launcher=slurm: SLURM does not answer: {line_of(told)}") from error
-    return dict(line.split() for line in found.stdout.splitlines())
+        reason = getattr(error, "stderr", None) or error
+        raise CannotBeDone(f"hydra/launcher=slurm: SLURM does not answer: {line_of(reason)}") from error
+    return dict(line.split() for line in answer.stdout.splitlines())
