@@ -1,8 +1,18 @@
-"""Figures: arrays in, a matplotlib Figure out; nothing of Keras."""
+"""Figures: arrays in, matplotlib Figure out."""
 
 from galvae.figures.canvas import shrunk
-from galvae.figures.image_grids import animate, compared, grid, panels, reconstructions, rows
-from galvae.figures.planes import montage, plane, plane_and_scatter
+from galvae.figures.cards import CARDS
+from galvae.figures.image_grids import (
+    animate,
+    blocks,
+    compared,
+    grid,
+    latent_walks,
+    panels,
+    reconstructions,
+    rows,
+)
+from galvae.figures.planes import fill_cells, montage, plane, plane_and_scatter
 from galvae.figures.plots import (
     information_bars,
     loss_against_latent_dim,
@@ -12,16 +22,22 @@ from galvae.figures.plots import (
     rate_distortion,
 )
 from galvae.figures.scatter import latent_scatter, scatter
-from galvae.figures.style import Style, amount, save
+from galvae.figures.style import Style, amount, axis_label, latent_name, save
 
 __all__ = [
+    "CARDS",
     "Style",
     "amount",
     "animate",
+    "axis_label",
+    "blocks",
     "compared",
+    "fill_cells",
     "grid",
     "information_bars",
+    "latent_name",
     "latent_scatter",
+    "latent_walks",
     "loss_against_latent_dim",
     "loss_curves",
     "montage",

@@ -1,29 +1,37 @@
-"""Galaxies on a canvas: every pixel of every galaxy covers the same whole number of dots."""
+"""Images of galaxies on a canvas, where every pixel of every image covers the same whole number of dots.
+
+A pixel is that of an image; a dot is that of the figure, of which there are DPI per inch.
+"""
 
 import textwrap
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
-from galvae.figures.style import DPI, RC
+from galvae.figures.style import DPI, LITERAL, RC
 
-WIDTH = 1400  # dots that a picture of galaxies is brought close to
-LARGEST = 6000  # dots that it may measure
+WIDTH = 1400  # approximate width of a canvas, in dots
+MAX_DOTS = 6000  # largest width or height of a canvas
 WHITE = 255
-GAP = 0.06  # of a galaxy's side, between two galaxies
-TEXT = 8  # points
-LINE = 26  # dots of a line of text
-LETTER = 0.58 * TEXT * DPI / 72  # dots of a letter, on average
-FADED = 0.85  # grey towards which images are faded that nothing real stands behind
+GAP = 0.06  # between two images, relative to the height of one
+FONT_SIZE = 8  # points
+LINE_HEIGHT = 26  # dots
+CHARACTER_WIDTH = 0.58 * FONT_SIZE * DPI / 72  # dots, on average
+FADED_GREY = 0.85  # grey level towards which images without a real galaxy nearby are faded
 
 
 def rgb(images, style):
-    """Colours of images, (n, H, W, 3) uint8; bands other than one or three are averaged.
+    """Colours in which images are drawn; other numbers of bands than one or three are averaged.
 
     Args:
-        images: (n, H, W, C) intensities, clipped to [0, 1]; an image with NaN becomes white.
+        images: (n, H, W, C) intensities, clipped to [0, 1]; an image that contains NaN is drawn white.
         style: Style.
+
+    Returns:
+        (n, H, W, 3) uint8.
     """
     images = np.clip(np.asarray(images, np.float32), 0, 1)
     missing = np.isnan(images).any(axis=(1, 2, 3))
@@ -36,7 +44,15 @@ def rgb(images, style):
 
 
 def residual_rgb(residuals, limit):
-    """Colours of residuals between -limit and limit, (n, H, W, 3) uint8: blue to red, or each band about grey."""
+    """Colours in which residuals are drawn: from blue to red for one band, each band about grey for three.
+
+    Args:
+        residuals: (n, H, W, C), clipped to [-limit, limit].
+        limit: the residual of full colour.
+
+    Returns:
+        (n, H, W, 3) uint8.
+    """
     unit = 0.5 + 0.5 * np.clip(residuals / limit, -1, 1)
     if residuals.shape[-1] != 3:
         unit = matplotlib.colormaps["RdBu_r"](unit.mean(axis=-1))[..., :3]
@@ -44,11 +60,19 @@ def residual_rgb(residuals, limit):
 
 
 def fade(colours, faded):
-    """A copy of colours, (n, H, W, 3) uint8, in which the images that a mask (n,) names are close to grey."""
+    """Fades some of the images almost to grey, in a copy.
+
+    Args:
+        colours: (n, H, W, 3) uint8.
+        faded: (n,) booleans, or None for no image.
+
+    Returns:
+        (n, H, W, 3) uint8.
+    """
     colours = colours.copy()
     if faded is not None:
         grey = colours[faded].mean(axis=-1, keepdims=True) / 255
-        colours[faded] = _bytes(np.repeat(FADED + 0.2 * (grey - FADED), 3, axis=-1))
+        colours[faded] = _bytes(np.repeat(FADED_GREY + 0.2 * (grey - FADED_GREY), 3, axis=-1))
     return colours
 
 
@@ -57,114 +81,143 @@ def _bytes(unit):
 
 
 def shrunk(images, count):
-    """Images whose pixels are averaged in squares, as far as `count` images in a row would exceed LARGEST dots.
+    """Images averaged over squares of pixels, as far as a row of them would otherwise exceed MAX_DOTS.
 
     Args:
         images: (n, H, W, C).
         count: images in a row.
 
     Returns:
-        (n, H', W', C); a rest of pixels that makes no whole square is left out on both sides.
+        (n, H', W', C); pixels at the edges that fill no whole square are cut off equally on both sides.
     """
     _, height, width, bands = images.shape
-    square = min(-(-count * max(height, width) // LARGEST), height, width)
+    square = min(-(-count * max(height, width) // MAX_DOTS), height, width)
     if square <= 1:
         return images
-    high, wide = height // square, width // square
-    down, right = (height - high * square) // 2, (width - wide * square) // 2
-    cut = images[:, down : down + high * square, right : right + wide * square]
-    return cut.reshape(-1, high, square, wide, square, bands).mean(axis=(2, 4)).astype(images.dtype)
+    new_height, new_width = height // square, width // square
+    top, left = (height - new_height * square) // 2, (width - new_width * square) // 2
+    cut = images[:, top : top + new_height * square, left : left + new_width * square]
+    squares = cut.reshape(-1, new_height, square, new_width, square, bands)
+    return squares.mean(axis=(2, 4)).astype(images.dtype)
 
 
 class Canvas:
-    """Images laid out in rows on white, in dots of the finished picture, with places for texts.
+    """Images laid out in rows on white, in dots of the final figure, with positions for texts.
 
     Args:
-        images: (n, H, W, 3) uint8 colours, shrunk if they would make too wide a picture.
+        images: (n, H, W, 3) uint8 colours, shrunk if a row of them would exceed MAX_DOTS.
         columns: images in a row.
         row_labels: text on the left of each row, or None.
-        column_labels: text over each column, or None.
-        captions: text under each image, or None.
-        zoom: dots of a pixel; by default the whole number that brings the width close to WIDTH.
-        width: to take instead of WIDTH.
+        column_labels: text above each column, or None.
+        captions: n texts under the images, or None.
+        zoom: dots per pixel; by default the whole number that brings the width close to `width`.
+        width: approximate width in dots.
 
     Attributes:
         dots: (height, width, 3) uint8 colours.
-        texts: (x, y, text, horizontal, vertical alignment) in dots from the upper left.
-        cells: (n, 2) dots (x, y) of the images' centres.
+        texts: (x, y, text, horizontal alignment, vertical alignment), in dots from the upper left.
+        centres: (n, 2) x and y of the images' centres, in dots from the upper left.
     """
 
     def __init__(
         self, images, columns, row_labels=None, column_labels=None, captions=None, zoom=None, width=WIDTH
     ):
         images = shrunk(images, columns)
-        count, high, wide, _ = images.shape
-        zoom = zoom or whole_zoom(wide * columns, width)
-        gap = max(1, round(GAP * high)) * zoom
-        left = round(0.6 * LINE + LETTER * max(_longest(text) for text in row_labels)) if row_labels else 0
-        top = LINE + LINE // 4 if column_labels is not None else 0
+        count, image_height, image_width, _ = images.shape
+        zoom = zoom or whole_zoom(image_width * columns, width)
+        high, wide = image_height * zoom, image_width * zoom
+        gap = max(1, round(GAP * image_height)) * zoom
+        left = 0
+        if row_labels:
+            left = round(0.6 * LINE_HEIGHT + CHARACTER_WIDTH * max(map(_longest_line, row_labels)))
+        top = LINE_HEIGHT + LINE_HEIGHT // 4 if column_labels is not None else 0
+        lines = 0
         if captions is not None:  # a long id must not run into its neighbour
-            letters = max(8, int(wide * zoom / (1.15 * LETTER)))  # digits and capitals are wide
-            captions = [_wrapped(text, letters) for text in captions]
-        lines = (
-            max((text.count("\n") + 1 for text in captions if text), default=0) if captions is not None else 0
-        )
-        under = lines * LINE + (LINE // 4 if lines else 0)
-        step_x, step_y = wide * zoom + gap, high * zoom + gap
-        rows_of = -(-count // columns)
-        # Captions stand under the rows that have any, as the last of each group of originals and residuals.
-        extra = np.zeros(rows_of, int)
+            captions = [_wrapped(text, wide) for text in captions]
+            lines = max((text.count("\n") + 1 for text in captions if text), default=0)
+        caption_height = lines * LINE_HEIGHT + (LINE_HEIGHT // 4 if lines else 0)
+        row_count = -(-count // columns)
+        # Only rows with captions get room for them: in groups of originals and residuals, the last of each.
+        extra = np.zeros(row_count, int)
         if lines:
-            for row in range(rows_of):
-                extra[row] = under if any(captions[row * columns : (row + 1) * columns]) else 0
-        starts = top + np.concatenate([[0], np.cumsum(step_y + extra)])
-        self.dots = np.full((starts[-1] - gap, left + columns * step_x - gap, 3), WHITE, np.uint8)
-        self.texts, self.cells = [], np.zeros((count, 2))
+            for row in range(row_count):
+                extra[row] = caption_height if any(captions[row * columns : (row + 1) * columns]) else 0
+        starts = top + np.concatenate([[0], np.cumsum(high + gap + extra)])
+        self.dots = np.full((starts[-1] - gap, left + columns * (wide + gap) - gap, 3), WHITE, np.uint8)
+        self.texts, self.centres = [], np.zeros((count, 2))
         for index, image in enumerate(images):
             row, column = divmod(index, columns)
-            y, x = starts[row], left + column * step_x
-            self.dots[y : y + high * zoom, x : x + wide * zoom] = image.repeat(zoom, 0).repeat(zoom, 1)
-            self.cells[index] = x + wide * zoom / 2, y + high * zoom / 2
+            y, x = starts[row], left + column * (wide + gap)
+            self.dots[y : y + high, x : x + wide] = image.repeat(zoom, 0).repeat(zoom, 1)
+            self.centres[index] = x + wide / 2, y + high / 2
             if lines and captions[index]:
-                below = y + high * zoom + LINE // 8
-                self.texts.append((self.cells[index, 0], below, captions[index], "center", "top"))
+                below = y + high + LINE_HEIGHT // 8
+                self.texts.append((self.centres[index, 0], below, captions[index], "center", "top"))
         for row, label in enumerate(row_labels or []):
-            y = starts[row] + high * zoom / 2
-            self.texts.append((left - 0.3 * LINE, y, label, "right", "center"))
+            self.texts.append((left - 0.3 * LINE_HEIGHT, starts[row] + high / 2, label, "right", "center"))
         if column_labels is not None:
-            # As many as stand clear of each other.
-            every = int(np.ceil((max(map(_longest, column_labels)) + 1) * LETTER / step_x))
+            # As many labels as fit beside each other.
+            longest = max(map(_longest_line, column_labels))
+            every = int(np.ceil((longest + 1) * CHARACTER_WIDTH / (wide + gap)))
             for column in range(0, columns, every):
-                x = left + column * step_x + wide * zoom / 2
-                self.texts.append((x, top - LINE // 4, column_labels[column], "center", "bottom"))
+                x = left + column * (wide + gap) + wide / 2
+                self.texts.append((x, top - LINE_HEIGHT // 4, column_labels[column], "center", "bottom"))
+
+    def figure(self):
+        """The canvas with its texts as a matplotlib Figure."""
+        texts = [(x, y, text, {"ha": ha, "va": va}) for x, y, text, ha, va in self.texts]
+        return figure_of_dots(self.dots, texts)
 
 
-def whole_zoom(width, wanted=WIDTH):
-    """Dots of a pixel that bring pictures of so many pixels close to a width."""
-    return max(1, round(wanted / (width * (1 + GAP))))
+def whole_zoom(pixels, width=WIDTH):
+    """Whole number of dots per pixel that brings a row of so many pixels close to a width in dots."""
+    return max(1, round(width / (pixels * (1 + GAP))))
 
 
-def _wrapped(text, letters):
-    return "\n".join(textwrap.fill(line, letters) for line in text.split("\n"))
+def _wrapped(text, width):
+    """A caption whose lines are wrapped if they do not fit into a width in dots with a character to spare."""
+    characters = max(8, int(width / (1.15 * CHARACTER_WIDTH)))  # digits and capitals are wide
+    return "\n".join(
+        line if _text_width(line) + CHARACTER_WIDTH <= width else textwrap.fill(line, characters)
+        for line in text.split("\n")
+    )
 
 
-def _longest(text):
+def _text_width(text):
+    """Width of a line of text in dots."""
+    font = FontProperties(size=FONT_SIZE)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] * DPI / 72
+
+
+def _longest_line(text):
     return max(map(len, text.split("\n")))
 
 
-def picture(canvas):
-    """A figure of a canvas and its texts."""
-    height, width = canvas.dots.shape[:2]
+def figure_of_dots(dots, texts, font_scale=1.0):
+    """Figure of exactly the given dots, with texts on it.
+
+    Args:
+        dots: (height, width, 3) uint8 colours.
+        texts: (x, y, text, dict of matplotlib's text properties), in dots from the upper left.
+        font_scale: factor of the font size.
+    """
+    height, width = dots.shape[:2]
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(width / DPI, height / DPI))
-        axes = axes_of_dots(figure, canvas.dots, (0, 0, 1, 1))
-        for x, y, text, horizontal, vertical in canvas.texts:
-            axes.text(x, y, text, ha=horizontal, va=vertical, size=TEXT, linespacing=1.1)
+        axes = axes_of_dots(figure, dots, (0, 0, 1, 1))
+        for x, y, text, properties in texts:
+            axes.text(x, y, text, size=FONT_SIZE * font_scale, linespacing=1.1, **properties, **LITERAL)
         return figure
 
 
 def axes_of_dots(figure, dots, rectangle):
-    """Axes that show an array dot by dot, with coordinates in dots from the upper left."""
+    """Axes that draw an array dot by dot, with coordinates in dots from the upper left.
+
+    Args:
+        figure: matplotlib Figure.
+        dots: (height, width, 3) uint8 colours.
+        rectangle: (left, bottom, width, height) of the axes, relative to the figure.
+    """
     axes = figure.add_axes(rectangle)
     height, width = dots.shape[:2]
     axes.imshow(dots, interpolation="nearest", aspect="auto", extent=(0, width, height, 0))

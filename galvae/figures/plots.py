@@ -1,4 +1,4 @@
-"""Plots of numbers: losses, histograms, comparisons of runs."""
+"""Plots of numbers: loss curves, information in latent dimensions, predictions, comparisons of runs."""
 
 import itertools
 import textwrap
@@ -10,20 +10,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
 from galvae.figures.scatter import BINNED, HEXAGONS
-from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN, VAL, amount
+from galvae.figures.style import LITERAL, PLAIN, RC, TRAIN, UNKNOWN, VAL, amount, latent_name
 
 MARKERS = "osD^vPX*<>"
 DASHES = ("-", "--", ":")
-LEGEND_LETTERS = 30  # in a line of a legend of runs
+LEGEND_CHARACTERS = 30  # in a line of a legend of runs
+TICK_DIGITS = 72  # that fit below the bars of the latent dimensions, with room between the numbers
 
 
 def loss_curves(history):
-    """Every term of the objective by epoch, training and validation, on a logarithmic scale.
+    """Training and validation curves of the loss and each of its terms.
 
-    Where the history has a `kl` and a `beta`, the panel of `kl` also shows beta times it.
+    Scales are logarithmic where all values are positive. Where beta differs from 1, the panel of the KL
+    divergence also shows beta times it.
 
     Args:
-        history: list of dicts with `epoch`, terms such as `loss` and `kl`, and the same with `val_`.
+        history: a dict per epoch with `epoch`, terms such as `loss` and `kl`, the same terms with the prefix
+            `val_`, and, for models with a KL divergence, optionally `beta`.
     """
     terms = [name for name in history[0] if f"val_{name}" in history[0]]
     epochs = [row["epoch"] for row in history]
@@ -37,7 +40,7 @@ def loss_curves(history):
             ]
             if term == "kl" and any(row.get("beta", 1.0) != 1.0 for row in history):
                 weighted = [row["beta"] * row["kl"] for row in history]
-                curves.append((r"$\beta$ x training", TRAIN, ":", weighted))
+                curves.append(("β × training", TRAIN, ":", weighted))
             for label, colour, dash, values in curves:
                 axes.plot(epochs, values, label=label, color=colour, ls=dash, lw=1, marker=marker)
             if all(value > 0 for *_, values in curves for value in values):
@@ -54,19 +57,19 @@ def loss_curves(history):
 
 
 class _PlainLog(LogFormatter):
-    """Labels of the ticks that matplotlib would label, written as those of whole powers are: 0.06, not 6e-02."""
+    """Formats the minor ticks that matplotlib would label like the major ones: 0.06, not 6e-02."""
 
-    def __call__(self, value, place=None):
-        return f"{value:g}" if super().__call__(value, place) else ""
+    def __call__(self, value, position=None):
+        return f"{value:g}" if super().__call__(value, position) else ""
 
 
 def information_bars(information, unit="nats", active=None):
-    """How much each latent dimension tells, in descending order.
+    """Bar chart of the information in each latent dimension, in descending order.
 
     Args:
         information: (latent_dim,).
-        unit: of it.
-        active: (latent_dim,) booleans; idle dimensions are drawn in grey. Or None.
+        unit: unit of `information`: "nats", or "variance" of codes without a posterior.
+        active: (latent_dim,) booleans, or None; inactive dimensions are drawn in grey.
     """
     order = np.argsort(-information, kind="stable")
     colours = [TRAIN if active is None or active[axis] else UNKNOWN for axis in order]
@@ -74,7 +77,7 @@ def information_bars(information, unit="nats", active=None):
         figure = Figure(figsize=(float(np.clip(0.22 * len(order) + 1.2, 3.2, 9)), 2.6), layout="constrained")
         axes = figure.subplots()
         axes.bar(np.arange(len(order)), information[order], color=colours)
-        every = max(1, -(-len(order) // 36))
+        every = -(-len(order) * len(str(len(order) - 1)) // TICK_DIGITS)
         axes.set_xticks(np.arange(len(order))[::every], [str(axis) for axis in order[::every]])
         axes.set(
             xlabel="latent dimension", ylabel="variance" if unit == "variance" else f"KL divergence ({unit})"
@@ -82,20 +85,20 @@ def information_bars(information, unit="nats", active=None):
         return figure
 
 
-def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
-    """Histograms of the most informative codes, and of each pair of them.
+def pairs(codes, information, unit="nats", max_dims=5, style=PLAIN, prior=True):
+    """Corner plot: histograms of the most informative latent dimensions and of each pair of them.
 
     Args:
         codes: (n, latent_dim) posterior means.
         information: (latent_dim,).
-        unit: of it.
-        most: dimensions shown, at most.
+        unit: unit of `information`: "nats", or "variance" of codes without a posterior.
+        max_dims: largest number of dimensions drawn.
         style: Style.
-        prior: whether to draw the standard normal over the single histograms.
+        prior: whether to draw the standard normal over the one-dimensional histograms.
     """
-    order = np.argsort(-information, kind="stable")[: min(most, codes.shape[1])]
-    shown = codes[:, order]
-    low, high = np.quantile(shown, [0.0005, 0.9995], axis=0)
+    order = np.argsort(-information, kind="stable")[: min(max_dims, codes.shape[1])]
+    drawn = codes[:, order]
+    low, high = np.quantile(drawn, [0.0005, 0.9995], axis=0)
     margin = 0.08 * np.maximum(high - low, 1e-6)
     low, high = low - margin, high + margin
     bins = int(np.clip(np.sqrt(len(codes)) / 1.5, 10, 60))
@@ -112,7 +115,7 @@ def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
                 axes.set_xlim(low[column], high[column])
                 if column == row:
                     axes.hist(
-                        shown[:, row], bins=bins, range=(low[row], high[row]), color=TRAIN, density=True
+                        drawn[:, row], bins=bins, range=(low[row], high[row]), color=TRAIN, density=True
                     )
                     if prior:
                         values = np.linspace(low[row], high[row], 200)
@@ -123,7 +126,7 @@ def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
                     axes.set_title(amount(information[order[row]], unit), size=7)
                 else:
                     ranges = [(low[column], high[column]), (low[row], high[row])]
-                    counts, xs, ys = np.histogram2d(shown[:, column], shown[:, row], bins, ranges)
+                    counts, xs, ys = np.histogram2d(drawn[:, column], drawn[:, row], bins, ranges)
                     counts = np.ma.masked_equal(counts.T, 0)
                     top = max(2, counts.max() if counts.count() else 2)
                     axes.pcolormesh(
@@ -135,23 +138,24 @@ def pairs(codes, information, unit="nats", most=5, style=PLAIN, prior=True):
                     axes.yaxis.set_major_locator(MaxNLocator(3))
                 axes.tick_params(labelbottom=row == count - 1, labelleft=column == 0 and row > 0, labelsize=7)
                 if row == count - 1:
-                    axes.set_xlabel(f"code {order[column]}")
+                    axes.set_xlabel(latent_name(order[column]))
                 if column == 0 and row > 0:
-                    axes.set_ylabel(f"code {order[row]}")
+                    axes.set_ylabel(latent_name(order[row]))
         if count > 1:
-            title = "colour: galaxies in a bin, logarithmic,\nfrom one to each panel's most"
+            title = "colour: galaxies per bin, logarithmic, from 1 to the maximum of each panel"
+            title = textwrap.fill(title, min(21 * (count - 1), 40))  # the empty corner grows with the count
             handles, names = ([normal], ["prior"]) if prior else ([], [])
             figure.legend(handles, names, loc="upper right", title=title, title_fontsize=8, alignment="right")
         return figure
 
 
 def predictions(true, predicted, name, summary):
-    """Predicted against true condition, with the line where they agree.
+    """Scatter plot of predicted against true values of a condition, with the line where they are equal.
 
     Args:
         true, predicted: (n,).
-        name: of the condition, with its unit.
-        summary: short text drawn above.
+        name: name of the condition, with its unit.
+        summary: short text above the axes, such as the errors; may contain mathtext.
     """
     low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
     with matplotlib.rc_context(RC):
@@ -164,17 +168,19 @@ def predictions(true, predicted, name, summary):
             axes.scatter(true, predicted, s=size, lw=0, color=TRAIN, alpha=0.6, rasterized=True)
         axes.plot([low, high], [low, high], color="black", lw=0.8)
         axes.set_title(summary, loc="left", size=8)  # above the axes, where no galaxy can lie
-        axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", aspect="equal")
+        axes.set_aspect("equal")
+        axes.set_xlabel(f"true {name}", **LITERAL)
+        axes.set_ylabel(f"predicted {name}", **LITERAL)
         return figure
 
 
 def loss_against_latent_dim(latent_dim, losses, groups, style=PLAIN):
-    """Losses of several runs against their number of latent dimensions, a panel for each loss.
+    """Losses of several runs against their numbers of latent dimensions, in one panel for each loss.
 
     Args:
         latent_dim: (n,) integers.
-        losses: name -> (n,) values per image; NaN is left out.
-        groups: n names; runs of one name are joined by a line.
+        losses: name of the loss -> (n,) values per image; NaN is left out.
+        groups: n names; runs of the same name are joined by a line.
         style: Style.
     """
     with matplotlib.rc_context(RC):
@@ -193,15 +199,15 @@ def loss_against_latent_dim(latent_dim, losses, groups, style=PLAIN):
         return figure
 
 
-def rate_distortion(rate, distortion, groups, labels, labelled="latent dimensions", style=PLAIN):
-    """Reconstruction against KL divergence of several runs.
+def rate_distortion(rate, distortion, groups, labels, label_name="latent dimensions", style=PLAIN):
+    """Rate-distortion plot of several runs: reconstruction term against KL divergence.
 
     Args:
         rate: (n,) KL divergence in nats per image.
         distortion: (n,) reconstruction term per image.
-        groups: n names; runs of one name are joined by a line in the order of their rates.
+        groups: n names; runs of the same name are joined by a line in the order of their rates.
         labels: n short texts beside the points.
-        labelled: what the texts are.
+        label_name: what the texts are, written above the axes.
         style: Style.
 
     Reference:
@@ -212,81 +218,92 @@ def rate_distortion(rate, distortion, groups, labels, labelled="latent dimension
         axes = figure.subplots()
         _draw_runs(axes, rate, distortion, groups, style)
         axes.set(xlabel="rate: KL divergence (nats per image)", ylabel="distortion: reconstruction per image")
-        axes.set_title(f"beside the points: {labelled}", loc="right", size=8)
+        axes.set_title(f"beside the points: {label_name}", loc="right", size=8)
         _legend_of_runs(figure, groups)
-        figure.draw_without_rendering()  # the layout is made now: the labels go where there is room
+        figure.draw_without_rendering()  # fixes the layout before labels are placed in it
         _label_points(axes, np.stack([rate, distortion], axis=1), labels)
         return figure
 
 
 def _figure_of_runs(groups, panels):
-    """A figure with room for panels side by side and, right of them, a legend of the groups."""
+    """Figure with room for panels side by side and, if there are several groups, a legend on their right."""
     names = [_wrapped(name) for name in dict.fromkeys(groups)]
-    letters = max(len(line) for name in names for line in name.split("\n")) if len(names) > 1 else -8
+    characters = max(len(line) for name in names for line in name.split("\n")) if len(names) > 1 else -8
     lines = sum(name.count("\n") + 1 for name in names)
     return Figure(
-        figsize=(3.1 * panels + 1.0 + 0.065 * (letters + 8), max(3.0, 0.17 * lines + 0.4)),
+        figsize=(3.1 * panels + 1.0 + 0.065 * (characters + 8), max(3.0, 0.17 * lines + 0.4)),
         layout="constrained",
     )
 
 
 def _draw_runs(axes, x, y, groups, style):
-    """A line with markers for each group; runs whose x or y is not finite are left out."""
+    """Draws a line with markers for each group of runs; runs whose x or y is not finite are left out."""
     x, y = np.asarray(x, float), np.asarray(y, float)
     names = list(dict.fromkeys(groups))
     colours = style.class_colours(len(names))
     for index, name in enumerate(names):
         chosen = np.flatnonzero([group == name for group in groups] & np.isfinite(x) & np.isfinite(y))
         chosen = chosen[np.argsort(x[chosen], kind="stable")]
-        looks = {
+        line_style = {
             "color": colours[index],
-            # Shifted by one each time the colours begin again, so that single points differ too.
+            # Shifted by one each time the colours repeat, so that single points differ too.
             "marker": MARKERS[(index + index // len(MARKERS)) % len(MARKERS)],
             "ls": DASHES[index // len(MARKERS) % len(DASHES)],
         }
-        axes.plot(x[chosen], y[chosen], lw=1, ms=4, label=_wrapped(name), **looks)
+        axes.plot(x[chosen], y[chosen], lw=1, ms=4, label=_wrapped(name), **line_style)
     axes.margins(0.08)
 
 
 def _legend_of_runs(figure, groups):
-    """Names the groups on the right, outside of the axes, where no line can lie under them."""
+    """Draws a legend of the groups on the right of the axes, where it covers no line."""
     if len(set(groups)) > 1:
-        figure.legend(handles=figure.axes[0].lines, loc="outside right upper")
+        legend = figure.legend(handles=figure.axes[0].lines, loc="outside right upper")
+        for text in legend.get_texts():
+            text.set(**LITERAL)
 
 
 def _wrapped(name):
-    return textwrap.fill(name, LEGEND_LETTERS)
+    return textwrap.fill(name, LEGEND_CHARACTERS)
 
 
 def _clear_ticks(values):
-    """Those of ascending numbers whose labels stand clear of each other on a logarithmic axis."""
-    kept = [values[0]]
+    """The ascending numbers that can be labelled on a logarithmic axis without overlap."""
+    ticks = [values[0]]
     for value in values[1:]:
-        if np.log(value / kept[-1]) >= np.log(values[-1] / values[0]) / 10:
-            kept.append(value)
-    return kept
+        if np.log(value / ticks[-1]) >= np.log(values[-1] / values[0]) / 10:
+            ticks.append(value)
+    return ticks
 
 
 def _label_points(axes, points, labels, size=7):
-    """Texts beside points, each on the side where it covers least of points, lines and other texts."""
+    """Writes texts beside points, each on the side where it covers fewest points, lines and other texts.
+
+    Args:
+        axes: matplotlib Axes whose layout is final.
+        points: (n, 2) data coordinates.
+        labels: n short texts.
+        size: font size in points.
+    """
     scale = axes.figure.dpi / 72
-    places = axes.transData.transform(points)
-    taken = [places]
+    positions = axes.transData.transform(points)
+    # Samples, in dots, of all that a text should not cover. The library adjustText 1.4 takes 50 times as long
+    # and more, and writes most labels over markers.
+    obstacles = [positions]
     for line in axes.lines:
         corners = axes.transData.transform(line.get_xydata())
-        taken += [np.linspace(start, end, 100) for start, end in itertools.pairwise(corners)]
-    taken = np.concatenate(taken)
+        obstacles += [np.linspace(start, end, 100) for start, end in itertools.pairwise(corners)]
+    obstacles = np.concatenate(obstacles)
     sides = [(1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1), (1, 0), (-1, 0)]
-    for point, place, label in zip(points, places, labels, strict=True):
+    for point, position, label in zip(points, positions, labels, strict=True):
         half = np.array([0.3 * size * len(label), 0.5 * size]) * scale
-        centres = [place + side * (half + 4 * scale) for side in np.array(sides)]
+        centres = [position + side * (half + 4 * scale) for side in np.array(sides)]
         covered = [
-            np.sum(np.all(np.abs(taken - centre) < half, axis=1))
+            np.sum(np.all(np.abs(obstacles - centre) < half, axis=1))
             + 1000 * (not all(axes.bbox.contains(*corner) for corner in (centre - half, centre + half)))
             for centre in centres
         ]
         centre = centres[int(np.argmin(covered))]
-        texts = {"textcoords": "offset points", "ha": "center", "va": "center", "size": size}
-        axes.annotate(label, point, (centre - place) / scale, **texts)
+        properties = {"textcoords": "offset points", "ha": "center", "va": "center", "size": size, **LITERAL}
+        axes.annotate(label, point, (centre - position) / scale, **properties)
         inside = np.stack(np.meshgrid(*(np.linspace(-1, 1, 9),) * 2), axis=-1).reshape(-1, 2)
-        taken = np.concatenate([taken, centre + half * inside])
+        obstacles = np.concatenate([obstacles, centre + half * inside])

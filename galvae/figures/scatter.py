@@ -1,4 +1,4 @@
-"""Scatters of codes, coloured by class or by a number."""
+"""Scatter plots of latent codes and embeddings, coloured by class or by a number."""
 
 import matplotlib
 import numpy as np
@@ -6,27 +6,27 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from galvae.figures.style import PLAIN, RC, TRAIN, UNKNOWN, amount
+from galvae.figures.style import LITERAL, PLAIN, RC, TRAIN, UNKNOWN, axis_label
 
-BINNED = 50_000  # points; more are counted in hexagons where they have no classes
+BINNED = 50_000  # points; more are counted in hexagons, unless they are coloured by class
 HEXAGONS = 120  # across
-MOST_NAMES = 40  # classes that the colour bar has room for
+MOST_NAMES = 40  # classes whose names fit beside the colour bar
 
 
 def scatter(x, y, names, column=None, style=PLAIN, marked=None, equal=False):
-    """Points of a plane, coloured by class or by a number.
+    """Scatter plot of points in a plane, coloured by class or by a number.
 
-    Points are drawn in a random order, so that no class lies over the others. More than BINNED points are
-    counted in hexagons, or, coloured by a number, show its mean in each; those of classes are rasterised.
+    Points are drawn in random order, so that no class covers the others. More than BINNED points are counted
+    in hexagons or, if coloured by a number, averaged in them; points coloured by class are rasterised.
 
     Args:
-        x, y: (n,).
-        names: of the two axes.
-        column: what colours the points: an object with `name`, `unit`, `values` (n,) and `class_names`
-            (None for numbers; NaN is drawn in grey); or None.
+        x, y: (n,) coordinates.
+        names: labels of the two axes.
+        column: what colours the points: an object with `name`, `unit`, `values` (n,) and `class_names` (None
+            for numbers, of which NaN is drawn in grey); or None.
         style: Style.
-        marked: (x0, x1, y0, y1), a region to outline, or None.
-        equal: whether a unit is as long on one axis as on the other.
+        marked: (x0, x1, y0, y1) of a rectangle to outline, or None.
+        equal: whether a unit has the same length on both axes.
     """
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(6.0 if column is not None else 4.6, 4.4), layout="constrained")
@@ -42,89 +42,106 @@ def scatter(x, y, names, column=None, style=PLAIN, marked=None, equal=False):
 
 
 def latent_scatter(codes, information, column=None, information_unit="nats", style=PLAIN):
-    """Codes in the plane of the two most informative axes; one axis: a histogram.
+    """Scatter plot of codes in the two most informative latent dimensions; a single one gives a histogram.
 
     Args:
         codes: (n, latent_dim) posterior means.
-        information: (latent_dim,), written beside the axes.
-        column: as of `scatter`.
-        information_unit: unit of `information`.
+        information: (latent_dim,) information in each latent dimension, written beside the axes.
+        column: what colours the points, see `scatter`.
+        information_unit: "nats", or "variance" of codes without a posterior.
         style: Style.
     """
     order = np.argsort(-information, kind="stable")
-    names = [f"code {axis} ({amount(information[axis], information_unit)})" for axis in order]
+    names = [axis_label(axis, information[axis], information_unit) for axis in order]
     if len(order) > 1:
         return scatter(codes[:, order[0]], codes[:, order[1]], names, column, style)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(4.6, 4.2), layout="constrained")
+        has_classes = column is not None and column.class_names is not None
+        figure = Figure(figsize=(6.0 if has_classes else 4.6, 4.2), layout="constrained")
         axes = figure.subplots()
         edges = np.histogram_bin_edges(codes[:, 0], bins=min(60, 5 + len(codes) // 10))
-        if column is None or column.class_names is None:
-            axes.hist(codes[:, 0], bins=edges, color=TRAIN)
-        else:
+        if has_classes:
             colours = style.class_colours(len(column.class_names))
-            for index, name in enumerate(column.class_names):
-                if (column.values == index).any():
-                    chosen = codes[column.values == index, 0]
-                    axes.hist(chosen, bins=edges, histtype="step", color=colours[index], label=name)
-            axes.legend()
+            for index in np.unique(column.values):
+                members = codes[column.values == index, 0]
+                axes.hist(members, bins=edges, histtype="step", color=colours[index])
+            _draw_class_bar(axes, column, colours, ax=axes)
+        else:
+            axes.hist(codes[:, 0], bins=edges, color=TRAIN)
         axes.set(xlabel=names[0], ylabel="galaxies")
         return figure
 
 
 def draw_scatter(axes, x, y, column, style, bar_axes=None):
-    """What `scatter` draws, in axes of a larger figure; a colour bar names classes or numbers.
+    """Draws points in existing axes, with a colour bar that names classes or numbers.
 
     Args:
-        axes: the Axes.
-        x, y, column, style: as of `scatter`.
-        bar_axes: Axes for the colour bar; by default matplotlib finds room.
+        axes: matplotlib Axes.
+        x, y, column, style: see `scatter`.
+        bar_axes: Axes of the colour bar; by default matplotlib finds room for them.
     """
     size = float(np.clip(10_000 / len(x), 0.7, 14))
     point = {"s": size, "lw": 0, "rasterized": True}
-    room = {"cax": bar_axes} if bar_axes is not None else {"ax": axes}
+    bar_options = {"cax": bar_axes} if bar_axes is not None else {"ax": axes}
     hexagons = {"gridsize": HEXAGONS, "mincnt": 1, "linewidths": 0.1, "rasterized": True}
     if column is None:
         if len(x) > BINNED:
-            found = axes.hexbin(x, y, bins="log", cmap=style.value_map, **hexagons)
-            axes.figure.colorbar(found, label="galaxies", **room)
+            counts = axes.hexbin(x, y, bins="log", cmap=style.value_map, **hexagons)
+            axes.figure.colorbar(counts, label="galaxies", **bar_options)
         else:
             axes.scatter(x, y, color=TRAIN, alpha=0.6, **point)
         return
-    label = f"{column.name} ({column.unit})" if column.unit else column.name
     if column.class_names is not None:
         labels = np.asarray(column.values)
         colours = style.class_colours(len(column.class_names))
-        # In a random order, so that the last class does not cover the others.
+        # In random order, so that the last class does not cover the others.
         order = np.random.default_rng(0).permutation(len(x))
         axes.scatter(x[order], y[order], c=colours[labels[order]], **point)
-        # Legend and colour bar in one, of the classes that are there, each in the colour it has in every figure.
-        there = np.unique(labels)
-        edges = np.arange(len(there) + 1) - 0.5
-        shown = ScalarMappable(BoundaryNorm(edges, len(there)), ListedColormap(colours[there]))
-        bar = axes.figure.colorbar(shown, **room)
-        every = -(-len(there) // MOST_NAMES)
-        names = [str(column.class_names[index]) for index in there]
-        bar.set_ticks(np.arange(len(there))[::every], labels=names[::every])
-        bar.ax.invert_yaxis()
-        bar.ax.tick_params(length=0, which="both", labelsize=9 if len(there) <= MOST_NAMES / 2 else 6)
-        bar.ax.set_title(label, loc="left")
+        _draw_class_bar(axes, column, colours, **bar_options)
         return
     values = np.asarray(column.values, float)
-    known = np.isfinite(values)
-    low, high = np.quantile(values[known], [0.01, 0.99]) if known.any() else (0.0, 1.0)
-    outside = known.any() and (values[known].min() < low or values[known].max() > high)
+    finite = np.isfinite(values)
+    low, high = np.quantile(values[finite], [0.01, 0.99]) if finite.any() else (0.0, 1.0)
+    outside = finite.any() and (values[finite].min() < low or values[finite].max() > high)
     norm = Normalize(low, high if high > low else low + 1)
     if len(x) > BINNED:
-        found = axes.hexbin(x[known], y[known], values[known], cmap=style.value_map, norm=norm, **hexagons)
+        mappable = axes.hexbin(
+            x[finite], y[finite], values[finite], cmap=style.value_map, norm=norm, **hexagons
+        )
     else:
-        axes.scatter(x[~known], y[~known], color=UNKNOWN, **point)
-        order = np.random.default_rng(0).permutation(int(known.sum()))
-        found = axes.scatter(
-            *(part[known][order] for part in (x, y)),
-            c=values[known][order],
+        axes.scatter(x[~finite], y[~finite], color=UNKNOWN, **point)
+        order = np.random.default_rng(0).permutation(int(finite.sum()))
+        mappable = axes.scatter(
+            *(part[finite][order] for part in (x, y)),
+            c=values[finite][order],
             cmap=style.value_map,
             norm=norm,
             **point,
         )
-    axes.figure.colorbar(found, label=label, extend="both" if outside else "neither", **room)
+    bar = axes.figure.colorbar(mappable, extend="both" if outside else "neither", **bar_options)
+    bar.set_label(_label(column), **LITERAL)
+
+
+def _draw_class_bar(axes, column, colours, **bar_options):
+    """Draws a bar of the classes present, each in the colour that it has in every figure.
+
+    Args:
+        axes: matplotlib Axes of the data.
+        column: see `scatter`, with class names.
+        colours: (classes, 4) RGBA.
+        bar_options: position of the bar, as arguments of `matplotlib.figure.Figure.colorbar`.
+    """
+    present = np.unique(column.values)
+    edges = np.arange(len(present) + 1) - 0.5
+    mappable = ScalarMappable(BoundaryNorm(edges, len(present)), ListedColormap(colours[present]))
+    bar = axes.figure.colorbar(mappable, **bar_options)
+    every = -(-len(present) // MOST_NAMES)
+    names = [str(column.class_names[index]) for index in present]
+    bar.set_ticks(np.arange(len(present))[::every], labels=names[::every], **LITERAL)
+    bar.ax.invert_yaxis()
+    bar.ax.tick_params(length=0, which="both", labelsize=9 if len(present) <= MOST_NAMES / 2 else 6)
+    bar.ax.set_title(_label(column), loc="left", **LITERAL)
+
+
+def _label(column):
+    return f"{column.name} ({column.unit})" if column.unit else column.name

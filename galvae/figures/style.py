@@ -1,4 +1,4 @@
-"""The one style of all figures: fonts, colours, and how a file is written."""
+"""The style that all figures share: fonts, colours, names of latent dimensions, and how a file is written."""
 
 from dataclasses import dataclass
 
@@ -20,28 +20,31 @@ RC = {
     "pdf.fonttype": 42,  # text stays text
     "pdf.compression": 2,
     "svg.fonttype": "none",
-    "svg.hashsalt": "galvae",  # the same figure is the same file
+    "svg.hashsalt": "galvae",  # the same figure gives the same file
 }
-# Neither the time nor the version of the writer goes into a file: the same figure is the same file.
+# Neither the time nor the writer's version goes into a file, so that the same figure gives the same file.
 METADATA = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-# Ten colours that colour-blind readers tell apart: P. Tol's "muted" scheme (SRON/EPS/TN/09-002).
+# Ten colours that colour-blind readers can distinguish: P. Tol's "muted" scheme (SRON/EPS/TN/09-002).
 MUTED = (
     *("#332288", "#88CCEE", "#44AA99", "#117733", "#999933"),
     *("#DDCC77", "#CC6677", "#882255", "#AA4499", "#777777"),
 )
 TRAIN, VAL = "#332288", "#CC6677"
 UNKNOWN = "#BBBBBB"  # points without a value
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+# For texts that come from data, such as ids and names of classes, whose dollar signs are no formulas.
+LITERAL = {"parse_math": False}
 
 
 @dataclass(frozen=True)
 class Style:
-    """What a user can choose of a figure's looks.
+    """File format and colour maps of a figure, as the user chooses them.
 
     Attributes:
         format: "png", "pdf" or "svg".
-        image_map: matplotlib's name of the colour map of images of one band.
-        class_map: "muted" or a colour map from which the classes' colours are taken evenly.
-        value_map: colour map of redshifts and other numbers.
+        image_map: name of matplotlib's colour map for images of one band.
+        class_map: "muted", or the name of a colour map from which the colours of classes are drawn evenly.
+        value_map: name of the colour map for redshifts and other numbers.
     """
 
     format: str = "png"
@@ -51,11 +54,15 @@ class Style:
 
     @classmethod
     def of(cls, config):
-        """The style that a command's configuration asks for."""
+        """The style that a command's configuration asks for.
+
+        Args:
+            config: configuration with the four attributes of the same names.
+        """
         return cls(config.format, config.image_map, config.class_map, config.value_map)
 
     def class_colours(self, count):
-        """(count, 4) colours; those of "muted" repeat after the tenth."""
+        """Colours of so many classes, (count, 4) RGBA in [0, 1]; those of "muted" repeat after the tenth."""
         if self.class_map == "muted":
             return matplotlib.colors.to_rgba_array([MUTED[index % len(MUTED)] for index in range(count)])
         return matplotlib.colormaps[self.class_map](np.linspace(0, 1, count))
@@ -64,26 +71,54 @@ class Style:
 PLAIN = Style()
 
 
+def latent_name(axis, short=False):
+    """Name of a latent dimension in a figure: "latent 3 (z₃)", or "z₃" where there is little room.
+
+    The subscript is a Unicode character and not a formula, so that labels can be measured and wrapped.
+
+    Args:
+        axis: latent dimension, counted from 0.
+        short: whether to return the short form.
+    """
+    symbol = f"z{str(axis).translate(SUBSCRIPTS)}"
+    return symbol if short else f"latent {axis} ({symbol})"
+
+
 def amount(information, unit):
-    """How much a latent dimension tells, in words, as "1.96 nats" or "variance 0.0052"."""
+    """Information in a latent dimension as text, such as "1.96 nats" or "variance 0.0052".
+
+    Args:
+        information: number in nats, or variance of the codes.
+        unit: "nats" or "variance".
+    """
     number = f"{information:.2f}" if information >= 0.095 else f"{information:.1g}"
     return f"variance {number}" if unit == "variance" else f"{number} {unit}"
 
 
-def save(figure, path, style=PLAIN):
-    """Writes a figure, 200 dots per inch.
+def axis_label(axis, information, unit):
+    """Label of an axis that is a latent dimension: its name and the information in it.
 
     Args:
-        figure: the Figure.
-        path: the file without an ending.
-        style: Style, whose format gives the ending.
+        axis: latent dimension, counted from 0.
+        information, unit: see `amount`.
+    """
+    return f"{latent_name(axis)}, {amount(information, unit)}"
+
+
+def save(figure, path, style=PLAIN):
+    """Writes a figure to a file at 200 dots per inch.
+
+    Args:
+        figure: matplotlib Figure.
+        path: path of the file without its extension.
+        style: Style, whose format gives the extension.
 
     Returns:
-        The path with its ending.
+        The path with its extension.
     """
     path = path.with_name(f"{path.name}.{style.format}")
-    with matplotlib.rc_context(RC), replacing(path) as beside:
-        # Noisy pictures hardly get smaller by packing them harder, but cost seconds.
+    with matplotlib.rc_context(RC), replacing(path) as temporary:
+        # Noisy images hardly shrink under stronger compression, which takes seconds.
         options = {"pil_kwargs": {"compress_level": 2}} if style.format == "png" else {}
-        figure.savefig(beside, metadata=METADATA[style.format], **options)
+        figure.savefig(temporary, metadata=METADATA[style.format], **options)
     return path

@@ -1,55 +1,62 @@
-"""Pictures of galaxies: each is where it belongs, with its own pixels, unstretched."""
+"""Images of galaxies: each stands where it belongs, with its own pixels, not stretched."""
 
+import itertools
+
+import matplotlib
 import numpy as np
 import pytest
-from conftest import blobs
+from builders.galaxies import blobs
 from PIL import Image
 
 from galvae import figures
-from galvae.figures.canvas import WIDTH, residual_rgb
+from galvae.data.dataset import Column
+from galvae.figures.canvas import LINE_HEIGHT, WIDTH, residual_rgb
 from galvae.figures.style import DPI, Style
 
 
 def dots(figure):
-    """The picture in a figure's only axes, (height, width, 3) in [0, 1]."""
-    picture = np.asarray(figure.axes[0].images[0].get_array())
-    assert picture.dtype == np.uint8
-    return picture / 255
+    """The dots of a figure's only axes, (height, width, 3) in [0, 1]."""
+    drawn = np.asarray(figure.axes[0].images[0].get_array())
+    assert drawn.dtype == np.uint8
+    return drawn / 255
 
 
 def texts(figure):
+    """Position of each text in dots, by text."""
     return {text.get_text(): text.get_position() for text in figure.axes[0].texts}
 
 
 def cells(figure, side, columns, rows, left=0, top=0, under=0):
-    """The galaxies of a picture whose rows are all alike, (rows, columns, side, side, 3), by arithmetic.
+    """The images of a figure whose rows are all alike, (rows, columns, side, side, 3), by arithmetic.
 
     Each pixel must cover a whole number of dots, all of one colour.
     """
-    picture = dots(figure)
-    width = picture.shape[1] - left
+    drawn = dots(figure)
+    width = drawn.shape[1] - left
     gap = max(1, round(0.06 * side))
     zoom = round(width / (columns * (side + gap) - gap))
     assert width == zoom * (columns * (side + gap) - gap)
     step = (side + gap) * zoom
-    found = np.empty((rows, columns, side, side, 3))
+    blocks = np.empty((rows, columns, side, side, 3))
     for row in range(rows):
         for column in range(columns):
             y, x = top + row * (step + under), left + column * step
-            cell = picture[y : y + side * zoom, x : x + side * zoom]
+            cell = drawn[y : y + side * zoom, x : x + side * zoom]
             assert not np.ptp(cell.reshape(side, zoom, side, zoom, 3), axis=(1, 3)).any()
-            found[row, column] = cell[::zoom, ::zoom]
-    return found
+            blocks[row, column] = cell[::zoom, ::zoom]
+    return blocks
 
 
 def test_grid_places_every_galaxy_unstretched():
     images = blobs(7, 8) / 255
     figure = figures.grid(images, columns=3)
-    found = cells(figure, 8, 3, 3).reshape(9, 8, 8, 3)
-    np.testing.assert_allclose(found[:7], images, atol=0.51 / 255)
-    assert (found[7:] == 1).all()  # the two empty places
+    drawn = cells(figure, 8, 3, 3).reshape(9, 8, 8, 3)
+    np.testing.assert_allclose(drawn[:7], images, atol=0.51 / 255)
+    assert (drawn[7:] == 1).all()  # the two empty cells
     width, height = figure.get_size_inches() * DPI
-    assert (round(height), round(width)) == dots(figure).shape[:2]  # a dot is a dot
+    assert (round(height), round(width)) == dots(figure).shape[
+        :2
+    ]  # each dot of the canvas is one of the figure
     assert abs(width - WIDTH) < WIDTH / 2
     assert figure.axes[0].images[0].get_interpolation() == "nearest"
 
@@ -61,58 +68,99 @@ def test_grid_is_nearly_square():
 @pytest.mark.parametrize("bands", [1, 2, 3, 5])
 def test_any_number_of_bands_can_be_drawn(bands):
     images = blobs(2, 8, bands) / 255
-    found = cells(figures.grid(images, columns=2), 8, 2, 1)[0]
+    drawn = cells(figures.grid(images, columns=2), 8, 2, 1)[0]
     expected = images if bands == 3 else np.repeat(images.mean(axis=-1, keepdims=True), 3, axis=-1)
-    np.testing.assert_allclose(found, expected, atol=1.01 / 255)
+    np.testing.assert_allclose(drawn, expected, atol=1.01 / 255)
 
 
 def test_one_band_is_drawn_in_the_colours_that_were_asked_for():
-    import matplotlib
-
     images = blobs(2, 8, 1) / 255
-    found = cells(figures.grid(images, 2, style=Style(image_map="hot")), 8, 2, 1)[0]
-    np.testing.assert_allclose(found, matplotlib.colormaps["hot"](images[..., 0])[..., :3], atol=0.51 / 255)
+    drawn = cells(figures.grid(images, 2, style=Style(image_map="hot")), 8, 2, 1)[0]
+    np.testing.assert_allclose(drawn, matplotlib.colormaps["hot"](images[..., 0])[..., :3], atol=0.51 / 255)
 
 
 def test_intensities_outside_the_range_are_clipped():
     images = np.array([-1.0, 2.0]).reshape(2, 1, 1, 1) * np.ones((2, 8, 8, 1))
-    found = cells(figures.grid(images, columns=2), 8, 2, 1)[0]
-    assert (found[0] == 0).all() and (found[1] == 1).all()
+    drawn = cells(figures.grid(images, columns=2), 8, 2, 1)[0]
+    assert (drawn[0] == 0).all() and (drawn[1] == 1).all()
 
 
 def test_captions_stand_under_their_images():
     figure = figures.grid(blobs(4, 8) / 255, 2, ["a", "b", "c", "d"])
     zoom = (dots(figure).shape[1]) / 17
-    places = texts(figure)
-    assert [places[name][0] / zoom for name in "abcd"] == [4, 13, 4, 13]
-    assert places["a"][1] > 8 * zoom and places["c"][1] > places["a"][1] + 8 * zoom
-    assert places["c"][1] < dots(figure).shape[0]
+    positions = texts(figure)
+    assert [positions[name][0] / zoom for name in "abcd"] == [4, 13, 4, 13]
+    assert positions["a"][1] > 8 * zoom and positions["c"][1] > positions["a"][1] + 8 * zoom
+    assert positions["c"][1] < dots(figure).shape[0]
 
 
 def test_rows_carry_their_labels():
     images = blobs(6, 8).reshape(2, 3, 8, 8, 3) / 255
-    figure = figures.rows(images, ["code 3\n2.00 nats", "code 0\n1.00 nats"], ["-3", "0", "+3"])
-    places = texts(figure)
-    left = places["code 3\n2.00 nats"][0] + 0.3 * 26
-    top = places["0"][1]
-    picture = dots(figure)
-    zoom = round((picture.shape[1] - left) / 26)
+    labels = ["latent 3 (z₃)\n2.00 nats", "latent 0 (z₀)\n1.00 nats"]
+    figure = figures.rows(images, labels, ["-3", "0", "+3"])
+    positions = texts(figure)
+    left = positions["latent 3 (z₃)\n2.00 nats"][0] + 0.3 * LINE_HEIGHT
+    top = positions["0"][1]
+    drawn = dots(figure)
+    zoom = round((drawn.shape[1] - left) / 26)  # three images of 8 pixels and two gaps of 1
     # The middle of a label is the middle of its row, and of its column.
-    first, second = places["code 3\n2.00 nats"][1], places["code 0\n1.00 nats"][1]
+    first, second = positions["latent 3 (z₃)\n2.00 nats"][1], positions["latent 0 (z₀)\n1.00 nats"][1]
     assert second - first == 9 * zoom
-    assert places["0"][0] - places["-3"][0] == places["+3"][0] - places["0"][0] == 9 * zoom
-    y, x = round(second), round(places["0"][0])
-    np.testing.assert_allclose(picture[y, x], images[1, 1, 4, 4], atol=0.51 / 255)
+    assert positions["0"][0] - positions["-3"][0] == positions["+3"][0] - positions["0"][0] == 9 * zoom
+    y, x = round(second), round(positions["0"][0])
+    np.testing.assert_allclose(drawn[y, x], images[1, 1, 4, 4], atol=0.51 / 255)
     assert top < first - 4 * zoom
+
+
+def test_walks_are_labelled_by_dimension_information_and_offset_with_the_galaxy_below():
+    images = blobs(6, 8).reshape(2, 3, 8, 8, 3) / 255
+    pair = blobs(2, 8, seed=1) / 255
+    figure = figures.latent_walks(images, [3, 0], [-3, 0, 3], [2.0, 1.0], "nats", ("id G7", pair))
+    positions, drawn = texts(figure), dots(figure)
+    assert set(positions) == {
+        *("latent 3 (z₃)\n2.00 nats", "latent 0 (z₀)\n1.00 nats", "id G7"),
+        *("\N{MINUS SIGN}3.0", "+0.0", "+3.0", "original", "decoded"),
+    }
+    x = [round(positions[text][0]) for text in ("\N{MINUS SIGN}3.0", "+0.0", "+3.0")]
+    for label, row in zip(["latent 3 (z₃)\n2.00 nats", "latent 0 (z₀)\n1.00 nats"], images, strict=True):
+        np.testing.assert_allclose(drawn[round(positions[label][1]), x], row[:, 4, 4], atol=0.51 / 255)
+    y = round(positions["id G7"][1])
+    np.testing.assert_allclose(drawn[y, x], [*pair[:, 4, 4], [1, 1, 1]], atol=0.51 / 255)
+    assert [positions["original"][0], positions["decoded"][0]] == [
+        positions["\N{MINUS SIGN}3.0"][0],
+        positions["+0.0"][0],
+    ]
+
+
+def test_walks_without_a_galaxy_have_no_row_for_it():
+    figure = figures.latent_walks(blobs(3, 8)[None] / 255, [1], [-1, 0, 1], [0.02], "variance")
+    assert [text for text in texts(figure) if text.startswith("latent")] == ["latent 1 (z₁)\nvariance 0.02"]
+    assert "original" not in texts(figure)
+
+
+@pytest.mark.parametrize(("count", "across"), [(3, 3), (20, 20), (25, 10)])
+def test_blocks_are_rows_if_these_are_short_and_panels_otherwise(count, across):
+    images = np.repeat(blobs(1, 8)[None] / 255, count, axis=1).repeat(2, axis=0)
+    figure = figures.blocks(images, ["z = 1", "z = 2"])
+    assert set(texts(figure)) == {"z = 1", "z = 2"}
+    row = dots(figure)[-5]  # through the lowest images
+    inside = (row != 1).any(axis=-1).astype(int)
+    assert np.sum(np.diff(inside, prepend=0) == 1) == across
+
+
+def test_a_single_block_is_a_grid_without_its_title():
+    figure = figures.blocks(blobs(4, 8)[None] / 255, ["z = 1"])
+    np.testing.assert_array_equal(dots(figure), dots(figures.grid(blobs(4, 8) / 255)))
+    assert not texts(figure)
 
 
 def test_labels_over_narrow_columns_are_thinned_out():
     images = np.zeros((1, 100, 8, 8, 3))
-    figure = figures.rows(images, ["code 0"], [f"z {value:.2f}" for value in np.linspace(0, 1, 100)])
-    shown = [text for text in figure.axes[0].texts if text.get_text().startswith("z ")]
-    assert 5 < len(shown) < 50
-    apart = np.diff([text.get_position()[0] for text in shown])
-    assert (apart > 6 * 0.5 * 8 * DPI / 72).all()  # six letters of half a font's size
+    figure = figures.rows(images, ["latent 0 (z₀)"], [f"z {value:.2f}" for value in np.linspace(0, 1, 100)])
+    labels = [text for text in figure.axes[0].texts if text.get_text().startswith("z ")]
+    assert 5 < len(labels) < 50
+    spacing = np.diff([text.get_position()[0] for text in labels])
+    assert (spacing > 6 * 0.5 * 8 * DPI / 72).all()  # six characters of half the font size
 
 
 def test_reconstructions_stand_between_originals_and_residuals():
@@ -121,15 +169,15 @@ def test_reconstructions_stand_between_originals_and_residuals():
     residuals = originals - decoded
     limit = np.quantile(np.abs(residuals), 0.998)
     labels = [text.get_text() for text in figure.axes[0].texts]
-    left = round(max(text.get_position()[0] for text in figure.axes[0].texts) + 0.3 * 26)
+    left = round(max(text.get_position()[0] for text in figure.axes[0].texts) + 0.3 * LINE_HEIGHT)
     assert labels[:3] == ["best:\noriginal", "decoded", f"residual\n±{limit:.2g}"]
     assert labels[3] == "worst:\noriginal"
-    found = cells(figure, 8, 3, 6, left)
-    np.testing.assert_allclose(found[0], originals[:3], atol=0.51 / 255)
-    np.testing.assert_allclose(found[1], decoded[:3], atol=0.51 / 255)
-    np.testing.assert_allclose(found[2], 0.5 + np.clip(residuals[:3] / limit, -1, 1) / 2, atol=0.51 / 255)
-    np.testing.assert_allclose(found[4, :2], decoded[3:], atol=0.51 / 255)
-    assert (found[3:, 2] == 1).all()
+    drawn = cells(figure, 8, 3, 6, left)
+    np.testing.assert_allclose(drawn[0], originals[:3], atol=0.51 / 255)
+    np.testing.assert_allclose(drawn[1], decoded[:3], atol=0.51 / 255)
+    np.testing.assert_allclose(drawn[2], 0.5 + np.clip(residuals[:3] / limit, -1, 1) / 2, atol=0.51 / 255)
+    np.testing.assert_allclose(drawn[4, :2], decoded[3:], atol=0.51 / 255)
+    assert (drawn[3:, 2] == 1).all()
 
 
 def test_residuals_of_one_band_are_white_at_zero_blue_below_and_red_above():
@@ -144,13 +192,13 @@ def test_generated_galaxies_stand_over_their_nearest():
     figure = figures.compared(images, others, ("generated", "real"), 2, captions)
     labels = [text for text in figure.axes[0].texts if not text.get_text().isdigit()]
     assert [text.get_text() for text in labels] == ["generated", "real"] * 2
-    picture, places = dots(figure), texts(figure)
+    drawn, positions = dots(figure), texts(figure)
     for index in range(4):
-        x, y = (round(place) for place in places[str(index)])
-        zoom = round((places["1"][0] - places["0"][0]) / 9)
-        above = y - 26 // 8 - 4 * zoom  # the middle of the image over the caption
-        np.testing.assert_allclose(picture[above, x], others[index, 4, 4], atol=0.51 / 255)
-        np.testing.assert_allclose(picture[above - 9 * zoom, x], images[index, 4, 4], atol=0.51 / 255)
+        x, y = (round(value) for value in positions[str(index)])
+        zoom = round((positions["1"][0] - positions["0"][0]) / 9)
+        above = y - LINE_HEIGHT // 8 - 4 * zoom  # the middle of the image over the caption
+        np.testing.assert_allclose(drawn[above, x], others[index, 4, 4], atol=0.51 / 255)
+        np.testing.assert_allclose(drawn[above - 9 * zoom, x], images[index, 4, 4], atol=0.51 / 255)
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf", "svg"])
@@ -163,13 +211,13 @@ def test_the_same_figure_is_the_same_file(ending, tmp_path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == [f"a.{ending}", f"b.{ending}"]
     if ending == "png":
-        with Image.open(paths[0]) as picture:
-            assert picture.size == tuple(np.round(figure.get_size_inches() * 200).astype(int))
+        with Image.open(paths[0]) as image:
+            assert image.size == tuple(np.round(figure.get_size_inches() * 200).astype(int))
 
 
-def test_an_animation_runs_forth_and_back(tmp_path):
+def test_an_animation_runs_forwards_and_backwards(tmp_path):
     frames = np.linspace(0, 1, 4).reshape(4, 1, 1, 1, 1) * np.ones((4, 2, 8, 8, 3))
-    figures.animate(frames, tmp_path / "walk.gif", captions=["code 0", "code 1"])
+    figures.animate(frames, tmp_path / "walk.gif", captions=["z₀", "z₁"])
     with Image.open(tmp_path / "walk.gif") as animation:
         assert animation.n_frames == 6
         brightness = []
@@ -185,7 +233,7 @@ def test_class_colours_differ():
     assert (Style().class_colours(11)[10] == Style().class_colours(11)[0]).all()
 
 
-def test_few_reconstructions_are_no_tower():
+def test_few_reconstructions_do_not_make_a_tall_figure():
     images = blobs(3, 64) / 255
     figure = figures.reconstructions(images, images, 1, groups=["best", "typical", "worst"])
     width, height = 200 * figure.get_size_inches()
@@ -203,3 +251,44 @@ def test_long_ids_under_images_do_not_run_into_each_other():
         assert not any(box.overlaps(other) for other in boxes[index + 1 :])
     width, height = 200 * figure.get_size_inches()
     assert all(box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 for box in boxes)
+
+
+def test_a_caption_is_wrapped_only_if_it_does_not_fit():
+    # 138 dots each, as Galaxy10 in the default figure of `evaluate`.
+    images = np.repeat(blobs(1, 69), 8, axis=0) / 255
+    short, longer, longest = "z 0.42\npred. 0.52", "pred. 0.523", "pred. 0.52 or more"
+    figure = figures.grid(images, 8, [*[short] * 6, longer, longest])
+    captions = [text.get_text() for text in figure.axes[0].texts]
+    assert captions == [*[short] * 6, "pred.\n0.523", "pred.\n0.52 or\nmore"]
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+@pytest.mark.parametrize(
+    ("axis", "name", "short"),
+    [(0, "latent 0 (z₀)", "z₀"), (317, "latent 317 (z₃₁₇)", "z₃₁₇")],
+)
+def test_a_latent_dimension_has_a_long_and_a_short_name(axis, name, short):
+    assert figures.latent_name(axis) == name
+    assert figures.latent_name(np.int64(axis), short=True) == short
+    assert figures.axis_label(axis, 1.957, "nats") == f"{name}, 1.96 nats"
+
+
+def test_dollar_signs_of_the_data_are_no_formulas(tmp_path):
+    name = "$_$"  # matplotlib cannot read it as a formula
+    images = blobs(2, 8) / 255
+    classes = Column(name, "", np.arange(4) % 2, [name, "b"])
+    numbers = Column(name, name, np.arange(4.0))
+    points = np.arange(4.0)
+    for figure in (
+        figures.grid(images, captions=[name, "b"]),
+        figures.rows(images[None], [name], [name, "b"]),
+        figures.panels([images, images], [name, "b"]),
+        figures.scatter(points, points, ("x", "y"), classes),
+        figures.scatter(points, points, ("x", "y"), numbers),
+        figures.latent_scatter(points[:, None], np.ones(1), classes),
+        figures.predictions(points, points, name, "rmse = 0"),
+        figures.rate_distortion([1, 2], [2, 1], [name, "b"], [name, "4"]),
+    ):
+        figures.save(figure, tmp_path / "figure")

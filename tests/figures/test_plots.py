@@ -5,6 +5,7 @@ import pytest
 
 from galvae import figures
 from galvae.data.dataset import Column
+from galvae.figures.style import DPI, PLAIN
 
 
 def history(epochs=5, kl=True, beta=1.0):
@@ -39,7 +40,7 @@ def test_beta_times_kl_is_drawn_where_beta_is_not_one():
     kl = figures.loss_curves(history(beta=0.1)).axes[2]
     training, _, weighted = kl.lines
     np.testing.assert_allclose(weighted.get_ydata(), 0.1 * np.asarray(training.get_ydata()))
-    assert kl.get_legend().get_texts()[2].get_text() == r"$\beta$ x training"
+    assert kl.get_legend().get_texts()[2].get_text() == "β × training"
 
 
 def test_a_term_that_touches_zero_is_drawn_on_a_linear_scale():
@@ -52,23 +53,26 @@ def test_latent_scatter_takes_the_two_most_informative_axes():
     codes = np.random.default_rng(0).normal(size=(50, 4))
     axes = figures.latent_scatter(codes, np.array([0.1, 2.0, 0.0, 3.5])).axes[0]
     np.testing.assert_allclose(axes.collections[0].get_offsets(), codes[:, [3, 1]])
-    assert axes.get_xlabel() == "code 3 (3.50 nats)"
-    assert axes.get_ylabel() == "code 1 (2.00 nats)"
+    assert axes.get_xlabel() == "latent 3 (z₃), 3.50 nats"
+    assert axes.get_ylabel() == "latent 1 (z₁), 2.00 nats"
 
 
 def test_one_latent_dimension_is_a_histogram():
     axes = figures.latent_scatter(np.linspace(-1, 1, 40)[:, None], np.array([1.5])).axes[0]
     assert sum(patch.get_height() for patch in axes.patches) == 40
-    assert axes.get_xlabel() == "code 0 (1.50 nats)"
+    assert axes.get_xlabel() == "latent 0 (z₀), 1.50 nats"
 
 
 def test_one_latent_dimension_has_a_histogram_for_each_class_present():
     column = Column("class", "", np.arange(40) % 2 * 2, ["spiral", "merger", "elliptical"])
-    axes = figures.latent_scatter(np.linspace(-1, 1, 40)[:, None], np.array([1.5]), column).axes[0]
-    assert sorted(text.get_text() for text in axes.get_legend().get_texts()) == ["elliptical", "spiral"]
+    axes, bar = figures.latent_scatter(np.linspace(-1, 1, 40)[:, None], np.array([1.5]), column).axes
+    assert [text.get_text() for text in bar.get_yticklabels()] == ["spiral", "elliptical"]
+    outlines = [patch.get_edgecolor() for patch in axes.patches]
+    assert outlines == [tuple(colour) for colour in PLAIN.class_colours(3)[[0, 2]]]
+    assert [patch.get_xy()[:, 1].max() for patch in axes.patches] == [3, 3]  # 20 galaxies in 9 bins
 
 
-def test_information_falls_from_bar_to_bar_and_idle_dimensions_are_grey():
+def test_information_falls_from_bar_to_bar_and_inactive_dimensions_are_grey():
     active = np.array([True, True, False, True])
     axes = figures.information_bars(np.array([0.5, 2.0, 0.0, 1.0]), active=active).axes[0]
     assert [bar.get_height() for bar in axes.patches] == [2.0, 1.0, 0.5, 0.0]
@@ -80,12 +84,12 @@ def test_information_falls_from_bar_to_bar_and_idle_dimensions_are_grey():
 
 def test_pairs_count_every_galaxy_in_each_panel():
     codes = np.random.default_rng(0).normal(size=(4000, 3))
-    figure = figures.pairs(codes, np.array([1.0, 3.0, 2.0]), most=2)
-    shown = [axes for axes in figure.axes if axes.get_visible()]
-    assert len(shown) == 3
-    top, pair, side = shown
+    figure = figures.pairs(codes, np.array([1.0, 3.0, 2.0]), max_dims=2)
+    visible = [axes for axes in figure.axes if axes.get_visible()]
+    assert len(visible) == 3
+    top, pair, side = visible
     assert top.get_title() == "3.00 nats" and side.get_title() == "2.00 nats"
-    assert (pair.get_xlabel(), pair.get_ylabel()) == ("code 1", "code 2")
+    assert (pair.get_xlabel(), pair.get_ylabel()) == ("latent 1 (z₁)", "latent 2 (z₂)")
     counts = pair.collections[0].get_array()
     assert counts.sum() == pytest.approx(4000, rel=0.01)
     # Columns of the counts follow the first axis, rows the second.
@@ -98,6 +102,39 @@ def test_pairs_count_every_galaxy_in_each_panel():
         normal.get_ydata(), np.exp(-(normal.get_xdata() ** 2) / 2) / np.sqrt(2 * np.pi)
     )
     assert not figures.pairs(codes, np.ones(3), prior=False).axes[0].lines
+
+
+def boxes(figure, texts):
+    """Rectangles of those of the texts that are drawn, in dots."""
+    figure.draw_without_rendering()
+    return [text.get_window_extent() for text in texts if text.get_text()]
+
+
+def assert_clear(rectangles):
+    for index, box in enumerate(rectangles):
+        assert not any(box.overlaps(other) for other in rectangles[:index])
+
+
+@pytest.mark.parametrize("latent_dim", [10, 100, 300, 1000])
+def test_numbers_below_the_bars_stand_clear_of_each_other(latent_dim):
+    figure = figures.information_bars(np.arange(latent_dim, 0, -1.0))
+    labels = figure.axes[0].get_xticklabels()
+    assert 9 < len(labels) <= 40
+    assert_clear(boxes(figure, labels))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 8])
+def test_the_key_and_the_names_of_a_corner_plot_cover_nothing(count):
+    codes = np.random.default_rng(0).normal(size=(200, 512))
+    figure = figures.pairs(codes, np.arange(512.0), "nats", count)
+    visible = [axes for axes in figure.axes if axes.get_visible()]
+    names = [*(axes.xaxis.label for axes in visible), *(axes.yaxis.label for axes in visible)]
+    assert_clear(boxes(figure, [*names, *(axes.title for axes in visible)]))
+    (key,) = figure.legends
+    box = key.get_window_extent()
+    assert not any(box.overlaps(axes.get_tightbbox()) for axes in visible)
+    width, height = figure.get_size_inches() * DPI
+    assert box.x1 <= width and box.y1 <= height
 
 
 def test_predictions_lie_on_the_line_where_they_agree():

@@ -2,19 +2,20 @@
 
 import numpy as np
 import pytest
-from conftest import blobs
+from builders.galaxies import blobs
+from matplotlib.colors import to_rgba
 
 from galvae import figures
 from galvae.figures.style import DPI, MUTED
 
 
 def drawn(figure):
-    """The picture in a figure's only axes, dot by dot."""
+    """The dots of a figure's only axes, (height, width, 3) uint8."""
     return np.asarray(figure.axes[0].images[0].get_array())
 
 
-def places(figure, texts):
-    """Boxes of texts in dots of the figure, from the lower left."""
+def extents(figure, texts):
+    """Rectangles of texts in dots of the figure, from the lower left."""
     figure.draw_without_rendering()
     return [text.get_window_extent() for text in texts]
 
@@ -29,17 +30,16 @@ def test_panels_place_every_image_of_every_run_unstretched():
     figure = figures.panels(blocks, ["one", "two"])
     dots = drawn(figure)
     np.testing.assert_array_equal(figure.get_size_inches() * DPI, dots.shape[1::-1])
-    zoom = gap = (
-        41  # 1050 dots, the width sought, over the 3 x 8 pixels of a panel and 6 % more; a gap of a pixel
-    )
+    # 1050 dots, the width sought, over the 3 x 8 pixels of a panel and 6 % more; a gap of one pixel.
+    zoom = gap = 41
     left, (height, width) = 0, (2 * 8 * zoom + gap, 3 * 8 * zoom + 2 * gap)
     top = dots.shape[0] - height
     for block in blocks:
         for index, image in enumerate(block):
-            y, x = (9 * zoom * place for place in divmod(index, 3))
-            found = dots[top + y :, left + x :][: 8 * zoom, : 8 * zoom]
+            y, x = (9 * zoom * step for step in divmod(index, 3))
+            drawn_image = dots[top + y :, left + x :][: 8 * zoom, : 8 * zoom]
             expected = np.round(255 * image).repeat(zoom, 0).repeat(zoom, 1)
-            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(drawn_image, expected)
         left = dots.shape[1] - width
     between = dots[top:, width:left]
     assert between.size
@@ -67,7 +67,7 @@ def test_titles_stand_over_their_panels_and_clear_of_each_other(count):
     figure = figures.panels([blobs(9, 12) / 255] * count, titles)
     texts = figure.axes[0].texts
     assert [text.get_text().replace("\n", " ") for text in texts] == titles
-    boxes = places(figure, texts)
+    boxes = extents(figure, texts)
     assert_clear(boxes)
     width, height = figure.get_size_inches() * DPI
     dots = drawn(figure)
@@ -114,19 +114,19 @@ def test_losses_are_joined_in_the_order_of_latent_dim_for_each_group():
 def test_the_legend_lies_beside_the_axes():
     groups = [f"cvae2, network.name slim, dataset.image_size {index}" for index in range(24)]
     figure = figures.loss_against_latent_dim(np.arange(2, 26), {"loss": np.arange(24.0)}, groups)
-    (box,) = places(figure, figure.legends)
+    (box,) = extents(figure, figure.legends)
     width, height = figure.get_size_inches() * DPI
     assert box.x0 > figure.axes[0].get_window_extent().x1
     assert box.x1 <= width
     assert box.y0 >= 0
     assert figure.axes[0].get_window_extent().width > 300
-    looks = [(*line.get_color(), line.get_marker(), line.get_linestyle()) for line in figure.axes[0].lines]
-    assert len(set(looks)) == 24
+    styles = [(*line.get_color(), line.get_marker(), line.get_linestyle()) for line in figure.axes[0].lines]
+    assert len(set(styles)) == 24
 
 
 def test_tick_labels_stand_clear_of_each_other():
     figure = figures.loss_against_latent_dim(np.arange(1, 65), {"loss": np.ones(64)}, [""] * 64)
-    assert_clear(places(figure, figure.axes[0].get_xticklabels()))
+    assert_clear(extents(figure, figure.axes[0].get_xticklabels()))
     assert not figure.legends
 
 
@@ -138,8 +138,6 @@ def test_one_latent_dim_and_unknown_losses_can_be_drawn():
 
 
 def test_groups_have_the_colours_of_the_style():
-    from matplotlib.colors import to_rgba
-
     figure = figures.rate_distortion([1, 2], [2, 1], ["a", "b"], ["2", "4"])
     assert [to_rgba(line.get_color()) for line in figure.axes[0].lines] == [
         to_rgba(MUTED[0]),
@@ -172,7 +170,7 @@ def test_labels_stand_beside_their_points_and_clear_of_each_other():
     names = [str(2**index) for index in range(12)]
     figure = figures.rate_distortion(rate, distortion, list("ab") * 6, names)
     axes = figure.axes[0]
-    boxes = places(figure, axes.texts)
+    boxes = extents(figure, axes.texts)
     assert_clear(boxes)
     points = axes.transData.transform(np.stack([rate, distortion], axis=1))
     inside = axes.get_window_extent()

@@ -1,3 +1,5 @@
+"""Scatter plots: points, their colours, and the bar that names them."""
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -1,0 +1,91 @@
+"""Figures of evaluation reports: for each evaluator of galvae.analysis a function of the same name.
+
+Every function takes the evaluator's report, the column that colours scatter plots (see
+`galvae.figures.scatter.scatter`; or None) and a Style, and returns a dict: file name without extension ->
+Figure. A report has `arrays` (file name -> dict of arrays) and `facts` (dict of what a figure needs besides).
+"""
+
+from galvae.figures import image_grids, plots
+from galvae.figures.scatter import latent_scatter
+
+
+def scores(report, column, style):
+    """Figures of the scores of a split: none, because their means and scatter are a table."""
+    return {}
+
+
+def information(report, column, style):
+    """Figures of the information in the latent dimensions: scatter plot, bar chart and corner plot.
+
+    Args:
+        report: report whose arrays["latent"] has mean (n, latent_dim) and information (latent_dim,), with the
+            facts unit ("nats" or "variance"), active ((latent_dim,) booleans), latents (largest number of
+            dimensions in the corner plot) and has_posterior (whether the codes have a prior to compare with).
+        column: what colours the scatter plot, or None.
+        style: Style.
+
+    Returns:
+        dict with the Figures latent, information and, for more than one latent dimension, pairs.
+    """
+    arrays, facts = report.arrays["latent"], report.facts
+    mean, amounts, unit = arrays["mean"], arrays["information"], facts["unit"]
+    figures = {
+        "latent": latent_scatter(mean, amounts, column, unit, style),
+        "information": plots.information_bars(amounts, unit, facts["active"]),
+    }
+    if mean.shape[1] > 1:
+        prior = facts["has_posterior"]
+        figures["pairs"] = plots.pairs(mean, amounts, unit, facts["latents"], style, prior=prior)
+    return figures
+
+
+def conditions(report, column, style):
+    """Figures of predicted against true conditions, one for each condition.
+
+    Args:
+        report: report whose fact predictions, absent for a model that predicts nothing, is a list of dicts:
+            name and unit of the condition, true (n,) and predicted (n,), and errors, a dict with rmse and, for
+            a redshift, sigma_nmad and bias.
+        column: not used.
+        style: not used.
+
+    Returns:
+        dict with the Figures predicted_NAME; "/" in a condition's name becomes "_".
+    """
+    figures = {}
+    for prediction in report.facts.get("predictions", []):
+        name, unit, errors = prediction["name"], prediction["unit"], prediction["errors"]
+        summary = f"rmse = {errors['rmse']:.3g}"
+        if "sigma_nmad" in errors:
+            summary = f"$\\sigma_{{\\rm NMAD}}$ = {errors['sigma_nmad']:.3f}, bias = {errors['bias']:+.3f}"
+        label = f"{name} ({unit})" if unit else name
+        figure = plots.predictions(prediction["true"], prediction["predicted"], label, summary)
+        figures[f"predicted_{name.replace('/', '_')}"] = figure
+    return figures
+
+
+def reconstructions(report, column, style):
+    """Figure of the best, typical and worst reconstructions.
+
+    Args:
+        report: report whose arrays["reconstructions"] has originals and decoded, (n, H, W, C) each, with the
+            facts columns (galaxies in a row), captions (n texts, or None) and groups (their names, or None).
+        column: not used.
+        style: Style.
+
+    Returns:
+        dict with the Figure reconstructions.
+    """
+    arrays, facts = report.arrays["reconstructions"], report.facts
+    figure = image_grids.reconstructions(
+        arrays["originals"], arrays["decoded"], facts["columns"], facts["captions"], facts["groups"], style
+    )
+    return {"reconstructions": figure}
+
+
+CARDS = {
+    "scores": scores,
+    "information": information,
+    "conditions": conditions,
+    "reconstructions": reconstructions,
+}

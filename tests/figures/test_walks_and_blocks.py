@@ -1,0 +1,77 @@
+"""Walks along latent dimensions, and blocks of generated galaxies: which image is drawn where, under which text."""
+
+import numpy as np
+import pytest
+from builders.galaxies import blobs
+
+from galvae import figures
+from galvae.figures.canvas import rgb
+from galvae.figures.style import PLAIN, Style
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def drawn_texts(figure):
+    """Position of each text in dots, by text."""
+    return {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+
+
+def middle(figure, row, column):
+    """Colour of the dot in the middle of the image whose row and column have these labels."""
+    positions = drawn_texts(figure)
+    x, y = round(positions[column][0]), round(positions[row][1])
+    return np.asarray(figure.axes[0].images[0].get_array())[y, x]
+
+
+@pytest.mark.parametrize("style", [PLAIN, Style(image_map="hot")])
+def test_each_latent_dimension_is_a_row_and_each_offset_a_column(style):
+    images = blobs(6, 8, bands=1).reshape(2, 3, 8, 8, 1) / 255
+    figure = figures.latent_walks(images, [12, 0], [-3.0, 0.0, 3.0], [1.96, 0.0052], style=style)
+    rows = ["latent 12 (z₁₂)\n1.96 nats", "latent 0 (z₀)\n0.005 nats"]
+    columns = [f"{MINUS}3.0", "+0.0", "+3.0"]
+    assert list(drawn_texts(figure)) == rows + columns
+    for row, label in enumerate(rows):
+        for column, offset in enumerate(columns):
+            expected = rgb(images[row, [column]], style)[0, 4, 4]
+            np.testing.assert_array_equal(middle(figure, label, offset), expected)
+
+
+def test_the_galaxy_at_the_origin_is_below_the_walks_with_its_reconstruction():
+    images, pair = blobs(4, 8).reshape(1, 4, 8, 8, 3) / 255, blobs(2, 8, seed=1) / 255
+    offsets = [-1.5, -0.5, 0.5, 1.5]
+    figure = figures.latent_walks(images, [1], offsets, [2.0], "variance", ("id G007", pair))
+    positions = drawn_texts(figure)
+    assert positions["latent 1 (z₁)\nvariance 2.00"][1] < positions["id G007"][1]
+    for index, (caption, offset) in enumerate(zip(("original", "decoded"), offsets, strict=False)):
+        column = f"{offset:+.1f}".replace("-", MINUS)
+        assert positions[caption][0] == positions[column][0]
+        np.testing.assert_array_equal(middle(figure, "id G007", column), rgb(pair[[index]], PLAIN)[0, 4, 4])
+    assert (middle(figure, "id G007", "+1.5") == 255).all()  # no image
+
+
+def test_an_axis_label_names_the_dimension_and_its_information():
+    assert figures.axis_label(3, 1.957, "nats") == "latent 3 (z₃), 1.96 nats"
+    assert figures.axis_label(np.int64(0), 2.0, "variance") == "latent 0 (z₀), variance 2.00"
+
+
+def test_short_blocks_are_rows_with_the_same_galaxy_in_the_same_column():
+    images = blobs(6, 8).reshape(2, 3, 8, 8, 3) / 255
+    figure = figures.blocks(images, ["z = 0.5", "z = 1"])
+    positions = drawn_texts(figure)
+    assert list(positions) == ["z = 0.5", "z = 1"]
+    assert positions["z = 0.5"][0] == positions["z = 1"][0]  # beside the rows
+    assert positions["z = 0.5"][1] < positions["z = 1"][1]
+
+
+def test_long_blocks_are_panels_under_their_titles():
+    images = blobs(42, 8).reshape(2, 21, 8, 8, 3) / 255
+    positions = drawn_texts(figures.blocks(images, ["z = 0.5", "z = 1"]))
+    assert positions["z = 0.5"][1] == positions["z = 1"][1]
+    assert positions["z = 0.5"][0] < positions["z = 1"][0]
+
+
+def test_a_single_block_is_a_grid():
+    images = blobs(5, 8)[None] / 255
+    figure, grid = figures.blocks(images, []), figures.grid(images[0])
+    assert not figure.axes[0].texts
+    np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), grid.axes[0].images[0].get_array())
