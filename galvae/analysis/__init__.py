@@ -1,1 +1,1 @@
-"""What a model has learned, measured."""
+"""Measurements of what a model has learned."""

@@ -1,53 +1,163 @@
-"""Conditions that a conditional model sees in galaxies."""
+"""Conditions, such as redshift, inferred from galaxy images by a conditional model."""
 
 import numpy as np
 
-from galvae.latent import codes
+from galvae.analysis.report import Report
+from galvae.analysis.statistics import prediction_errors
+from galvae.data.column_names import is_redshift
+from galvae.data.dataset import evenly
+from galvae.errors import GalvaeError
+from galvae.latent.codes import batches, compiled_for
 
-# Names of conditions that are redshifts.
-REDSHIFTS = {"redshift", "z", "zphot", "zspec", "z_phot", "z_spec", "photoz", "photo_z"}
+MAX_PREDICTED = 2000  # maximum number of galaxies whose condition is predicted by trying a grid
+
+
+def measure(run, indices, config, columns):
+    """Measures how well a conditional model infers a galaxy's condition from its image.
+
+    Args:
+        run, indices, config, columns: see `galvae.analysis.evaluators`.
+
+    Returns:
+        Report; empty for a model without a condition, or if condition_grid is 0 and the model does not predict the
+        condition itself.
+    """
+    texts = {
+        "question": "Can the model infer a galaxy's condition, such as its redshift, from the image?",
+        "perfect": "errors no larger than the catalogue's measurement errors; correlation 1",
+        "chance": "correlation 0; the error is the standard deviation of the condition",
+    }
+    predicted, how = predict(run, indices, config.condition_grid)
+    if predicted is None:
+        return Report(**texts)
+    dataset, columns, predictions = run.dataset, {}, []
+    for index in range(predicted.shape[1]):
+        name, unit = dataset.condition_names[index], dataset.condition_units[index]
+        values = predicted[:, index]
+        columns[f"predicted_{name}"] = values, unit
+        queried = np.isfinite(values)
+        true = dataset.condition[indices[queried], index]
+        errors = prediction_errors(true, values[queried], is_redshift(name))
+        predictions.append(
+            {"name": name, "unit": unit, "true": true, "predicted": values[queried], "errors": errors}
+        )
+    results = {p["name"]: {"galaxies": len(p["true"]), **p["errors"]} for p in predictions}
+    return Report(
+        **texts,
+        summary={"predictions": {"how": how, **results}},
+        columns=columns,
+        facts={"predictions": predictions},
+        lines=[_line(name, result, how) for name, result in results.items()],
+    )
+
+
+def predict(run, indices, grid_size):
+    """Infers the conditions of galaxies from their images.
+
+    Args:
+        run: TrainedRun.
+        indices: (n,) row indices of the galaxies.
+        grid_size: number of trial conditions for a model that does not predict one itself; 0 to skip.
+
+    Returns:
+        (predicted, how): conditions (n, K) in physical units, NaN where none was predicted, and how they were
+        predicted, as text; (None, None) if nothing was predicted.
+    """
+    model, dataset = run.model, run.dataset
+    if hasattr(model, "predict_condition"):
+        copied = model.prediction == "published"
+        how = "copied from the given condition" if copied else "from the image"
+        return predicted_condition(model, dataset, run.codes_at(indices)), how
+    if not model.condition_dim or not grid_size:
+        return None, None
+    train = dataset.condition[dataset.split("train"), 0]
+    grid = np.linspace(train.min(), train.max(), max(3, grid_size))
+    # Not all galaxies, because each needs a pass for every trial condition.
+    queried = evenly(len(indices), MAX_PREDICTED)
+    predicted = np.full((len(indices), 1), np.nan, np.float32)
+    predicted[queried, 0] = most_likely_condition(model, dataset, indices[queried], grid)
+    return predicted, f"the objective's minimum over {len(grid)} values from {grid[0]:.4g} to {grid[-1]:.4g}"
+
+
+def predicted_condition(model, dataset, codes):
+    """Conditions of galaxies from the model's own prediction.
+
+    Args:
+        model: a model with `predict_condition`, such as `FancyCVAE`.
+        dataset: GalaxyDataset.
+        codes: Codes of the galaxies.
+
+    Returns:
+        (n, K) in physical units.
+    """
+    predict_batch = compiled_for(model.predict_condition, len(codes.indices))
+    predicted, start = [], 0
+    for inputs in batches(dataset, codes.indices, "predicting"):
+        part = slice(start, start + len(inputs["images"]))
+        predicted.append(np.asarray(predict_batch(inputs["images"], codes.mean[part], inputs["condition"])))
+        start = part.stop
+    return np.concatenate(predicted)
 
 
 def most_likely_condition(model, dataset, indices, grid):
-    """The first condition of each galaxy as a conditional VAE tells it: the one under which its objective is least.
+    """First condition of each galaxy that minimises the model's objective.
 
-    Each galaxy's posterior mean is found, and decoded, under every condition of the grid, with the other columns of
-    the condition as they are. A parabola through the least value and its neighbours places the minimum between them.
+    Each galaxy's posterior mean is computed, and decoded, under every trial condition, with the other columns of
+    the condition unchanged. A parabola through the smallest value and its neighbours refines the minimum.
 
     Args:
-        model: a `CVAE` or `CVAE2`.
+        model: a conditional VAE.
         dataset: GalaxyDataset.
-        indices: (n,) galaxies.
-        grid: (g,) conditions, evenly spaced.
+        indices: (n,) row indices of the galaxies.
+        grid: (g,) trial conditions, evenly spaced, in physical units.
 
     Returns:
         (n,) in physical units.
     """
 
-    def look(inputs):
+    def prepare(inputs):
         target = model.unit_images(inputs, training=False)
         return target, model.image_features(target)
 
-    def objective(condition, target, seen):
-        inferred = model.encode_with_condition(model.scaled_condition(condition), target, seen)
-        outputs = model.reconstruct(inferred, inferred["mean"])
+    def objective(condition, target, image_features):
+        posterior = model.encode_with_condition(model.scaled_condition(condition), target, image_features)
+        outputs = model.reconstruct(posterior, posterior["mean"])
         return model.total_loss(model.loss_terms(outputs), training=False)
 
-    look = codes.for_many(look, len(indices))
-    objective = codes.for_many(objective, len(indices) * len(grid))
-    found = []
-    for inputs in codes.batches(dataset, indices, "predicting"):
-        seen, losses_at = look(inputs), []
+    prepare = compiled_for(prepare, len(indices))
+    objective = compiled_for(objective, len(indices) * len(grid))
+    predicted = []
+    for inputs in batches(dataset, indices, "predicting"):
+        prepared, losses = prepare(inputs), []
         for value in grid:
             condition = inputs["condition"].copy()
             condition[:, 0] = value
-            losses_at.append(np.asarray(objective(condition, *seen)))
-        found.append(_minimum(grid, np.stack(losses_at, axis=1)))
-    return np.concatenate(found)
+            losses.append(np.asarray(objective(condition, *prepared)))
+        predicted.append(_minimum(grid, np.stack(losses, axis=1)))
+    return np.concatenate(predicted)
+
+
+def check_redshift_keys(run, config):
+    """Checks that the key `redshift` or `redshifts` is given only if the run's first condition is a redshift.
+
+    Args:
+        run: TrainedRun.
+        config: SampleConfig or TraverseConfig.
+
+    Raises:
+        GalvaeError: if one of the keys is given and the first condition is another quantity.
+    """
+    for key in ("redshift", "redshifts"):
+        names = run.state.condition_names
+        if getattr(config, key, None) is not None and run.model.condition_dim and not is_redshift(names[0]):
+            raise GalvaeError(
+                f"{key}: expected a run whose condition is a redshift, received one with {names[0]}; "
+                f"{key.replace('redshift', 'condition')}= takes any condition"
+            )
 
 
 def _minimum(grid, values):
-    """Place of the minimum of each row, (n,), refined by a parabola where it is not at an end of the grid."""
+    """Position of the minimum of each row, (n,), refined by a parabola unless it lies at an end of the grid."""
     best = values.argmin(axis=1)
     inner = np.clip(best, 1, len(grid) - 2)
     left, middle, right = (
@@ -57,3 +167,10 @@ def _minimum(grid, values):
     shift = np.where(curvature > 0, 0.5 * (left - right) / np.where(curvature > 0, curvature, 1), 0)
     refined = grid[inner] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
     return np.where(best == inner, refined, grid[best])
+
+
+def _line(name, result, how):
+    errors = f"rmse {result['rmse']:.3g}"
+    if "sigma_nmad" in result:
+        errors += f", sigma_nmad {result['sigma_nmad']:.3g}"
+    return f"  predicted {name}: {errors}; {how}"

@@ -1,4 +1,4 @@
-"""How well images are reproduced, and conditions predicted: pure functions of arrays."""
+"""Quality of reconstructed images: pure functions of arrays, one number per image."""
 
 import functools
 import math
@@ -6,7 +6,7 @@ import math
 import numpy as np
 from keras import ops
 
-LEAST_ERROR = 1e-12  # mean squared error below which the PSNR stays at 120 dB
+MIN_ERROR = 1e-12  # mean squared error below which the PSNR stays at 120 dB
 SSIM_SIGMA = 1.5  # pixels
 SSIM_RADIUS = 5  # pixels
 SSIM_CONSTANTS = (0.01**2, 0.03**2)
@@ -27,19 +27,19 @@ def peak_signal_to_noise(images, targets):
     Args:
         images, targets: (B, H, W, C) intensities in [0, 1].
     """
-    error = ops.maximum(mean_squared_error(images, targets), LEAST_ERROR)
+    error = ops.maximum(mean_squared_error(images, targets), MIN_ERROR)
     return -10.0 * ops.log(error) / math.log(10.0)
 
 
 def r_squared(images, targets):
-    """Share of each image's variance that is reproduced, (B,); NaN where the target is constant.
+    """Coefficient of determination of each image, (B,); NaN where the target is constant.
 
     Args:
         images, targets: (B, H, W, C) intensities.
     """
     unexplained = ops.sum(ops.square(images - targets), axis=(1, 2, 3))
     total = ops.sum(ops.square(targets - ops.mean(targets, axis=(1, 2, 3), keepdims=True)), axis=(1, 2, 3))
-    # Asked of the pixels, because the sum over a constant image is not zero to the last digit.
+    # Tested on the pixels, because rounding leaves the sum of a constant image slightly above zero.
     varied = ops.max(targets, axis=(1, 2, 3)) > ops.min(targets, axis=(1, 2, 3))
     return ops.where(varied, 1.0 - unexplained / ops.where(varied, total, 1.0), float("nan"))
 
@@ -47,8 +47,8 @@ def r_squared(images, targets):
 def structural_similarity(images, targets):
     """Structural similarity of each image, (B,), for intensities of range 1, averaged over channels.
 
-    Means and variances are taken under a Gaussian of 1.5 pixels cut off at 11 pixels, where that fits in the
-    image; in smaller images, under one that is cut off at the largest odd side that fits.
+    Means and variances are weighted by a Gaussian of sigma 1.5 pixels in a window of 11 x 11 pixels, or in the
+    largest odd window that fits into a smaller image.
 
     Args:
         images, targets: (B, H, W, C) intensities in [0, 1].
@@ -76,7 +76,7 @@ def structural_similarity(images, targets):
 
 @functools.cache
 def _smoothing(length, radius):
-    """(length - 2 radius, length) matrix that smooths a row of pixels where the Gaussian lies inside."""
+    """Matrix that smooths a row of pixels where the whole Gaussian lies inside, (length - 2 radius, length)."""
     offsets = np.arange(-radius, radius + 1)
     weights = np.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
     matrix = np.zeros((length - 2 * radius, length), np.float32)

@@ -1,10 +1,12 @@
-"""Scores of a trained model, galaxy by galaxy."""
+"""How well a model reconstructs each galaxy: the objective and the quality of the reconstruction."""
 
 import numpy as np
 from keras import ops
 
 from galvae.analysis import image_quality
-from galvae.latent import codes
+from galvae.analysis.report import Report
+from galvae.analysis.statistics import summary
+from galvae.latent.codes import batches, compiled_for
 from galvae.models import losses
 
 QUALITY = {
@@ -14,11 +16,32 @@ QUALITY = {
     "ssim": lambda outputs: image_quality.structural_similarity(*_images(outputs)),
     "r2": lambda outputs: image_quality.r_squared(*_images(outputs)),
 }
-UNITS = {"psnr": "dB"}  # the nats of the objective are no unit of astropy's
+UNITS = {"psnr": "dB"}  # astropy has no unit for the nats of the objective
 
 
-def score_dataset(model, dataset, indices):
-    """The objective, the quality of the reconstruction, and the posterior of each image.
+def measure(run, indices, config, columns):
+    """Measures how well galaxies are reconstructed, as means with bootstrap intervals and as scores of each.
+
+    Args:
+        run, indices, config, columns: see `galvae.analysis.evaluators`.
+
+    Returns:
+        Report.
+    """
+    scores = score_dataset(run.model, run.dataset, run.codes_at(indices))
+    results = {name: summary(values, config.bootstrap, config.seed) for name, values in scores.items()}
+    return Report(
+        question="How well does the model reconstruct galaxies that it has not seen?",
+        perfect="mse 0, ssim 1, r2 1; psnr and bce reach the values of the images' own noise",
+        chance="r2 0: every galaxy is reconstructed as a constant image of its mean intensity",
+        summary={"scores": results},
+        columns={name: (values, UNITS.get(name)) for name, values in scores.items()},
+        lines=list(_lines(results)),
+    )
+
+
+def score_dataset(model, dataset, codes):
+    """Computes the objective of each image and the quality of its reconstruction.
 
     The objective's terms are computed as in validation, with one code drawn from each posterior. The quality
     is that of the decoded posterior mean: bce (binary cross-entropy, summed over pixels and averaged over
@@ -27,38 +50,42 @@ def score_dataset(model, dataset, indices):
     Args:
         model: a model of galvae.models.
         dataset: GalaxyDataset.
-        indices: (n,) images.
+        codes: Codes of the images to score.
 
     Returns:
-        dict of arrays (n,): loss, its terms, bce, mse, psnr, ssim, r2; and mean (n, latent_dim), for models with
-        a posterior log_variance (n, latent_dim), for fancy_cvae predicted (n, K) in physical units.
+        dict of arrays (n,): loss, its terms, bce, mse, psnr, ssim, r2.
     """
 
-    def score(inputs, noise):
-        inferred = model.infer(inputs, training=False)
-        terms = model.loss_terms(model.reconstruct(inferred, model.sample_posterior(inferred, noise=noise)))
-        found = {"loss": model.total_loss(terms, training=False), **terms}
-        outputs = model.reconstruct(inferred, inferred["mean"])
-        found.update({name: quality(outputs) for name, quality in QUALITY.items()})
-        for name in ("mean", "log_variance"):
-            if name in outputs:
-                found[name] = outputs[name]
-        if "predicted" in outputs:
-            predicted = model.predict_condition(inputs["images"])
-            if predicted is None:
-                predicted = model.physical_condition(outputs["predicted"])
-            found["predicted"] = predicted
-        return found
+    def score(inputs, mean, log_variance, noise):
+        posterior = model.with_posterior(inputs, mean, log_variance)
+        terms = model.loss_terms(model.reconstruct(posterior, model.sample_posterior(posterior, noise=noise)))
+        result = {"loss": model.total_loss(terms, training=False), **terms}
+        outputs = model.reconstruct(posterior, mean)
+        return result | {name: quality(outputs) for name, quality in QUALITY.items()}
 
-    score = codes.for_many(score, len(indices))
-    # Given from outside: a compiled function of JAX must leave no state, such as the model's own generator, behind.
+    score = compiled_for(score, len(codes.indices))
+    # The noise is an argument because a function compiled by JAX must not change the state of the model's random
+    # generator.
     generator = np.random.default_rng(model.seed)
-    batches = []
-    for inputs in codes.batches(dataset, indices, "evaluating"):
+    scored, start = [], 0
+    for inputs in batches(dataset, codes.indices, "evaluating"):
+        part = slice(start, start + len(inputs["images"]))
+        log_variance = None if codes.log_variance is None else codes.log_variance[part]
         noise = generator.standard_normal((len(inputs["images"]), model.latent_dim), np.float32)
-        batches.append({name: np.asarray(values) for name, values in score(inputs, noise).items()})
-    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        result = score(inputs, codes.mean[part], log_variance, noise)
+        scored.append({name: np.asarray(values) for name, values in result.items()})
+        start = part.stop
+    return {name: np.concatenate([batch[name] for batch in scored]) for name in scored[0]}
 
 
 def _images(outputs):
     return ops.sigmoid(outputs["logits"]), outputs["target"]
+
+
+def _lines(results):
+    for name, result in results.items():
+        if result["mean"] is not None:
+            interval = (
+                "" if result["low"] is None else f"  (95 %: {result['low']:.5g} to {result['high']:.5g})"
+            )
+            yield f"  {name:16} {result['mean']:.5g}{interval}"

@@ -1,1 +1,1 @@
-"""The commands: each module has `main(config, output_dir)`."""
+"""Commands of the command line: each module has a function `main(config, output_dir)`."""

@@ -1,1 +1,1 @@
-"""The latent space: codes, walks, priors and its layout in a plane."""
+"""The latent space: codes, walks, priors and a two-dimensional embedding."""

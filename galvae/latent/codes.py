@@ -1,39 +1,170 @@
-"""The latent space: codes of a dataset, images of codes, and how much each dimension tells."""
+"""Encodes images into latent codes and decodes codes into images, in batches; caches codes on disk."""
+
+import json
+import logging
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
-from galvae.backend.setup import compiled
+from galvae.backend.graph import compiled
 from galvae.data.batches import Batches
+from galvae.errors import GalvaeError
+from galvae.system.atomic import save_arrays
+from galvae.system.safe_read import read_npz
 
 BATCH = 256
-COMPILED = 10 * BATCH  # images from which on it pays to compile a function for them
+MIN_COMPILED = 10 * BATCH  # compiling a function pays off from this number of images on
 BAR = {"unit": "img", "unit_scale": True, "delay": 1, "disable": None, "dynamic_ncols": True}
+FORMAT = 1  # version of the file of cached codes
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Posterior distributions of images, as means and log-variances.
+
+    Attributes:
+        indices: (n,) row indices of the images in their dataset.
+        mean: (n, latent_dim) float32 posterior means.
+        log_variance: (n, latent_dim) float32; None for a plain autoencoder, whose codes are deterministic.
+    """
+
+    indices: np.ndarray
+    mean: np.ndarray
+    log_variance: np.ndarray | None
+
+    @property
+    def std(self):
+        """Standard deviations of the posteriors, (n, latent_dim); None for a plain autoencoder."""
+        return None if self.log_variance is None else np.exp(0.5 * self.log_variance)
+
+    def at(self, indices):
+        """Selects the codes of some of the images.
+
+        Args:
+            indices: (m,) row indices in the dataset, all of which are among `self.indices`.
+
+        Returns:
+            Codes.
+        """
+        order = np.argsort(self.indices, kind="stable")
+        positions = order[np.searchsorted(self.indices, indices, sorter=order)]
+        log_variance = None if self.log_variance is None else self.log_variance[positions]
+        return Codes(indices, self.mean[positions], log_variance)
+
+    def save(self, path, identity):
+        """Writes the codes as .npz.
+
+        Args:
+            path: path of the file.
+            identity: text that identifies everything the codes depend on, see `identity`.
+        """
+        arrays = {"mean": self.mean, "log_variance": self.log_variance}
+        arrays = {name: array for name, array in arrays.items() if array is not None}
+        save_arrays(path, identity=np.array(identity), indices=self.indices, **arrays)
+
+
+def identity(weights, dataset, split):
+    """JSON text that identifies what the codes of a split depend on: weights, images and split.
+
+    Args:
+        weights: SHA-256 of the model's weights.
+        dataset: GalaxyDataset.
+        split: name of the split.
+    """
+    values = {"format": FORMAT, "weights": weights, "dataset": dataset.digest, "split": split}
+    return json.dumps(values, sort_keys=True)
+
+
+def read_codes(path, expected, latent_dim, has_posterior):
+    """Reads cached codes from a file, if they match the expected identity.
+
+    Args:
+        path: path of the file, see `Codes.save`.
+        expected: identity of the codes, see `identity`.
+        latent_dim: number of latent dimensions.
+        has_posterior: whether the model has log-variances.
+
+    Returns:
+        Codes; None if the file does not exist or holds other codes. A damaged file is logged as a warning.
+    """
+    if not path.exists():
+        return None
+    names = ["identity", "indices", "mean", *(["log_variance"] if has_posterior else [])]
+    try:
+        arrays = read_npz(path, names)
+        if str(arrays["identity"]) != expected:
+            return None
+        shape = (len(arrays["indices"]), latent_dim)
+        for name in names[2:]:
+            array = arrays[name]
+            if array.shape != shape or array.dtype != np.float32:
+                raise GalvaeError(
+                    f"{path}: expected {name} as float32 of shape {shape}, received {array.dtype} of shape "
+                    f"{array.shape}"
+                )
+            if not np.isfinite(array).all():
+                raise GalvaeError(f"{path}: expected finite codes, received NaN or infinity in {name}")
+    except GalvaeError as error:
+        log.warning("the cached codes cannot be used; encoding the images again: %s", error)
+        return None
+    return Codes(arrays["indices"], arrays["mean"], arrays.get("log_variance"))
 
 
 def encode_dataset(model, dataset, indices):
-    """Posterior means and log-variances of images.
+    """Encodes images of a dataset.
 
     Args:
         model: a model of galvae.models.
         dataset: GalaxyDataset.
-        indices: (n,) images to encode.
+        indices: (n,) row indices of the images to encode.
 
     Returns:
-        mean (n, latent_dim) and log-variance (n, latent_dim), which is None for a plain autoencoder.
+        Codes.
     """
-    encode = for_many(model.encode, len(indices))
+    encode = compiled_for(model.encode, len(indices))
     means, log_variances = [], []
     for inputs in batches(dataset, indices, "encoding"):
         mean, log_variance = encode(**inputs)
         means.append(np.asarray(mean))
         if log_variance is not None:
             log_variances.append(np.asarray(log_variance))
-    return np.concatenate(means), np.concatenate(log_variances) if log_variances else None
+    return Codes(indices, np.concatenate(means), np.concatenate(log_variances) if log_variances else None)
+
+
+def encode_images(model, images, condition=None):
+    """Posterior means and log-variances of images in memory.
+
+    Args:
+        model: a model of galvae.models.
+        images: (n, H, W, C) stored pixel values (not scaled).
+        condition: (n, K) in physical units, for conditional models.
+
+    Returns:
+        mean (n, latent_dim) and log-variance (n, latent_dim), which is None for a plain autoencoder.
+    """
+    encode = compiled_for(model.encode, len(images))
+    parts = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
+    encoded = [encode(images[part], None if condition is None else condition[part]) for part in parts]
+    return tuple(
+        None if arrays[0] is None else np.concatenate([np.asarray(array) for array in arrays])
+        for arrays in zip(*encoded, strict=True)
+    )
 
 
 def decode_codes(model, codes, condition=None):
-    """Images of codes, (n, H, W, C) float32 in [0, 1]; arguments as of `decoded_batches`."""
+    """Decodes latent codes into images.
+
+    Args:
+        model: a model of galvae.models.
+        codes: (n, latent_dim).
+        condition: (n, K) in physical units, for conditional models.
+
+    Returns:
+        (n, H, W, C) float32 intensities in [0, 1].
+    """
     images = np.empty((len(codes), *model.image_shape), np.float32)
     start = 0
     for batch in decoded_batches(model, codes, condition):
@@ -43,17 +174,15 @@ def decode_codes(model, codes, condition=None):
 
 
 def decoded_batches(model, codes, condition=None):
-    """Images of codes, a batch at a time, with a progress bar.
+    """Decodes latent codes one batch at a time, with a progress bar.
 
     Args:
-        model: a model of galvae.models.
-        codes: (n, latent_dim).
-        condition: (n, K) in physical units, for conditional models.
+        model, codes, condition: see `decode_codes`.
 
     Yields:
-        (B, H, W, C) float32 in [0, 1].
+        (B, H, W, C) float32 intensities in [0, 1].
     """
-    decode = for_many(model.decode, len(codes))
+    decode = compiled_for(model.decode, len(codes))
     with tqdm(total=len(codes), desc="decoding", **BAR) as bar:
         for start in range(0, len(codes), BATCH):
             part = slice(start, start + BATCH)
@@ -62,23 +191,45 @@ def decoded_batches(model, codes, condition=None):
             bar.update(len(images))
 
 
-def for_many(function, count):
-    """A model's function, compiled if it is to see many images."""
-    return compiled(function) if count >= COMPILED else function
+def compiled_for(function, count):
+    """Compiles a function of tensors if it will process enough images to pay off.
+
+    Args:
+        function: a model's method, or a function of tensors that calls such methods.
+        count: number of images.
+
+    Returns:
+        The compiled function, or the function itself.
+    """
+    return compiled(function) if count >= MIN_COMPILED else function
 
 
-def batches(dataset, indices, doing):
-    """What a model takes of images, a batch at a time, with a progress bar.
+def batches(dataset, indices, description):
+    """Yields images of a dataset in batches, as inputs of a model, with a progress bar.
 
     Args:
         dataset: GalaxyDataset.
-        indices: (n,) images.
-        doing: word that the bar shows.
+        indices: (n,) row indices of the images.
+        description: text of the progress bar.
 
     Yields:
-        dict of images (B, H, W, C) as stored and, if the dataset has one, condition (B, K).
+        dict of images (B, H, W, C), stored pixel values, and, if the dataset has one, condition (B, K).
     """
-    with tqdm(total=len(indices), desc=doing, **BAR) as bar:
+    with tqdm(total=len(indices), desc=description, **BAR) as bar:
         for part, inputs in Batches(dataset, indices, BATCH):
             yield inputs
             bar.update(len(part))
+
+
+def condition_of(model, dataset, indices):
+    """Conditions of galaxies as inputs of a model.
+
+    Args:
+        model: a model of galvae.models.
+        dataset: GalaxyDataset.
+        indices: (n,) row indices of the galaxies.
+
+    Returns:
+        (n, K) in physical units; None for a model without a condition.
+    """
+    return dataset.condition[indices] if model.condition_dim else None

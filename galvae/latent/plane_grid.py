@@ -1,4 +1,4 @@
-"""Square cells over a plane: which places lie in them, and in a box."""
+"""A grid of square cells over a plane, and the points that lie in each cell or in a box."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Cells:
-    """Square cells that cover a region of the plane.
+    """Square cells that cover a rectangle of the plane.
 
     Attributes:
-        x, y: (columns,) and (rows,) centres, increasing.
-        side: of a cell.
+        x: (columns,) centres of the columns, increasing.
+        y: (rows,) centres of the rows, increasing.
+        side: side of a cell, in units of the plane.
     """
 
     x: np.ndarray
@@ -19,60 +20,88 @@ class Cells:
     side: float
 
     @classmethod
-    def over(cls, region, longest):
-        """Cells over (x0, x1, y0, y1), `longest` of them along its longer side, centred on it."""
+    def over(cls, region, count):
+        """Cells over a rectangle, centred on it.
+
+        Args:
+            region: (x0, x1, y0, y1).
+            count: number of cells along the longer side.
+        """
         x0, x1, y0, y1 = region
-        side = max(x1 - x0, y1 - y0) / longest
+        side = max(x1 - x0, y1 - y0) / count
         axes = []
         for low, high in ((x0, x1), (y0, y1)):
-            count = max(1, int(np.ceil((high - low) / side - 1e-6)))
-            axes.append((low + high) / 2 + side * (np.arange(count) - (count - 1) / 2))
+            cells = max(1, int(np.ceil((high - low) / side - 1e-6)))
+            axes.append((low + high) / 2 + side * (np.arange(cells) - (cells - 1) / 2))
         return cls(*axes, side)
 
     @property
     def centres(self):
-        """(rows, columns, 2)."""
+        """Coordinates of the cells' centres, (rows, columns, 2)."""
         return np.stack(np.meshgrid(self.x, self.y), axis=-1)
-
-    def of(self, places):
-        """Row and column of the cell of each place, (n,) integers; those outside have none of `shape`."""
-        column, row = np.floor((places - [self.x[0], self.y[0]]) / self.side + 0.5).astype(int).T
-        return row, column
 
     @property
     def shape(self):
-        """(rows, columns)."""
+        """Number of rows and of columns."""
         return len(self.y), len(self.x)
 
-    def near(self, places):
-        """Whether each cell holds or borders a place, (rows, columns) booleans."""
+    def cell_of(self, points):
+        """Row and column of the cell in which each point lies.
+
+        Args:
+            points: (n, 2).
+
+        Returns:
+            (row, column), (n,) integers each, out of range for points outside.
+        """
+        column, row = np.floor((points - [self.x[0], self.y[0]]) / self.side + 0.5).astype(int).T
+        return row, column
+
+    def near(self, points):
+        """Cells that contain a point or are adjacent to one that does, as (rows, columns) booleans.
+
+        Args:
+            points: (n, 2).
+        """
         rows, columns = self.shape
-        row, column = self.of(places)
-        found = np.zeros((rows + 4, columns + 4), bool)
-        held = (row >= -1) & (row <= rows) & (column >= -1) & (column <= columns)
-        found[row[held] + 2, column[held] + 2] = True
+        row, column = self.cell_of(points)
+        occupied = np.zeros((rows + 4, columns + 4), bool)
+        within = (row >= -1) & (row <= rows) & (column >= -1) & (column <= columns)
+        occupied[row[within] + 2, column[within] + 2] = True
         near = np.zeros(self.shape, bool)
         for down in (1, 2, 3):
             for right in (1, 2, 3):
-                near |= found[down : down + rows, right : right + columns]
+                near |= occupied[down : down + rows, right : right + columns]
         return near
 
-    def most_central(self, places):
-        """Row in `places` of the one nearest to each cell's centre among those inside; -1 where there is none."""
-        row, column = self.of(places)
+    def most_central(self, points):
+        """Position in `points` of the point closest to the centre of each cell.
+
+        Args:
+            points: (n, 2).
+
+        Returns:
+            (rows, columns) integers, -1 for empty cells.
+        """
+        row, column = self.cell_of(points)
         rows, columns = self.shape
-        held = np.flatnonzero((row >= 0) & (row < rows) & (column >= 0) & (column < columns))
-        cell = row[held] * columns + column[held]
-        apart = np.linalg.norm(places[held] - self.centres[row[held], column[held]], axis=1)
-        order = np.lexsort((apart, cell))
-        cells, first = np.unique(cell[order], return_index=True)
-        found = np.full(rows * columns, -1)
-        found[cells] = held[order[first]]
-        return found.reshape(self.shape)
+        within = np.flatnonzero((row >= 0) & (row < rows) & (column >= 0) & (column < columns))
+        cell = row[within] * columns + column[within]
+        distances = np.linalg.norm(points[within] - self.centres[row[within], column[within]], axis=1)
+        order = np.lexsort((distances, cell))
+        occupied, first = np.unique(cell[order], return_index=True)
+        central = np.full(rows * columns, -1)
+        central[occupied] = within[order[first]]
+        return central.reshape(self.shape)
 
 
-def inside(places, box):
-    """Which places lie in a box [x0, x1, y0, y1], its border included; (n,) booleans."""
+def inside(points, box):
+    """Which points lie in a box, including its border, as (n,) booleans.
+
+    Args:
+        points: (n, 2).
+        box: [x0, x1, y0, y1].
+    """
     x0, x1, y0, y1 = box
-    x, y = places.T
+    x, y = points.T
     return (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)

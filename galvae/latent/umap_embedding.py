@@ -1,4 +1,4 @@
-"""The latent space laid out in a plane by UMAP: fitted once, kept as arrays, and inverted."""
+"""Two-dimensional UMAP embedding of latent codes: fit, storage and inverse."""
 
 import contextlib
 import json
@@ -8,15 +8,17 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import Delaunay, cKDTree
 
 from galvae.errors import GalvaeError, line_of
+from galvae.latent.neighbours import blocks, nearest_codes
 from galvae.system.atomic import save_arrays
 from galvae.system.safe_read import read_npz
 
 FORMAT = 1
-NEAREST = 5  # galaxies that are named as nearest to each in code space
-BLOCK = 10_000  # galaxies placed at once
-FAR = 0.99  # quantile of the distances between nearest galaxies, beyond which a place has none near
+NEAREST = 5  # neighbours of each galaxy in the latent space that are stored
+# Quantile of nearest-neighbour distances; a position farther than this from every galaxy has none nearby.
+FAR = 0.99
 ARRAYS = {  # name -> kind and number of dimensions
     "identity": ("U", 0),
     "indices": ("i", 1),
@@ -34,16 +36,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Embedding:
-    """Codes and their places in a plane.
+    """Latent codes and their positions in a plane.
 
     Attributes:
-        identity: JSON text of all that determines the arrays besides the galaxies: weights and settings.
-        indices: (n,) galaxies.
+        identity: JSON text that identifies what the arrays depend on besides the galaxies: weights and settings.
+        indices: (n,) row indices of the galaxies in their dataset.
         codes: (n, latent_dim) float32 posterior means.
-        plane: (n, 2) float32 places.
-        fitted: (m,) rows that the layout was optimised for; the others were placed in it.
-        neighbours, distances: (m, k) of the fitted codes over `scale`, as UMAP takes them: the code itself first.
-        nearest, nearest_distances: (n, NEAREST or fewer) rows of the nearest other codes, exact.
+        plane: (n, 2) float32 positions.
+        fitted: (m,) positions in `codes` of those for which the layout was optimised; the others were added to it.
+        neighbours, distances: (m, k) nearest neighbours among the fitted codes (divided by `scale`), as positions in
+            `fitted`, and the distances to them; each code itself first, as UMAP expects.
+        nearest, nearest_distances: (n, NEAREST or fewer) exact nearest other codes, as positions in `codes`, and the
+            distances to them.
     """
 
     identity: str
@@ -58,107 +62,120 @@ class Embedding:
 
     @property
     def settings(self):
-        """The settings of `fit`."""
+        """Settings of the fit as a dict, see `fit`."""
         return json.loads(self.identity)["settings"]
 
     @property
     def scale(self):
-        """What codes are divided by for UMAP: their standard deviation, rounded to a power of two.
+        """Power of two closest to the codes' standard deviation, by which they are divided before UMAP.
 
-        The layout does not depend on it, but the steps of umap-learn's inverse transform have a fixed length, and
-        are lost in codes that are much smaller. A power of two changes no digit.
+        The layout does not depend on it, but umap-learn's inverse transform takes steps of a fixed length, which
+        are too coarse for codes that are much smaller. Division by a power of two is exact.
         """
         return scale_of(self.codes)
 
     @property
     def far(self):
-        """Distance between codes that FAR of the galaxies have another galaxy within."""
+        """FAR quantile of the galaxies' nearest-neighbour distances in the latent space."""
         return float(np.quantile(self.nearest_distances[:, 0], FAR))
 
     @property
     def reach(self):
-        """Distance in the plane that FAR of the galaxies have another galaxy within."""
-        from scipy.spatial import cKDTree
-
+        """FAR quantile of the galaxies' nearest-neighbour distances in the plane."""
         distances, _ = cKDTree(self.plane).query(self.plane, 2)
         return float(np.quantile(distances[:, 1], FAR))
 
     @property
     def region(self):
-        """[x0, x1, y0, y1] of the galaxies."""
+        """Bounding box of all galaxies in the plane, [x0, x1, y0, y1]."""
         low, high = self.plane.min(axis=0).tolist(), self.plane.max(axis=0).tolist()
         return [low[0], high[0], low[1], high[1]]
 
     def save(self, path):
-        """Writes the arrays as .npz."""
+        """Writes the arrays as .npz.
+
+        Args:
+            path: path of the file.
+        """
         save_arrays(path, **{name: np.asarray(getattr(self, name)) for name in ARRAYS})
 
 
 def identity(weights, settings):
-    """JSON text of what determines an embedding besides its galaxies.
+    """JSON text that identifies what an embedding depends on besides its galaxies.
 
     Args:
         weights: SHA-256 of the model's weights.
-        settings: as of `fit`.
+        settings: see `fit`.
     """
     return json.dumps({"format": FORMAT, "weights": weights, "settings": settings}, sort_keys=True)
 
 
-def find(paths, wanted, indices):
-    """The first kept embedding of these weights, settings and galaxies.
+def find_stored(paths, expected, indices):
+    """The first stored embedding of given weights, settings and galaxies.
 
     Args:
-        paths: files that `Embedding.save` wrote.
-        wanted: identity.
-        indices: (n,) galaxies.
+        paths: paths of files, see `Embedding.save`.
+        expected: identity of the embedding, see `identity`.
+        indices: (n,) row indices of the galaxies.
 
     Returns:
-        (Embedding, path), or (None, None). Damaged files are passed over with a warning.
+        (Embedding, path), or (None, None) if there is none. Damaged files are skipped with a warning.
     """
     for path in paths:
         try:
             arrays = read_npz(path, ARRAYS)
-            if str(arrays["identity"]) != wanted or not np.array_equal(arrays["indices"], indices):
+            if str(arrays["identity"]) != expected or not np.array_equal(arrays["indices"], indices):
                 continue
             _check(arrays)
         except (GalvaeError, ValueError) as error:
-            log.warning("%s is damaged and is passed over (%s)", path, line_of(error))
+            log.warning("%s is damaged and is skipped (%s)", path, line_of(error))
             continue
-        return Embedding(**{**arrays, "identity": wanted}), path
+        return Embedding(**{**arrays, "identity": expected}), path
     return None, None
 
 
 def scale_of(codes):
-    """The power of two nearest to the standard deviation of codes (n, latent_dim), over all dimensions."""
+    """Power of two closest to the standard deviation of codes over all dimensions.
+
+    Args:
+        codes: (n, latent_dim).
+    """
     return np.float32(2.0 ** np.round(np.log2(np.sqrt(codes.var(axis=0, dtype=float).mean()))))
 
 
 def check_enough(count, settings):
-    """Refuses fewer galaxies than UMAP's graph needs.
+    """Checks that there are enough galaxies for UMAP's neighbour graph.
+
+    Args:
+        count: number of galaxies.
+        settings: see `fit`.
 
     Raises:
-        GalvaeError: if no galaxy has so many neighbours.
+        GalvaeError: if there are not more galaxies than `n_neighbors`.
     """
     count = min(count, settings["fitted"])
     if count <= settings["n_neighbors"]:
         raise GalvaeError(
             f"n_neighbors: expected fewer than the {count} galaxies that are fitted, received "
-            f"{settings['n_neighbors']}"
+            f"{settings['n_neighbors']}; a smaller n_neighbors, or split=all, helps"
         )
 
 
 def fit(weights, indices, codes, settings):
-    """Lays codes out in a plane.
+    """Fits a UMAP embedding of codes in the plane.
 
-    Neighbours are searched exactly. Below 4096 codes, where umap-learn searches exactly too, the layout is that of
-    `umap.UMAP(...).fit(codes)` to the last bit; above, its own approximate search draws random numbers.
+    The neighbour search is exact. Below 4096 codes, where that of umap-learn is exact too, the layout is that of
+    `umap.UMAP(...).fit(codes)` to the last bit; above, umap-learn's approximate search depends on random numbers.
 
     Args:
         weights: SHA-256 of the model's weights.
-        indices: (n,) galaxies.
+        indices: (n,) row indices of the galaxies.
         codes: (n, latent_dim) float32 posterior means.
-        settings: n_neighbors, min_dist, metric, n_epochs and seed as of UMAP; fitted: codes that the layout is
-            optimised for, at most; a random subset of so many.
+        settings: dict with UMAP's n_neighbors, min_dist, metric and n_epochs, the seed, and `fitted`, the largest
+            number of codes for which the layout is optimised (a random subset, if there are more).
+
+    Returns:
+        Embedding.
 
     Raises:
         GalvaeError: if there are too few codes, or they are all equal.
@@ -169,8 +186,8 @@ def fit(weights, indices, codes, settings):
     check_enough(len(codes), settings)
     if not np.ptp(codes, axis=0).any():
         raise GalvaeError(
-            f"codes: expected galaxies with different ones, received {len(codes)} equal ones; the model has "
-            "collapsed and tells no galaxies apart"
+            f"codes: expected galaxies with different latent codes, received {len(codes)} equal ones; the posterior "
+            "has collapsed, and the model does not distinguish galaxies"
         )
     started = time.perf_counter()
     fitted = np.arange(len(codes))
@@ -183,83 +200,55 @@ def fit(weights, indices, codes, settings):
         search = _Search(scaled[fitted], settings["metric"])
         reducer = _umap(settings, precomputed_knn=(neighbours, distances, search)).fit(scaled[fitted])
     log.info(
-        "fitted %d codes of %d dimensions in %.1f s", *codes[fitted].shape, time.perf_counter() - started
+        "fitted UMAP to %d codes of %d dimensions in %.1f s",
+        *codes[fitted].shape,
+        time.perf_counter() - started,
     )
     plane = np.empty((len(codes), 2), np.float32)
     plane[fitted] = reducer.embedding_
     rest = np.setdiff1d(np.arange(len(codes)), fitted)
     with _quiet():
-        for part in _blocks(len(rest), "placing"):
+        for part in blocks(len(rest), "transforming"):
             plane[rest[part]] = reducer.transform(scaled[rest[part]])
     nearest, nearest_distances = nearest_codes(codes, min(NEAREST, len(codes) - 1), settings["metric"])
     arrays = (indices, codes, plane, fitted, neighbours, distances, nearest, nearest_distances)
     return Embedding(identity(weights, settings), *arrays)
 
 
-def nearest_codes(codes, count, metric, places=None):
-    """The nearest other codes of each code, or of each place among codes.
+def inverse(embedding, positions):
+    """Latent codes of positions in the plane, by UMAP's inverse transform.
 
-    Args:
-        codes: (n, latent_dim).
-        count: how many.
-        metric: "euclidean", "manhattan" or "chebyshev".
-        places: (m, latent_dim), or None.
-
-    Returns:
-        rows (n or m, count) of `codes`, and their distances, nearest first.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    search = NearestNeighbors(n_neighbors=count, metric=metric, n_jobs=-1).fit(codes)
-    if places is not None or len(codes) <= BLOCK:
-        distances, rows = search.kneighbors(places)
-        return rows, distances.astype(np.float32)
-    rows, distances = np.empty((len(codes), count), int), np.empty((len(codes), count), np.float32)
-    for part in _blocks(len(codes), "neighbours"):
-        own = np.arange(len(codes))[part, None]
-        apart, found = search.kneighbors(codes[part], count + 1)
-        others = found != own
-        others[others.all(axis=1), -1] = False  # more equal codes than were asked for
-        rows[part] = found[others].reshape(-1, count)
-        distances[part] = apart[others].reshape(-1, count)
-    return rows, distances
-
-
-def inverse(embedding, places):
-    """Codes of places in the plane, by UMAP's inverse transform.
-
-    umap-learn has no inverse outside the embedding's convex hull, where it takes an arbitrary triangle: places there
-    are first moved to the nearest galaxy of the fitted ones.
+    umap-learn has no inverse outside the embedding's convex hull, where it takes an arbitrary triangle: positions
+    there are first moved to the nearest fitted galaxy.
 
     Args:
         embedding: Embedding.
-        places: (n, 2).
+        positions: (n, 2).
 
     Returns:
-        codes (n, latent_dim) float32, and the distance (n,) in the plane from each place to the nearest galaxy.
+        (codes, distances): (n, latent_dim) float32, and the distance (n,) in the plane from each position to the
+        nearest galaxy.
     """
-    from scipy.spatial import Delaunay, cKDTree
-
     settings, plane = embedding.settings, embedding.plane[embedding.fitted]
-    places = np.asarray(places, np.float32)
-    apart, _ = cKDTree(embedding.plane).query(places)
-    inside = Delaunay(plane, qhull_options="QJ").find_simplex(places) >= 0
+    positions = np.asarray(positions, np.float32)
+    distances, _ = cKDTree(embedding.plane).query(positions)
+    inside = Delaunay(plane, qhull_options="QJ").find_simplex(positions) >= 0
     if not inside.all():
-        _, nearest = cKDTree(plane).query(places[~inside])
-        places = places.copy()
-        # A little towards the middle, because the triangulation is of points that were shaken a little.
-        places[~inside] = plane[nearest] + 1e-4 * (plane.mean(axis=0) - plane[nearest])
+        _, nearest = cKDTree(plane).query(positions[~inside])
+        positions = positions.copy()
+        # Slightly towards the centre, because the triangulation is of slightly perturbed points (QJ).
+        positions[~inside] = plane[nearest] + 1e-4 * (plane.mean(axis=0) - plane[nearest])
     with _quiet():
-        # No epochs from where the layout ended: the graph is rebuilt, and the layout stays.
+        # Zero epochs starting from the stored layout: rebuilds the graph and leaves the layout unchanged.
         neighbours = (embedding.neighbours, embedding.distances)
         reducer = _umap({**settings, "n_epochs": 0}, init=plane, precomputed_knn=neighbours)
         reducer.fit(embedding.codes[embedding.fitted] / embedding.scale)
         reducer.embedding_, reducer.n_epochs = plane, settings["n_epochs"]
-        return reducer.inverse_transform(places) * embedding.scale, apart
+        return reducer.inverse_transform(positions) * embedding.scale, distances
 
 
 class _Search:
-    """The search that umap-learn asks for neighbours of new codes; exact, where its own is approximate."""
+    """Exact search for neighbours of new codes, in the form that umap-learn expects of its approximate one."""
 
     _angular_trees = False
 
@@ -270,22 +259,9 @@ class _Search:
         return nearest_codes(self.codes, count, self.metric, codes)
 
 
-def _blocks(count, name):
-    """Slices of at most BLOCK out of `count`, with a progress bar."""
-    from tqdm import tqdm
-
-    from galvae.latent.codes import BAR  # late, because Keras takes its backend when it is imported
-
-    with tqdm(total=count, desc=name, **BAR) as bar:
-        for start in range(0, count, BLOCK):
-            part = slice(start, min(start + BLOCK, count))
-            yield part
-            bar.update(part.stop - part.start)
-
-
 def _graph(codes, settings):
-    """Each code and its nearest others, (n, n_neighbors), with umap-learn's own distances."""
-    from umap.distances import named_distances
+    """Positions of each code and its nearest others, (n, n_neighbors), and umap-learn's own distances to them."""
+    from umap.distances import named_distances  # late: umap-learn takes seconds to import
 
     distance = named_distances[settings["metric"]]
     others, _ = nearest_codes(codes, settings["n_neighbors"] - 1, settings["metric"])
@@ -297,43 +273,43 @@ def _graph(codes, settings):
 
 
 def _umap(settings, **more):
-    import umap
+    import umap  # late: it takes seconds
 
     chosen = {name: settings[name] for name in ("n_neighbors", "min_dist", "metric", "n_epochs")}
-    # One job: with a seed umap-learn takes no more, and says so unless it is told.
+    # umap-learn uses one job when a seed is given, and warns unless n_jobs=1 is passed.
     return umap.UMAP(**chosen, random_state=settings["seed"], n_jobs=1, **more)
 
 
 @contextlib.contextmanager
 def _quiet():
-    """Leaves out what umap-learn warns of although it is meant."""
+    """Silences warnings of umap-learn that do not apply here."""
     with warnings.catch_warnings():
-        # Placing takes our own search, and after a restored fit nothing is placed.
+        # transform() uses our search object, and is never called on a restored fit.
         warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]", category=UserWarning)
         yield
 
 
 def _check(arrays):
-    """Compares a file's arrays with what `Embedding` says of them.
+    """Checks that the arrays of a file have the types and shapes of an `Embedding`.
 
     Raises:
-        ValueError: if they differ.
+        ValueError: if they do not.
     """
     for name, (kind, dimensions) in ARRAYS.items():
         array = arrays[name]
         if array.dtype.kind != kind or array.ndim != dimensions:
-            raise ValueError(f"{name}: {array.dtype} of {array.ndim} dimensions")
+            raise ValueError(f"{name}: received {array.dtype} of {array.ndim} dimensions")
         if kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name}: NaN or infinity")
+            raise ValueError(f"{name}: received NaN or infinity")
     count, fitted = len(arrays["indices"]), len(arrays["fitted"])
     for name in ("codes", "plane", "nearest", "nearest_distances"):
         if len(arrays[name]) != count or not arrays[name].shape[1]:
-            raise ValueError(f"{name}: {arrays[name].shape} for {count} galaxies")
+            raise ValueError(f"{name}: received shape {arrays[name].shape} for {count} galaxies")
     for name in ("neighbours", "distances"):
         if len(arrays[name]) != fitted or arrays[name].shape != arrays["neighbours"].shape:
-            raise ValueError(f"{name}: {arrays[name].shape} for {fitted} fitted galaxies")
+            raise ValueError(f"{name}: received shape {arrays[name].shape} for {fitted} fitted galaxies")
     if arrays["plane"].shape[1] != 2 or arrays["nearest"].shape != arrays["nearest_distances"].shape:
-        raise ValueError("shapes do not agree")
-    for name, rows in (("fitted", count), ("neighbours", fitted), ("nearest", count)):
-        if arrays[name].min(initial=0) < 0 or arrays[name].max(initial=0) >= rows:
-            raise ValueError(f"{name}: not of {rows} rows")
+        raise ValueError("the shapes of the arrays do not agree")
+    for name, size in (("fitted", count), ("neighbours", fitted), ("nearest", count)):
+        if arrays[name].min(initial=0) < 0 or arrays[name].max(initial=0) >= size:
+            raise ValueError(f"{name}: expected positions below {size}, received others")

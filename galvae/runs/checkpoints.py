@@ -1,61 +1,63 @@
 """Checkpoints: every variable of a run, written atomically and verified before it is read.
 
 `checkpoints/epoch-0123/` holds best.safetensors (the model's variables at its best epoch), last.safetensors
-(the model's and the optimizer's at this epoch), state.json (all else that a run needs to go on) and
-manifest.json (size and SHA-256 of the others, written last). A finished directory never changes.
+(the model's and the optimizer's at this epoch), state.json (the `CheckpointState`) and manifest.json (size and
+SHA-256 of the others, written last). A finished directory never changes.
 """
 
 import hashlib
 import json
 import logging
-import math
 import os
 import shutil
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save as save_tensors
 
 from galvae.errors import GalvaeError
+from galvae.runs.state import CheckpointState
 from galvae.system.atomic import sync_folder
 from galvae.system.safe_read import open_file, read_json, read_weights, weights_header
 
-FORMAT = 2
-KEPT = 2
+KEPT = 2  # checkpoints of a run that are not removed
 LARGEST_MANIFEST = 10_000  # bytes
-COLUMNS = {"epoch", "loss", "val_loss", "seconds", "images_per_second"}  # of the history, that are read back
-LARGEST_SIDE = 65536  # of an image, in pixels
 FILES = ("best.safetensors", "last.safetensors", "state.json")
 
 log = logging.getLogger(__name__)
 
 
 def snapshot(variables, prefix=""):
-    """Copies of variables in host memory, by path.
+    """Copies variables to host memory.
 
     Args:
         variables: Keras variables.
-        prefix: put before each path.
+        prefix: text that is put before each path.
+
+    Returns:
+        dict of path -> array.
 
     Raises:
         ValueError: if two variables share a path.
     """
-    from keras import ops  # late, because Keras takes its backend when it is imported
-
-    arrays = {
-        prefix + variable.path: np.asarray(ops.convert_to_tensor(variable)).copy() for variable in variables
-    }
+    arrays = {prefix + variable.path: np.array(variable.numpy()) for variable in variables}
     if len(arrays) != len(variables):
         raise ValueError(f"Invalid variables. Expected unique paths. Received: {[v.path for v in variables]}")
     return arrays
 
 
 def restore(variables, arrays, prefix=""):
-    """Assigns arrays to variables by path, after comparing every name, shape and type.
+    """Assigns arrays to variables by path, after comparing every path, shape and type.
 
-    Integers of any width are one type, because backends differ in that of seeds and counters.
+    Integers of any width count as one type, because backends differ in the width of seeds and counters.
+
+    Args:
+        variables: Keras variables.
+        arrays: dict of path -> array.
+        prefix: text before each path in `arrays`.
 
     Raises:
-        GalvaeError: if the two sets differ; nothing is assigned then.
+        GalvaeError: if paths, shapes or types differ; nothing is assigned in this case.
     """
     _compare(
         {prefix + v.path: (v.shape, v.dtype) for v in variables},
@@ -66,30 +68,30 @@ def restore(variables, arrays, prefix=""):
 
 
 def check_shapes(checkpoint, name, expected):
-    """Compares the header of "best" or "last" with what a model needs, before any array is read.
+    """Compares the variables in a file of weights with those of a model, before any array is read.
 
     Args:
-        checkpoint: a verified checkpoint.
+        checkpoint: path of a verified checkpoint.
         name: "best" or "last".
-        expected: path -> (shape, type).
+        expected: dict of path -> (shape, type).
 
     Raises:
-        GalvaeError: if they differ, or the file is no safetensors file.
+        GalvaeError: if they differ, or the file is not a safetensors file.
     """
     header = weights_header(checkpoint / f"{name}.safetensors")
-    _compare(expected, {path: found[:2] for path, found in header.items()})
+    _compare(expected, {path: (shape, dtype) for path, (shape, dtype, _) in header.items()})
 
 
 def _compare(expected, received):
-    """Refuses variables of other names, shapes or types than expected; path -> (shape, type)."""
+    """Checks the paths, shapes and types of variables, given as dicts of path -> (shape, type)."""
 
-    def kinds(variables):
+    def normalised(variables):
         return {
             path: (tuple(shape), "integer" if np.dtype(dtype).kind in "iu" else str(np.dtype(dtype)))
             for path, (shape, dtype) in variables.items()
         }
 
-    expected, received = kinds(expected), kinds(received)
+    expected, received = normalised(expected), normalised(received)
     if expected != received:
         name = sorted(set(expected.items()) ^ set(received.items()))[0][0]
         raise GalvaeError(
@@ -99,31 +101,29 @@ def _compare(expected, received):
 
 
 def save(folder, epoch, best, last, state):
-    """Writes the checkpoint of an epoch; older ones but the one before are removed once it is whole.
+    """Writes the checkpoint of an epoch, and removes older ones except the previous one.
 
     Args:
-        folder: the run's `checkpoints`.
+        folder: the run's folder `checkpoints`.
         epoch: number of finished epochs.
-        best, last: dicts of arrays.
-        state: JSON-able dict.
+        best, last: dicts of path -> array.
+        state: CheckpointState.
 
     Returns:
         Path of the new checkpoint.
 
     Raises:
-        OSError: if it cannot be written; earlier checkpoints are untouched.
+        OSError: if the checkpoint cannot be written; earlier ones are left unchanged.
     """
-    from safetensors.numpy import save as pack
-
     folder = Path(folder)
     final = folder / f"epoch-{epoch:04d}"
     building = folder / f".tmp-{os.uname().nodename}-{os.getpid()}-{epoch:04d}"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     try:
-        text = json.dumps({"format": FORMAT, **state}, indent=1).encode()
+        text = json.dumps(state.to_json(), indent=1).encode()
         manifest = {}
-        for name, content in zip(FILES, (pack(best), pack(last), text), strict=True):
+        for name, content in zip(FILES, (save_tensors(best), save_tensors(last), text), strict=True):
             _write_synced(building / name, content)
             manifest[name] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         _write_synced(building / "manifest.json", json.dumps(manifest, indent=1).encode())
@@ -135,43 +135,47 @@ def save(folder, epoch, best, last, state):
     except BaseException:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    if verifies(final):  # nothing older goes before the newer is known to be readable
+    if verifies(final):  # older checkpoints are removed only if the new one can be read
         for old in _newest_first(folder)[KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
     return final
 
 
 def clean(folder, newest=None):
-    """Removes what a process that was killed had begun to write or to remove, and damaged checkpoints.
+    """Removes unfinished and damaged checkpoints that a killed process left behind.
 
     Args:
-        folder: the run's `checkpoints`; no process may be writing there.
-        newest: the checkpoint to go on from, newer than which are damaged ones only; None: there is none.
+        folder: the run's folder `checkpoints`; no process may be writing to it.
+        newest: path of the newest undamaged checkpoint, from which the run resumes; None if there is none.
     """
     folder = Path(folder)
-    kept = []
+    retained = []
     if newest is not None:
-        kept = [path for path in _newest_first(folder) if _epoch_of(path) <= _epoch_of(newest)][:KEPT]
-    for path in {*folder.glob(".tmp-*"), *folder.glob("epoch-*")} - set(kept):
+        retained = [path for path in _newest_first(folder) if _epoch_of(path) <= _epoch_of(newest)][:KEPT]
+    for path in {*folder.glob(".tmp-*"), *folder.glob("epoch-*")} - set(retained):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def newest(folder):
-    """The newest checkpoint whose manifest verifies, or None."""
+    """Path of the newest undamaged checkpoint, or None; damaged ones are skipped with a warning.
+
+    Args:
+        folder: the run's folder `checkpoints`.
+    """
     for checkpoint in _newest_first(Path(folder)):
         if verifies(checkpoint):
             return checkpoint
-        log.warning("%s is damaged and is passed over", checkpoint)
+        log.warning("%s is damaged and is skipped", checkpoint)
     return None
 
 
 def any_in(folder):
-    """Whether there are checkpoints at all, damaged ones included."""
+    """Whether a folder contains any checkpoint, damaged ones included."""
     return bool(_newest_first(Path(folder)))
 
 
 def verifies(checkpoint):
-    """Whether every file of a checkpoint has the size and the SHA-256 that its manifest names."""
+    """Whether every file of a checkpoint has the size and the SHA-256 recorded in its manifest."""
     try:
         manifest = read_json(checkpoint / "manifest.json", LARGEST_MANIFEST)
         if sorted(manifest) != sorted(FILES):
@@ -188,28 +192,37 @@ def verifies(checkpoint):
 
 
 def read_state(checkpoint):
-    """The state of a verified checkpoint.
+    """Reads the state of a verified checkpoint.
+
+    Args:
+        checkpoint: path of the checkpoint.
+
+    Returns:
+        CheckpointState.
 
     Raises:
-        GalvaeError: if it is not what this version writes.
+        GalvaeError: if it has another format, or a value is missing or impossible.
     """
-    state = read_json(checkpoint / "state.json")
-    if state.get("format") != FORMAT:
-        raise GalvaeError(f"{checkpoint}: expected a checkpoint of format {FORMAT}, received another")
-    wrong = [name for name, holds in STATE.items() if not holds(state.get(name))]
-    if wrong or not 1 <= state["best_epoch"] <= state["epoch"] == len(state["history"]):
-        raise GalvaeError(
-            f"{checkpoint / 'state.json'}: expected the state of a run, received one whose "
-            f"{', '.join(wrong) or 'epochs'} cannot be"
-        )
-    return state
+    return CheckpointState.from_json(read_json(checkpoint / "state.json"), checkpoint / "state.json")
+
+
+def weights_digest(checkpoint):
+    """SHA-256 of the weights of the best epoch, hexadecimal, from the manifest of a verified checkpoint."""
+    return read_json(checkpoint / "manifest.json", LARGEST_MANIFEST)["best.safetensors"]["sha256"]
 
 
 def read_arrays(checkpoint, name):
-    """Arrays of "best" or "last" of a verified checkpoint, by the paths of their variables.
+    """Reads the weights of a verified checkpoint.
+
+    Args:
+        checkpoint: path of the checkpoint.
+        name: "best" or "last".
+
+    Returns:
+        dict of path of the variable -> array.
 
     Raises:
-        GalvaeError: if the file is no safetensors file, or holds NaN or infinity.
+        GalvaeError: if the file is not a safetensors file, or contains NaN or infinity.
     """
     path = checkpoint / f"{name}.safetensors"
     arrays = read_weights(path)
@@ -219,41 +232,6 @@ def read_arrays(checkpoint, name):
                 f"{path}: variable {variable}: expected finite weights, received NaN or infinity"
             )
     return arrays
-
-
-def _is_number(value):
-    return (type(value) is float and math.isfinite(value)) or (type(value) is int and abs(value) < 2**53)
-
-
-def _is_count(value):
-    return type(value) is int and 0 <= value <= 10**9
-
-
-def _is_text(value):
-    return isinstance(value, str)
-
-
-def _list_of(holds, length=None):
-    """A test of lists whose entries all pass a test."""
-    return lambda value: (
-        isinstance(value, list) and all(map(holds, value)) and (length is None or len(value) == length)
-    )
-
-
-# What a state must hold for commands to read it: name -> test of its value.
-STATE = {
-    **dict.fromkeys(("run_id", "config_sha256", "dataset_sha256", "stretch"), _is_text),
-    **dict.fromkeys(("epoch", "epochs", "best_epoch", "rollbacks"), _is_count),
-    **dict.fromkeys(("best_loss", "learning_rate_scale"), _is_number),
-    "image_shape": _list_of(lambda side: _is_count(side) and 1 <= side <= LARGEST_SIDE, 3),
-    "pixel_range": lambda value: _list_of(_is_number, 2)(value) and value[0] < value[1],
-    "condition_names": _list_of(_is_text),
-    "condition_ranges": _list_of(_list_of(lambda value: value is None or _is_number(value), 2)),
-    "peak_memory_mb": _is_number,
-    "history": _list_of(
-        lambda row: isinstance(row, dict) and row.keys() >= COLUMNS and all(map(_is_number, row.values()))
-    ),
-}
 
 
 def _newest_first(folder):

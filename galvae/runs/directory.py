@@ -1,4 +1,4 @@
-"""The run directory: created by train, and all that every later command needs."""
+"""Directory of a training run: created by `train`, and everything that later commands need."""
 
 import csv
 import dataclasses
@@ -12,8 +12,9 @@ from pathlib import Path
 
 from galvae.config.check import flatten, read_config, write_config
 from galvae.config.fields import LATEST, PATHS
+from galvae.config.model import ConditionalConfig
 from galvae.data.load import load_dataset
-from galvae.data.splits import read_splits, save_splits
+from galvae.data.splits import save_splits
 from galvae.data.store.cache import is_cache
 from galvae.errors import GalvaeError
 from galvae.runs import checkpoints
@@ -24,11 +25,11 @@ from galvae.system.safe_read import read_json
 log = logging.getLogger(__name__)
 
 STATUSES = ("running", "finished", "stopped", "diverged", "failed")
-LARGEST_JSON = 10_000_000  # bytes of the small files of a run
+LARGEST_JSON = 10_000_000  # bytes of metrics.json or environment.json
 
 
 class RunDirectory:
-    """A training run on disk.
+    """The directory of a training run.
 
     Attributes:
         path: the directory.
@@ -38,17 +39,19 @@ class RunDirectory:
     def __init__(self, path, config):
         self.path = Path(path)
         self.config = config
-        self._state = None  # of the checkpoint that the model came from
 
     @classmethod
     def create(cls, path, config, dataset, device):
         """Starts a run: writes its configuration, environment, split and data report.
 
         Args:
-            path: the directory; one that holds a run is begun anew.
+            path: path of the directory; a run that it already contains is replaced.
             config: TrainConfig.
             dataset: GalaxyDataset.
             device: Device.
+
+        Returns:
+            RunDirectory.
         """
         run = cls(path, config)
         run.path.mkdir(parents=True, exist_ok=True)
@@ -62,42 +65,54 @@ class RunDirectory:
         return run
 
     def resume(self, config, dataset, device, checkpoint):
-        """Makes a run ready to go on.
+        """Prepares the directory of a stopped run for more epochs.
 
         Args:
-            config: TrainConfig; epochs may have grown.
+            config: TrainConfig, the same but for a larger number of epochs.
             dataset: GalaxyDataset.
             device: Device.
-            checkpoint: what `checkpoint` found.
+            checkpoint: (path, CheckpointState), see `checkpoint`.
 
         Raises:
-            GalvaeError: if the dataset holds other images than when the run began.
+            GalvaeError: if the dataset has other images than when the run began.
         """
         path, state = checkpoint
-        self._check_same(dataset, state)
-        log.info("going on after epoch %d of %d", state["epoch"], config.epochs)
+        self.check_same(dataset, state)
+        log.info("resuming after epoch %d of %d", state.epoch, config.epochs)
         checkpoints.clean(self.path / "checkpoints", path)
         self._clean()
-        kept, now = self.environment, environment(config, device)
-        changed = differences(kept, now)
+        before, now = self.environment, environment(config, device)
+        changed = differences(before, now)
         if changed:
             log.warning("not bit-identical with a run that was never stopped: %s", ", ".join(changed))
-        # Before config.yaml: whichever of the two is the last to be written, they then agree with a checkpoint.
-        resumed = {"epoch": state["epoch"], "epochs": config.epochs, **now}
-        self.write_json("environment.json", {**kept, "resumed": [*kept["resumed"], resumed]})
+        # Before config.yaml, so that a checkpoint still agrees with the files if the process is killed between them.
+        resumed = {"epoch": state.epoch, "epochs": config.epochs, **now}
+        self.write_json("environment.json", {**before, "resumed": [*before["resumed"], resumed]})
         if config.epochs != self.config.epochs:
             self.config = config
             self._write_config()
         self._describe(dataset)
-        self.write_history(state["history"])
+        self.write_history(state.history)
 
     @classmethod
     def open(cls, path):
-        """Opens an existing run.
+        """Opens the directory of an existing run.
+
+        Args:
+            path: path of the directory, or "latest" for the newest run that finished in this working directory.
+
+        Returns:
+            RunDirectory.
 
         Raises:
-            GalvaeError: if the directory is missing, is no run, or its configuration is not valid.
+            GalvaeError: if the directory does not exist or is not a run's, or its configuration is not valid.
         """
+        if str(path) == "latest":
+            if not LATEST.exists():
+                raise GalvaeError(
+                    f"run=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
+                )
+            path = LATEST.resolve()
         path = Path(path)
         if not (path / "config.yaml").is_file():
             received = "a directory without one" if path.is_dir() else "no directory"
@@ -107,13 +122,14 @@ class RunDirectory:
         return cls(path, read_config(path / "config.yaml"))
 
     def checkpoint(self):
-        """The newest whole checkpoint of this run.
+        """Finds the newest undamaged checkpoint of this run and reads its state.
 
         Returns:
-            (path, state), or None if none was written yet.
+            (path, CheckpointState), or None if no checkpoint has been written.
 
         Raises:
-            GalvaeError: if all are damaged, or it is another run's, or config.yaml is not what it was trained with.
+            GalvaeError: if all checkpoints are damaged, the newest belongs to another run, or config.yaml is not the
+                configuration that it was trained with.
         """
         folder = self.path / "checkpoints"
         path = checkpoints.newest(folder)
@@ -122,166 +138,135 @@ class RunDirectory:
                 raise GalvaeError(f"{folder}: expected a whole checkpoint, received damaged ones only")
             return None
         state = checkpoints.read_state(path)
-        bound = self.environment
-        expected = bound["run_id"]
-        if state["run_id"] != expected:
+        environment = self.environment
+        if state.run_id != environment["run_id"]:
             raise GalvaeError(
-                f"{path}: expected a checkpoint of run {expected}, received one of run {state['run_id']}; the files "
-                "of two runs are mixed"
+                f"{path}: expected a checkpoint of run {environment['run_id']}, received one of run {state.run_id}; "
+                "the files of two runs are mixed"
             )
-        epochs = {state["epochs"], *(entry["epochs"] for entry in bound["resumed"])}
-        if state["config_sha256"] != config_digest(self.config) or self.config.epochs not in epochs:
+        epochs = {state.epochs, *(entry["epochs"] for entry in environment["resumed"])}
+        if state.config_sha256 != config_digest(self.config) or self.config.epochs not in epochs:
             raise GalvaeError(
                 f"{self.path / 'config.yaml'}: expected the configuration that the run was trained with, received "
                 "another"
             )
         return path, state
 
-    def load_model(self):
-        """The model with the weights of its best epoch so far.
-
-        Returns:
-            (model, state): the model, and the state of the checkpoint that was read.
-
-        Raises:
-            GalvaeError: if there is no checkpoint yet, or its weights are not of this configuration.
-        """
-        from galvae.models.build import build_model, variable_shapes
-
-        found = self.checkpoint()
-        if found is None:
-            raise GalvaeError(
-                f"run: {self.path}: no checkpoint yet; expected a run that has finished an epoch or more"
-            )
-        checkpoint, state = found
-        shape, conditions = tuple(state["image_shape"]), len(state["condition_names"])
-        # First, because a configuration of another size could take any amount of memory.
-        checkpoints.check_shapes(checkpoint, "best", variable_shapes(self.config, shape, conditions))
-        model = build_model(self.config, shape, tuple(state["pixel_range"]), state["stretch"], conditions)
-        checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
-        self._state = state
-        return model, state
-
-    def load_dataset(self, moved=None):
-        """The dataset that the run was trained on, with the run's own split; conditions as its model takes them.
+    def check_same(self, dataset, state):
+        """Checks that a dataset has the images, the conditions and the split of a checkpoint.
 
         Args:
-            moved: MovedConfig, whose values that are not None win over the run's; or None.
+            dataset: GalaxyDataset.
+            state: CheckpointState.
 
         Raises:
-            GalvaeError: if the dataset is no longer where it was, or is another one.
+            GalvaeError: if they differ.
         """
-        given = {name: value for name, value in vars(moved).items() if value is not None} if moved else {}
-        for name in given:
-            if not hasattr(self.config.dataset, name):
-                raise GalvaeError(
-                    f"dataset.{name}: expected none, because the dataset {self.config.dataset.name} has no such key"
-                )
-        config = dataclasses.replace(self.config.dataset, **given)
-        config = dataclasses.replace(without_write_paths(config), **given)
-        for name in ("path", "table", "archive"):
-            path = getattr(config, name, None)
-            if path is not None and not os.path.exists(path):
-                raise GalvaeError(
-                    f"dataset.{name}: {path}: not there; expected the dataset that {self.path} was trained on; "
-                    f"if it has moved, say where to with dataset.{name}="
-                )
-        dataset = dataset_for_model(dataclasses.replace(self.config, dataset=config))
-        dataset = dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
-        state = self._state or (self.checkpoint() or (None, None))[1]
-        if state is not None:
-            self._check_same(dataset, state)
-        return dataset
-
-    def _check_same(self, dataset, state):
-        """Refuses a dataset of other images, or another split, than a checkpoint's."""
-        if state["dataset_sha256"] != dataset.digest:
+        if state.dataset_sha256 != dataset.digest:
             raise GalvaeError(
                 f"dataset: expected the images and the split that {self.path} was trained on (SHA-256 "
-                f"{state['dataset_sha256'][:12]}), received others ({dataset.digest[:12]}), {len(dataset)} of shape "
+                f"{state.dataset_sha256[:12]}), received others ({dataset.digest[:12]}), {len(dataset)} of shape "
                 f"{list(dataset.image_shape)}; has the source changed since?"
             )
 
     @property
     def metrics(self):
-        """What metrics.json holds; empty if it cannot be read."""
+        """Content of metrics.json as a dict, empty if it cannot be read."""
         return self._read_json("metrics.json")
 
     @property
     def environment(self):
-        """What environment.json holds.
+        """Content of environment.json as a dict.
 
         Raises:
-            GalvaeError: if it cannot be read, since checkpoints are bound to the run by its number.
+            GalvaeError: if it cannot be read, because its run_id binds the checkpoints to the run.
         """
-        found = self._read_json("environment.json")
-        resumed = found.get("resumed")
-        if not isinstance(found.get("run_id"), str) or not (
+        values = self._read_json("environment.json")
+        resumed = values.get("resumed")
+        if not isinstance(values.get("run_id"), str) or not (
             isinstance(resumed, list)
             and all(isinstance(entry, dict) and "epochs" in entry for entry in resumed)
         ):
             raise GalvaeError(
-                f"{self.path / 'environment.json'}: expected the run's number, received no such file or a damaged one"
+                f"{self.path / 'environment.json'}: expected the run's run_id, received no such file or a damaged one"
             )
-        return found
+        return values
 
     @property
     def status(self):
-        """running, finished, stopped, diverged or failed; unfinished if metrics.json cannot be read."""
+        """Status of the run: running, finished, stopped, diverged or failed; unfinished if it is unknown."""
         status = self.metrics.get("status")
         return status if status in STATUSES else "unfinished"
 
     @property
     def finished(self):
-        """Whether the run has done all its epochs and drawn its figures."""
+        """Whether the run has trained all its epochs and drawn its figures."""
         return self.status == "finished"
 
-    def save_checkpoint(self, epoch, best, last, state):
-        """Writes a checkpoint bound to this run, and history.csv from the state's rows."""
-        identity = {
+    @property
+    def identity(self):
+        """Values that bind a checkpoint to this run, as arguments of `CheckpointState`."""
+        return {
             "run_id": self.environment["run_id"],
             "config_sha256": config_digest(self.config),
             "epochs": self.config.epochs,
         }
-        checkpoints.save(self.path / "checkpoints", epoch, best, last, {**identity, **state})
-        self.write_history(state["history"])
+
+    def save_checkpoint(self, state, best, last):
+        """Writes a checkpoint, and history.csv from the rows of its state.
+
+        Args:
+            state: CheckpointState.
+            best, last: dicts of arrays, see `galvae.runs.checkpoints.save`.
+        """
+        checkpoints.save(self.path / "checkpoints", state.epoch, best, last, state)
+        self.write_history(state.history)
 
     def write_history(self, rows):
-        """Writes history.csv, a row per epoch."""
+        """Writes history.csv, with a row per epoch.
+
+        Args:
+            rows: list with a dict per epoch.
+        """
         text = io.StringIO()
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        with replacing(self.path / "history.csv") as beside:
-            beside.write_text(text.getvalue(), encoding="utf-8")
+        with replacing(self.path / "history.csv") as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8")
 
     def write_json(self, name, values):
-        """Writes a dict as JSON."""
+        """Writes a dict as JSON.
+
+        Args:
+            name: name of the file.
+            values: JSON-able dict.
+        """
         save_json(self.path / name, values)
 
     def mark_latest(self):
-        """Points outputs/train/latest of the working directory to this run; a warning if that cannot be."""
+        """Points outputs/train/latest of the working directory to this run; a failure is logged as a warning."""
         try:
             LATEST.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(LATEST) as beside:
-                beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
+            with replacing(LATEST) as temporary:
+                temporary.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
         except OSError as error:
             log.warning("%s does not point to this run: %s", LATEST, error.strerror)
 
     def _write_config(self):
-        with replacing(self.path / "config.yaml") as beside:
-            write_config(self.config, beside)
+        with replacing(self.path / "config.yaml") as temporary:
+            write_config(self.config, temporary)
 
     def _clean(self):
-        """Removes what a process that was killed had begun to write."""
+        """Removes temporary files that a killed process left behind."""
         for folder in (self.path, self.path / "figures"):
             for leftover in folder.glob(".[0-9]*-*"):
                 leftover.unlink(missing_ok=True)
 
     def _describe(self, dataset):
         self.write_json("data_report.json", {"dataset": dataset.name, **dataset.report})
-        with replacing(self.path / "split.npz") as beside:
-            save_splits(dataset.splits, beside)
+        with replacing(self.path / "split.npz") as temporary:
+            save_splits(dataset.splits, temporary)
 
     def _read_json(self, name):
         try:
@@ -291,16 +276,23 @@ class RunDirectory:
 
 
 def config_digest(config):
-    """SHA-256 of a configuration's values but epochs, which may grow, and the places where the dataset lies."""
+    """SHA-256 of a configuration without the epochs, which may grow, and the dataset's paths, which may move.
+
+    Args:
+        config: TrainConfig.
+    """
     free = {"epochs", *(f"dataset.{name}" for name in PATHS)}
     values = {name: value for name, value in flatten(config).items() if name not in free}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def without_write_paths(section):
-    """The `dataset` section of a run that may be a stranger's, without the places to write to that it names.
+    """The `dataset` section of a possibly untrusted run, without the paths to which it would write.
 
-    They are a cache folder that is none yet, and a folder to download to.
+    These are a cache folder that is not yet a cache, and a folder for downloads.
+
+    Args:
+        section: `dataset` section of a TrainConfig.
     """
     if not is_cache(section.cache_dir):
         section = dataclasses.replace(section, cache_dir=None)
@@ -310,17 +302,18 @@ def without_write_paths(section):
 
 
 def dataset_for_model(config):
-    """The dataset of a configuration, its conditions as its model takes them.
+    """Loads the dataset of a configuration; for a conditional model, without unknown conditions.
 
     Args:
         config: TrainConfig.
 
-    Raises:
-        GalvaeError: if the dataset cannot be had, or the model needs a condition that it lacks.
-    """
-    from galvae.models.build import CONDITIONAL  # late, because Keras takes its backend when it is imported
+    Returns:
+        GalaxyDataset.
 
+    Raises:
+        GalvaeError: if the dataset cannot be loaded, or has no condition and the model needs one.
+    """
     dataset = load_dataset(config.dataset)
-    if config.model.name in CONDITIONAL:
+    if isinstance(config.model, ConditionalConfig):
         dataset = dataset.with_known_condition(config.dataset.missing_condition)
     return dataset

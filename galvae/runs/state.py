@@ -1,4 +1,4 @@
-"""The state of a run at the end of an epoch: all that a checkpoint holds besides the weights."""
+"""State of a run at the end of an epoch: everything in a checkpoint besides the weights."""
 
 import dataclasses
 import math
@@ -8,30 +8,36 @@ from galvae.errors import GalvaeError
 
 FORMAT = 2
 LARGEST_COUNT = 10**9
-LARGEST_SIDE = 65536  # of an image, in pixels
-COLUMNS = {"epoch", "loss", "val_loss", "seconds", "images_per_second"}  # of the history, that are read back
+LARGEST_SIDE = 65536  # pixels along a side of an image
+COLUMNS = {
+    "epoch",
+    "loss",
+    "val_loss",
+    "seconds",
+    "images_per_second",
+}  # columns of the history that are read back
 
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointState:
-    """Everything that a run needs to resume, and every later command to open it, besides the weights.
+    """State that a run needs to resume, and every later command to open it, besides the weights.
 
     Attributes:
-        run_id: of the run that wrote it.
-        config_sha256: of the run's configuration (see `galvae.runs.directory.config_digest`).
-        epochs: length of the run that was asked for when it was written.
+        run_id: identifier of the run that wrote it.
+        config_sha256: digest of the run's configuration, see `galvae.runs.directory.config_digest`.
+        epochs: requested number of epochs when it was written.
         epoch: number of finished epochs.
-        best_epoch: the one with the least validation loss, counted from 1.
-        best_loss: its validation loss.
-        learning_rate_scale: factor of the learning rate that rollbacks have left.
-        rollbacks: how many there were since the last better epoch.
-        dataset_sha256: of the images, conditions and split (see `GalaxyDataset.digest`).
+        best_epoch: epoch with the smallest validation loss, counted from 1.
+        best_loss: validation loss of the best epoch.
+        learning_rate_scale: factor by which rollbacks have reduced the learning rate.
+        rollbacks: number of rollbacks since the best epoch.
+        dataset_sha256: digest of images, conditions and split, see `GalaxyDataset.digest`.
         image_shape: [H, W, C].
         pixel_range: [low, high], the stored values that become 0 and 1.
-        stretch: as in galvae.stretch.
+        stretch: "none", "linear" or "asinh", see `galvae.stretch.to_unit`.
         condition_names: K names; empty without a condition.
-        condition_ranges: K pairs [low, high] of the known values; None where none is known.
-        peak_memory_mb: largest memory of the process so far.
+        condition_ranges: K pairs [low, high] of the known values; [None, None] if none is known.
+        peak_memory_mb: largest memory of the process so far, in MB.
         history: one dict per epoch, the rows of history.csv.
     """
 
@@ -53,19 +59,22 @@ class CheckpointState:
     history: list
 
     def to_json(self):
-        """The state as a dict that JSON can hold."""
+        """The state as a JSON-able dict."""
         return {"format": FORMAT, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
 
     @classmethod
     def from_json(cls, values, path):
-        """The state that `to_json` gave, checked value by value.
+        """Restores a state from the result of `to_json`, with a check of every value.
 
         Args:
             values: dict.
-            path: the file that it was read from, for messages.
+            path: path of the file from which it was read, for error messages.
+
+        Returns:
+            CheckpointState.
 
         Raises:
-            GalvaeError: if it is of another format, or a value is missing or impossible.
+            GalvaeError: if the format is another one, or a value is missing or impossible.
         """
         if values.get("format") != FORMAT:
             raise GalvaeError(f"{path.parent}: expected a checkpoint of format {FORMAT}, received another")
@@ -91,10 +100,10 @@ def _is_text(value):
     return isinstance(value, str)
 
 
-def _list_of(holds, length=None):
-    """A test of lists whose entries all pass a test."""
+def _list_of(check, length=None):
+    """A check of lists, all of whose entries pass a check."""
     return lambda value: (
-        isinstance(value, list) and all(map(holds, value)) and (length is None or len(value) == length)
+        isinstance(value, list) and all(map(check, value)) and (length is None or len(value) == length)
     )
 
 
@@ -102,7 +111,7 @@ def _is_row(row):
     return isinstance(row, dict) and row.keys() >= COLUMNS and all(map(_is_number, row.values()))
 
 
-# What each value of a state must be, since the file may come from an untrusted run.
+# A check of each value of a state, because the file may come from an untrusted run.
 CHECKS = {
     **dict.fromkeys(("run_id", "config_sha256", "dataset_sha256", "stretch"), _is_text),
     **dict.fromkeys(("epoch", "epochs", "best_epoch", "rollbacks"), _is_count),

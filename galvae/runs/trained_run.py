@@ -1,77 +1,305 @@
-"""A run made ready for the commands that read it: backend, model, weights, conditions."""
+"""Trained run: a model with its run directory, dataset and latent codes, as commands and notebooks use it."""
 
+import dataclasses
+import functools
 import logging
+import os
 
 import numpy as np
 
 from galvae.backend.setup import setup
+from galvae.data.splits import read_splits
 from galvae.errors import GalvaeError
-from galvae.runs.directory import RunDirectory
+from galvae.latent import codes as latent_codes
+from galvae.latent.priors.of_model import PRIORS, prior_of
+from galvae.models.build import build_model, variable_shapes
+from galvae.runs import checkpoints
+from galvae.runs.directory import RunDirectory, dataset_for_model, without_write_paths
 
 log = logging.getLogger(__name__)
 
 
-def load(path, backend=None):
-    """A run and its model, with the weights of the best epoch so far.
+class TrainedRun:
+    """A trained model, ready to encode, decode and generate galaxies.
 
-    A run that has not finished is read all the same, with a line that says so.
+    `galvae.open_run` opens one in a notebook, `TrainedRun.open` after Keras has been loaded.
 
-    Args:
-        path: the run's directory.
-        backend: of Keras; None: as the run was trained.
-
-    Returns:
-        (run, model, state): the RunDirectory, the model, and the state of the checkpoint that was read.
-
-    Raises:
-        GalvaeError: if there is no run, or no checkpoint that verifies, or the backend is not installed.
+    Attributes:
+        directory: RunDirectory.
+        config: TrainConfig.
+        model: a model of galvae.models with the weights of the best epoch so far.
+        state: CheckpointState.
+        checkpoint: path of the checkpoint from which the weights were read.
     """
-    run = RunDirectory.open(path)
-    setup(backend or run.config.backend)
-    model, state = run.load_model()
-    if run.status != "finished":
-        log.warning("this run is %s: reading its best epoch of %d so far", run.status, state["epoch"])
-    return run, model, state
 
+    def __init__(self, directory, model, state, checkpoint, moved):
+        self.directory, self.config = directory, directory.config
+        self.model, self.state, self.checkpoint = model, state, checkpoint
+        self._moved = moved
+        self._codes = {}  # by split
 
-def condition_of(model, dataset, indices):
-    """Conditions of galaxies as a model takes them, (n, K); None for a model that takes none."""
-    return dataset.condition[indices] if model.condition_dim else None
+    @classmethod
+    def open(cls, path, backend=None, dataset=None):
+        """Opens a run directory and builds its model.
 
+        A run that has not finished is opened with a warning.
 
-def short_name(condition):
-    """A condition's name as it stands in a picture: z for the redshift."""
-    return "z" if condition == "redshift" else condition
+        Args:
+            path: path of the run's directory, "latest", or a RunDirectory.
+            backend: Keras backend, "tensorflow" or "jax"; None for the backend on which the run was trained.
+            dataset: dict with the new path, table, archive or cache_dir of a dataset that has moved, or None.
 
+        Returns:
+            TrainedRun.
 
-def redshift_conditions(run, model, state, values, others=None):
-    """Conditions whose redshift, the first column, is asked for, (n, K) in physical units.
+        Raises:
+            GalvaeError: if there is no run or no undamaged checkpoint, or the backend is not installed.
+        """
+        directory = path if isinstance(path, RunDirectory) else RunDirectory.open(path)
+        setup(backend or directory.config.backend)
+        newest = directory.checkpoint()
+        if newest is None:
+            raise GalvaeError(
+                f"run: {directory.path}: no checkpoint yet; expected a run that has finished an epoch or more"
+            )
+        checkpoint, state = newest
+        shape, conditions = tuple(state.image_shape), len(state.condition_names)
+        # Before the model is built, because one of another size could need any amount of memory.
+        checkpoints.check_shapes(checkpoint, "best", variable_shapes(directory.config, shape, conditions))
+        model = build_model(directory.config, shape, tuple(state.pixel_range), state.stretch, conditions)
+        checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
+        if not directory.finished:
+            log.warning(
+                "%s has not finished (status %s); using its best epoch so far, %d of %d",
+                *(directory.path, directory.status, state.best_epoch, state.epoch),
+            )
+        return cls(directory, model, state, checkpoint, dataset or {})
 
-    Values outside of the dataset's range are taken, with a warning: the model has seen none like them.
+    @property
+    def path(self):
+        """Path of the run's directory."""
+        return self.directory.path
 
-    Args:
-        run: RunDirectory.
-        model: its model.
-        state: of its checkpoint.
-        values: (n,) redshifts.
-        others: (n, K) conditions that give the other columns; needed if there are any.
+    @functools.cached_property
+    def dataset(self):
+        """GalaxyDataset on which the run was trained, with the run's own split; loaded on first use.
 
-    Raises:
-        GalvaeError: if the model takes no condition.
-    """
-    if not model.condition_dim:
-        raise GalvaeError(
-            f"redshift: expected none, because {run.config.model.name} takes no condition, received "
-            f"{', '.join(f'{value:g}' for value in np.unique(values))}"
-        )
-    name = state["condition_names"][0]
-    low, high = state["condition_ranges"][0]
-    if low is not None and (np.min(values) < low or np.max(values) > high):
-        asked = " to ".join(f"{value:g}" for value in dict.fromkeys((np.min(values), np.max(values))))
-        log.warning(
-            "%s %s: the training data reach from %.4g to %.4g; the model has seen none beyond",
-            *(name, asked, low, high),
-        )
-    condition = np.zeros((len(values), model.condition_dim), np.float32) if others is None else others.copy()
-    condition[:, 0] = values
-    return condition
+        Raises:
+            GalvaeError: if the dataset has moved, or has changed since the run was trained.
+        """
+        section = self.config.dataset
+        given = {name: value for name, value in self._moved.items() if value is not None}
+        for name in given:
+            if not hasattr(section, name):
+                raise GalvaeError(
+                    f"dataset.{name}: expected none, because the dataset {section.name} has no such key, received "
+                    f"{given[name]}"
+                )
+        section = dataclasses.replace(section, **given)
+        section = dataclasses.replace(without_write_paths(section), **given)
+        for name in ("path", "table", "archive"):
+            path = getattr(section, name, None)
+            if path is not None and not os.path.exists(path):
+                raise GalvaeError(
+                    f"dataset.{name}: {path}: does not exist; expected the dataset that {self.path} was trained on; "
+                    f"if it has moved, give its new path as dataset.{name}=..."
+                )
+        dataset = dataset_for_model(dataclasses.replace(self.config, dataset=section))
+        dataset = dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
+        self.directory.check_same(dataset, self.state)
+        return dataset
+
+    def codes(self, split="all"):
+        """Latent codes of the galaxies of a split, encoded once and cached in the run's directory.
+
+        Args:
+            split: "train", "val", "test", or "all" for the three in stored order.
+
+        Returns:
+            Codes.
+        """
+        codes = self._cached_codes(split)
+        if codes is None:
+            codes = latent_codes.encode_dataset(self.model, self.dataset, self.dataset.split(split))
+            try:
+                self._codes_path(split).parent.mkdir(exist_ok=True)
+                codes.save(self._codes_path(split), self._identity(split))
+            except OSError as error:  # such as a run that belongs to somebody else
+                log.info("the codes cannot be cached in %s: %s", self.path, error.strerror)
+            self._codes[split] = codes
+        return codes
+
+    def codes_at(self, indices):
+        """Latent codes of some galaxies, taken from cached codes if possible.
+
+        Codes of a whole split are cached, see `codes`; those of other galaxies are not.
+
+        Args:
+            indices: (n,) row indices in the dataset.
+
+        Returns:
+            Codes.
+        """
+        for split in ("all", *self.dataset.splits):
+            if np.array_equal(indices, self.dataset.split(split)):
+                return self.codes(split)
+        self._cached_codes("all")
+        for codes in self._codes.values():
+            if np.isin(indices, codes.indices).all():
+                return codes.at(np.asarray(indices))
+        return latent_codes.encode_dataset(self.model, self.dataset, np.asarray(indices))
+
+    def encode(self, images, condition=None):
+        """Posterior means and log-variances of any images.
+
+        Args:
+            images: (n, H, W, C) pixel values on the scale on which the run's dataset stores them.
+            condition: (n, K) in physical units, for conditional models.
+
+        Returns:
+            mean (n, latent_dim) and log-variance (n, latent_dim), which is None for a plain autoencoder.
+        """
+        return latent_codes.encode_images(self.model, np.asarray(images), condition)
+
+    def decode(self, codes, condition=None):
+        """Decodes latent codes into images.
+
+        Args:
+            codes: (n, latent_dim).
+            condition: (n, K) in physical units, for conditional models.
+
+        Returns:
+            (n, H, W, C) float32 intensities in [0, 1].
+        """
+        return latent_codes.decode_codes(self.model, np.asarray(codes, np.float32), condition)
+
+    def sample(self, n, prior=None, condition=None, seed=None, temperature=1.0):
+        """Generates images of galaxies.
+
+        Args:
+            n: number of galaxies.
+            prior: a Prior, or its name, see `prior`; None for the prior that the model was trained with.
+            condition: (n, K) in physical units, for conditional models; None for the conditions of random training
+                galaxies.
+            seed: integer, or None for different galaxies each time.
+            temperature: factor by which the prior's noise is multiplied.
+
+        Returns:
+            (n, H, W, C) float32 intensities in [0, 1].
+        """
+        if condition is None and self.model.condition_dim:
+            condition = self.random_condition(n, seed)
+        if prior is None or isinstance(prior, str):
+            prior = self.prior(prior)
+        return self.decode(prior.sample(n, condition, seed, temperature), condition)
+
+    def prior(self, name=None):
+        """Distribution of latent codes from which galaxies are generated.
+
+        Args:
+            name: "normal"; "gaussian", fitted to posterior samples of the training galaxies; or None for the prior
+                that the model was trained with.
+
+        Returns:
+            Prior.
+
+        Raises:
+            GalvaeError: if there is no prior of that name.
+        """
+        if name is None:
+            return prior_of(self.model)
+        if name not in PRIORS:
+            raise GalvaeError(f"prior: expected {' or '.join(PRIORS)}, received {name!r}")
+        codes = self.codes("train")
+        samples = codes.mean
+        if codes.log_variance is not None:
+            noise = np.random.default_rng(self.config.seed).standard_normal(codes.mean.shape)
+            samples = codes.mean + codes.std * noise
+        return PRIORS[name].fit(samples, self.condition(codes.indices), self.config.seed)
+
+    def condition(self, indices):
+        """Conditions of galaxies as inputs of the model.
+
+        Args:
+            indices: (n,) row indices in the dataset.
+
+        Returns:
+            (n, K) in physical units; None for a model without a condition.
+        """
+        return latent_codes.condition_of(self.model, self.dataset, indices)
+
+    def random_condition(self, n, seed):
+        """Conditions of random training galaxies, (n, K) in physical units.
+
+        Args:
+            n: number of galaxies.
+            seed: integer, or None for different galaxies each time.
+        """
+        chosen = np.random.default_rng(seed).choice(self.dataset.split("train"), n)
+        return self.dataset.condition[chosen]
+
+    def at_condition(self, values, like=None):
+        """Conditions with given values in the first column.
+
+        Values outside of the dataset's range are accepted with a warning, because the model extrapolates.
+
+        Args:
+            values: (n,) in physical units, such as redshifts.
+            like: (n, K) or (K,) conditions that give the other columns; None for the means of the training galaxies.
+
+        Returns:
+            (n, K) in physical units.
+
+        Raises:
+            GalvaeError: if the model takes no condition.
+        """
+        if not self.model.condition_dim:
+            raise GalvaeError(
+                f"condition: expected none, because {self.config.model.name} takes no condition, received "
+                f"{', '.join(f'{value:g}' for value in np.unique(values))}"
+            )
+        name, (low, high) = self.state.condition_names[0], self.state.condition_ranges[0]
+        if low is not None and (np.min(values) < low or np.max(values) > high):
+            requested = " to ".join(f"{value:g}" for value in dict.fromkeys((np.min(values), np.max(values))))
+            log.warning(
+                "%s %s is outside of the dataset's range, %.4g to %.4g: the model extrapolates",
+                *(name, requested, low, high),
+            )
+        condition = np.zeros((len(values), self.model.condition_dim), np.float32)
+        if like is not None:
+            condition[:] = like
+        elif self.model.condition_dim > 1:
+            condition[:] = self.dataset.condition[self.dataset.split("train")].mean(axis=0)
+        condition[:, 0] = values
+        return condition
+
+    @property
+    def condition_symbol(self):
+        """Name of the first condition in captions: z for the redshift."""
+        name = self.state.condition_names[0]
+        return "z" if name == "redshift" else name
+
+    @functools.cached_property
+    def weights_digest(self):
+        """SHA-256 of the model's weights, hexadecimal."""
+        return checkpoints.weights_digest(self.checkpoint)
+
+    def _codes_path(self, split):
+        return self.path / "codes" / f"{split}.npz"
+
+    def _identity(self, split):
+        return latent_codes.identity(self.weights_digest, self.dataset, split)
+
+    def _cached_codes(self, split):
+        """Codes of a split from memory or disk, or None."""
+        if split not in self._codes:
+            codes = latent_codes.read_codes(
+                self._codes_path(split),
+                self._identity(split),
+                self.model.latent_dim,
+                "kl" in self.model.terms,
+            )
+            if codes is None or not np.array_equal(codes.indices, self.dataset.split(split)):
+                return None
+            self._codes[split] = codes
+        return self._codes[split]

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
-from conftest import blobs
+from builders.galaxies import blobs
 
+from galvae.analysis.memorisation import nearest_real
 from galvae.data.dataset import GalaxyDataset
+from galvae.latent import codes
 
 
 def galaxies(side=(16, 16)):
@@ -11,40 +13,33 @@ def galaxies(side=(16, 16)):
     return GalaxyDataset(name="test", images=images, pixel_range=(0, 255))
 
 
-@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("rotations", range(4))
 @pytest.mark.parametrize("flip", [False, True])
-def test_a_turned_copy_is_found_and_shown_as_it_was_turned(quarters, flip, monkeypatch):
-
-    from galvae.analysis.memorisation import nearest_real
-
-    monkeypatch.setattr(latent, "BATCH", 7)
+def test_a_rotated_copy_is_found_and_returned_in_its_orientation(rotations, flip, monkeypatch):
+    monkeypatch.setattr(codes, "BATCH", 7)
     data, indices = galaxies(), np.arange(5, 40)[::-1]
     copies = data.to_unit(data.images[[33, 6]])
-    copies = np.rot90(copies[:, :, ::-1] if flip else copies, quarters, axes=(1, 2)) + 0.001
-    found, difference, real = nearest_real(copies, data, indices)
-    np.testing.assert_array_equal(found, [33, 6])
+    copies = np.rot90(copies[:, :, ::-1] if flip else copies, rotations, axes=(1, 2)) + 0.001
+    nearest, difference, real = nearest_real(copies, data, indices)
+    np.testing.assert_array_equal(nearest, [33, 6])
     np.testing.assert_allclose(difference, 0.001, rtol=1e-2)
     np.testing.assert_allclose(real, copies - 0.001, atol=1e-6)
-    if quarters or flip:
-        _, straight, _ = nearest_real(copies, data, indices, turned=False)
+    if rotations or flip:
+        _, straight, _ = nearest_real(copies, data, indices, rotated=False)
         assert (straight > 0.1).all()
 
 
-def test_images_that_are_not_square_are_turned_by_half_only():
-    from galvae.analysis.memorisation import nearest_real
-
+def test_images_that_are_not_square_are_rotated_by_180_degrees_only():
     data = galaxies((16, 12))
     copies = np.rot90(data.to_unit(data.images[[4]]), 2, axes=(1, 2))
-    found, difference, _ = nearest_real(copies, data, np.arange(40))
-    assert found == 4 and difference < 1e-3
+    nearest, difference, _ = nearest_real(copies, data, np.arange(40))
+    assert nearest == 4 and difference < 1e-3
 
 
-def test_only_the_galaxies_that_were_asked_for_are_compared():
-    from galvae.analysis.memorisation import nearest_real
-
+def test_only_the_requested_galaxies_are_compared():
     images = blobs(10, 8)
     data = GalaxyDataset(name="test", images=images, pixel_range=(0, 255))
-    found, difference, _ = nearest_real(data.to_unit(images[:1]), data, np.arange(1, 10))
+    nearest, difference, _ = nearest_real(data.to_unit(images[:1]), data, np.arange(1, 10))
     distances = np.sqrt(((images[1:] / 255.0 - images[0] / 255.0) ** 2).mean(axis=(1, 2, 3)))
-    assert found[0] == 1 + distances.argmin()
+    assert nearest[0] == 1 + distances.argmin()
     assert difference[0] == pytest.approx(distances.min(), rel=1e-4)

@@ -2,21 +2,29 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import h5py
 import numpy as np
 import pytest
-from conftest import SMALL, blobs
-from test_sources import REAL, write_galaxy10, write_mnist, write_stamps
+from astropy.table import Table
+from builders.configs import SMALL
+from builders.galaxies import blobs
+from builders.surveys import SAMPLES, write_galaxy10, write_mnist, write_stamps
 
 from galvae.backend.hardware import processor_flags
 from galvae.backend.precision import BFLOAT16_FLAGS
 from galvae.cli.help import CONF
+from galvae.cli.overrides import hydra_arguments
+from galvae.commands.prepare import summary
 from galvae.config.registry import GROUPS
+from galvae.data.readers import galaxy10
+from galvae.data.store import download
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory
+from galvae.runs.trained_run import TrainedRun
 
 RUN_FILES = {
     "config.yaml",
@@ -66,7 +74,7 @@ def test_train_then_sample_from_latest(galvae, small_files, tmp_path):
         codes, images = stored["codes"], stored["images"]
     np.testing.assert_allclose(codes, np.random.default_rng(3).standard_normal((5, 8)), rtol=1e-6)
     assert images.shape == (5, 16, 16, 3)
-    model, _ = RunDirectory.open(folder).load_model()
+    model = TrainedRun.open(folder).model
     np.testing.assert_allclose(images, model.decode(codes), atol=1e-5)
     assert (folder / "sample" / "samples.png").stat().st_size > 1000
 
@@ -79,8 +87,8 @@ def test_train_then_sample_from_latest(galvae, small_files, tmp_path):
 
 def test_figures_carry_their_numbers(galvae, small_files, tmp_path):
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
-    run = RunDirectory.open(tmp_path / "run")
-    data = run.load_dataset()
+    run = TrainedRun.open(tmp_path / "run")
+    data = run.dataset
     figures = tmp_path / "run" / "figures"
     with np.load(figures / "latent.npz") as latent:
         assert latent["mean"].shape == (54, 8)  # validation, then training
@@ -113,12 +121,12 @@ def test_every_model_trains_and_samples(model, galvae, small_cosmos, tmp_path):
     assert status == 0, err
     check_run(tmp_path / "r")
     conditional = "cvae" in model
-    assert ("3 of 60 images have no known redshift: they are left out" in err) == conditional
+    assert ("3 of 60 images have no known redshift and are left out" in err) == conditional
     assert galvae("sample", f"run={tmp_path / 'r'}", "n=3")[0] == 0
     status, _, err = galvae("sample", f"run={tmp_path / 'r'}", "n=3", "redshift=[0.5,1.5]")
     if not conditional:
         assert status == 2
-        assert err.startswith(f"galvae: redshift: expected none, because {model} takes no condition")
+        assert err.startswith(f"galvae: condition: expected none, because {model} takes no condition")
         return
     assert status == 0, err
     with np.load(tmp_path / "r" / "sample-2" / "samples.npz") as stored:
@@ -152,10 +160,10 @@ def test_a_stretch_goes_with_the_run(stretch, galvae, small_cosmos, tmp_path):
     overrides = [f"dataset.stretch={stretch}", "reconstruction.loss=bce", "network=slim", "network.dense=16"]
     status, _, err = galvae("train", *small_cosmos[:2], "epochs=1", "batch=32", *overrides, where)
     assert status == 0, err
-    run = RunDirectory.open(tmp_path / "r")
-    model, state = run.load_model()
-    data = run.load_dataset()
-    assert (model.stretch, state["stretch"], data.stretch) == (stretch,) * 3
+    run = TrainedRun.open(tmp_path / "r")
+    model, state = run.model, run.state
+    data = run.dataset
+    assert (model.stretch, state.stretch, data.stretch) == (stretch,) * 3
     assert model.pixel_range == data.pixel_range
     np.testing.assert_allclose(model.scaling(data.images[:5]), data.to_unit(data.images[:5]), atol=1e-5)
 
@@ -210,7 +218,9 @@ def test_an_unfinished_run_is_sampled_and_says_its_epoch(galvae, small_files, tm
     (tmp_path / "run" / "metrics.json").write_text('{"status": "running"}')
     status, _, err = galvae("sample", f"run={tmp_path / 'run'}", "n=2")
     assert status == 0
-    assert err == "this run is running: reading its best epoch of 2 so far\n"
+    best = json.loads(next((tmp_path / "run").glob("checkpoints/*2/state.json")).read_text())["best_epoch"]
+    message = f"has not finished (status running); using its best epoch so far, {best} of 2"
+    assert err == f"{tmp_path / 'run'} {message}\n"
 
 
 @pytest.mark.parametrize(
@@ -221,8 +231,6 @@ def test_an_unfinished_run_is_sampled_and_says_its_epoch(galvae, small_files, tm
     ],
 )
 def test_a_run_that_cannot_be_sampled_is_one_line(damage, expected, galvae, small_files, tmp_path):
-    import shutil
-
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
     if damage == "no checkpoint":
         shutil.rmtree(tmp_path / "run" / "checkpoints")
@@ -247,7 +255,7 @@ def test_weights_of_another_configuration_are_refused(galvae, small_files, tmp_p
 
 BAD_DATA = {
     "truncated HDF5": ("galaxy10", lambda path: path.write_bytes(path.read_bytes()[:5000]), "truncated"),
-    "wrong HDF5": ("galaxy10", lambda path: path.write_bytes(b"not HDF5"), "no HDF5 file"),
+    "wrong HDF5": ("galaxy10", lambda path: path.write_bytes(b"not HDF5"), "not an HDF5 file"),
     "missing HDF5": ("galaxy10", lambda path: path.unlink(), "expected an existing file"),
     "labels of another length": (
         "galaxy10",
@@ -288,9 +296,6 @@ def test_bad_data_is_one_line_and_leaves_nothing(case, command, galvae, tmp_path
 
 
 def test_no_network_is_one_line_with_status_1(galvae, tmp_path, monkeypatch):
-    from galvae.data.readers import galaxy10
-    from galvae.data.store import download
-
     def unreachable(config):
         return download.download("http://127.0.0.1:9/none.h5", tmp_path / "cache" / "none.h5")
 
@@ -349,7 +354,28 @@ def test_prepare_says_what_is_in_a_dataset(galvae, tmp_path):
         "redshift missing": 10,
         "redshift constant": 20,
     }
-    assert "data: 10 without redshift, constant redshift; see data_report.json" in out + err
+    assert "data: 10 images without redshift, constant redshift; see data_report.json" in out + err
+
+
+def test_the_summary_of_a_condition_says_what_is_missing():
+    report = {
+        "dataset": "test",
+        "image_shape": [8, 8, 1],
+        "count": 60,
+        "dtype": "uint8",
+        "low": 0.0,
+        "high": 255.0,
+        "blank": 0,
+        "condition redshift": {"known": 58, "missing": 2, "low": 0.1, "high": 2.0},
+        "condition mass": {"known": 0, "missing": 60, "low": None, "high": None},
+        "splits": {"train": 48, "val": 6, "test": 6},
+        "catalogue": ["dec", "ra"],
+    }
+    assert list(summary(report))[3:] == [
+        "  condition   redshift: 0.1 to 2, 2 missing",
+        "  condition   mass: all missing",
+        "  catalogue   dec, ra",
+    ]
 
 
 def test_the_default_dataset_trains(galvae, tmp_path):
@@ -366,13 +392,18 @@ def test_mnist_network_trains_on_28_pixels(galvae, tmp_path):
     check_run(tmp_path / out.splitlines()[-1], epochs=1)
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real galaxies in ../shared/data are not here")
-def test_real_galaxies_in_galaxy10s_layout(galvae, tmp_path):
-    path = REAL / "galaxy10_layout_100.h5"
-    overrides = ["dataset=galaxy10", f"dataset.path={path}", "dataset.image_size=64"]
-    status, out, err = galvae("train", *overrides, "epochs=1")
+@pytest.mark.real_reader
+def test_real_galaxies_in_galaxy10s_layout_are_trained_on_and_evaluated(galvae, tmp_path):
+    overrides = ["dataset=galaxy10", f"dataset.path={SAMPLES / 'galaxy10.h5'}", "dataset.image_size=32"]
+    cache = tmp_path / "cache"
+    status, out, err = galvae("train", *overrides, *SMALL, "epochs=1", f"dataset.cache_dir={cache}")
     assert status == 0, err
-    check_run(tmp_path / out.splitlines()[-1], epochs=1)
+    run = tmp_path / out.splitlines()[-1]
+    check_run(run, epochs=1)
+    shutil.rmtree(cache)  # so that evaluation reads the file, too
+    status, out, err = galvae("evaluate", f"run={run}", "split=all", "bootstrap=100")
+    assert status == 0, err
+    assert len(Table.read(tmp_path / out.splitlines()[-1] / "galaxies.ecsv")) == 12
 
 
 @pytest.mark.slow
@@ -469,14 +500,13 @@ def test_every_experiment_runs_on_a_small_dataset(experiment, galvae, tmp_path):
         check_run(folder, epochs=1)
 
 
-def test_a_picture_that_no_memory_holds_is_one_line(galvae, small_files, tmp_path, monkeypatch):
-
+def test_images_that_do_not_fit_into_memory_are_one_line(galvae, small_files, tmp_path, monkeypatch):
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
 
     def refuse(*arguments):
         raise MemoryError("Unable to allocate 229. GiB")
 
-    monkeypatch.setattr(latent, "decoded_batches", refuse)
+    monkeypatch.setattr("galvae.commands.sample.decoded_batches", refuse)
     status, _, err = galvae("sample", f"run={tmp_path / 'run'}")
     assert status == 1
     assert err.splitlines()[-1].startswith("galvae: not enough memory: Unable to allocate 229. GiB; expected")
@@ -484,10 +514,8 @@ def test_a_picture_that_no_memory_holds_is_one_line(galvae, small_files, tmp_pat
 
 
 def test_calls_that_start_at_once_get_a_directory_each(galvae, small_files, tmp_path):
-    from galvae.cli.overrides import place
-
     galvae("train", *small_files, "hydra.run.dir=run")
-    first, second = (place("sample", [f"run={tmp_path / 'run'}"])[-1] for _ in range(2))
+    first, second = (hydra_arguments("sample", [f"run={tmp_path / 'run'}"])[-1] for _ in range(2))
     assert first == f"hydra.run.dir='{tmp_path / 'run' / 'sample'}'"
     assert second == f"hydra.run.dir='{tmp_path / 'run' / 'sample-2'}'"
     assert galvae("sample", f"run={tmp_path / 'run'}", "no_such_key=1")[0] == 2

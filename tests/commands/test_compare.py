@@ -2,7 +2,6 @@
 
 import csv
 import json
-import logging
 import os
 import re
 import shutil
@@ -10,10 +9,13 @@ import shutil
 import h5py
 import numpy as np
 import pytest
-from conftest import SMALL, blobs
+from builders.command_line import run_command
+from builders.configs import SMALL
+from builders.galaxies import blobs
 
-from galvae.cli.main import main
-from galvae.runs.directory import RunDirectory
+from galvae.commands import compare
+from galvae.latent.priors.of_model import prior_of
+from galvae.runs.trained_run import TrainedRun
 
 FILES = {"runs.csv", "runs.md", "samples.png", "samples.npz", "loss.png", "rate_distortion.png"}
 JOBS = ["0_files_ae_z2", "1_files_ae_z4", "2_files_vae_z2", "3_files_vae_z4"]
@@ -23,13 +25,7 @@ def train(folder, *overrides):
     """Trains in a folder, outside of any test's capture."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        with pytest.raises(SystemExit) as stop:
-            main(["train", *map(str, overrides), "epochs=1"])
-    for handler in logging.getLogger().handlers[:]:
-        if type(handler) in (logging.StreamHandler, logging.FileHandler):
-            logging.getLogger().removeHandler(handler)
-            handler.close()
-    assert stop.value.code == 0
+        assert run_command("train", *overrides, "epochs=1") == 0
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +69,7 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
     assert list(rows[0])[:4] == ["run", "latent_dim", "model.name", "beta.name"]
     assert list(rows[0])[4] == "status"  # nothing else differs
     for row in rows:
-        run = RunDirectory.open(sweep / row["run"])
+        run = TrainedRun.open(sweep / row["run"])
         metrics = json.loads((run.path / "metrics.json").read_text())
         assert int(row["latent_dim"]) == run.config.latent_dim
         assert (row["model.name"], row["beta.name"]) == (run.config.model.name, run.config.beta.name)
@@ -82,9 +78,9 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
         assert metrics["active_units"] == run.config.latent_dim - len(unused)
         assert {name: row[name] for name in metrics} == {name: str(value) for name, value in metrics.items()}
         assert (row["val_kl"] == "") == (run.config.model.name == "ae")
-        model, _ = run.load_model()
+        model = run.model
         assert int(row["parameters"]) == model.count_params()
-        data = run.load_dataset()
+        data = run.dataset
         mean, _ = model.encode(data.images[data.split("val")])
         assert int(row["active_units"]) == (np.var(mean, axis=0) > 0.01).sum()
 
@@ -95,9 +91,9 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
         np.testing.assert_allclose(stored["codes_3"], noise, rtol=1e-6)
         np.testing.assert_array_equal(stored["codes_2"], stored["codes_3"][:, :2])
         for index, name in enumerate(JOBS):
-            model, _ = RunDirectory.open(sweep / name).load_model()
+            model = TrainedRun.open(sweep / name).model
             np.testing.assert_allclose(
-                stored[f"codes_{index}"], model.from_noise(noise[:, : model.latent_dim])
+                stored[f"codes_{index}"], prior_of(model).from_noise(noise[:, : model.latent_dim])
             )
             np.testing.assert_allclose(
                 stored[f"images_{index}"], model.decode(stored[f"codes_{index}"]), atol=1e-5
@@ -145,13 +141,13 @@ def test_a_list_and_a_single_run(galvae, sweep, tmp_path):
 
     status, out, err = galvae("compare", f"runs={sweep / JOBS[0]}", "n=2")
     assert status == 0
-    assert err == "no rate-distortion curve: it takes a run with a KL divergence\n"
+    assert err == "no rate-distortion curve: none of the runs has a KL divergence\n"
     folder = sweep / JOBS[0] / "compare"
     assert {file.name for file in folder.iterdir()} == (FILES | {"compare.log"}) - {"rate_distortion.png"}
     assert list(table(folder)[0])[:3] == ["run", "latent_dim", "status"]
 
 
-def test_runs_that_failed_are_listed_and_drawn_as_far_as_they_came(galvae, sweep):
+def test_runs_that_failed_are_listed_and_drawn_if_they_have_a_checkpoint(galvae, sweep):
     (sweep / JOBS[0] / "config.yaml").write_text("latent_dim: nix")
     shutil.rmtree(sweep / JOBS[1] / "checkpoints")
     (sweep / JOBS[1] / "metrics.json").write_text('{"status": "failed"}')
@@ -162,8 +158,9 @@ def test_runs_that_failed_are_listed_and_drawn_as_far_as_they_came(galvae, sweep
     unreadable, failed, diverged, unfinished = warnings(err)
     assert unreadable.startswith(f"a run is left out: {sweep / JOBS[0]}/config.yaml: ")
     assert failed.startswith(f"{JOBS[1]} (failed) is not drawn: run: ")
-    assert diverged == f"{JOBS[2]} (diverged): its best epoch of 1 so far is drawn"
-    assert unfinished == f"{JOBS[3]} (unfinished): its best epoch of 1 so far is drawn"
+    for job, status, line in ((2, "diverged", diverged), (3, "unfinished", unfinished)):
+        message = f"has not finished (status {status}); using its best epoch so far, 1 of 1"
+        assert line == f"{sweep / JOBS[job]} {message}"
     rows = table(sweep / "compare")
     assert [row["status"] for row in rows] == ["unreadable", "failed", "diverged", "unfinished"]
     assert [row["epochs"] for row in rows] == ["", "", "1", "1"]
@@ -183,13 +180,11 @@ def test_without_any_checkpoint_the_table_remains(galvae, sweep):
     assert {file.name for file in (sweep / "compare").iterdir()} == {"runs.csv", "runs.md", "compare.log"}
 
 
-def test_a_picture_that_would_be_too_large_shows_fewer_samples(galvae, sweep, monkeypatch):
-    from galvae.commands import compare
-
-    monkeypatch.setattr(compare, "LARGEST", 2 * 16 * 16 * 6)
+def test_a_figure_that_would_be_too_large_shows_fewer_samples(galvae, sweep, monkeypatch):
+    monkeypatch.setattr(compare, "MAX_PIXELS", 2 * 16 * 16 * 6)
     runs = f"runs=[{sweep / JOBS[3]},{sweep / JOBS[2]}]"
     status, out, err = galvae("compare", runs, "n=9")
-    assert (status, err) == (0, "the picture shows the first 4 of 9 samples of each run\n")
+    assert (status, err) == (0, "the figure shows the first 4 of 9 samples of each run\n")
     with np.load(f"{out.splitlines()[-1]}/samples.npz") as stored:
         assert len(stored["images_1"]) == 9
 
@@ -245,7 +240,7 @@ def test_a_dataset_that_has_moved_is_one_line(galvae, sweep, trained, tmp_path):
         before = sorted(tmp_path.rglob("*"))
         status, _, err = galvae("compare", f"runs=[{sweep / JOBS[2]}]")
         assert status == 2
-        assert "say where to with dataset.path=" in err
+        assert "give its new path as dataset.path=" in err
         assert len(err.splitlines()) == 1
         assert sorted(tmp_path.rglob("*")) == before
         # Among others that are there, it is left out.
@@ -255,7 +250,7 @@ def test_a_dataset_that_has_moved_is_one_line(galvae, sweep, trained, tmp_path):
         config.write_text(config.read_text().replace(str(data), str(moved)))
         status, out, err = galvae("compare", f"runs=[{sweep / JOBS[2]},{other}]", "n=1", "hydra.run.dir=both")
         assert status == 0, err
-        assert f"{JOBS[2]} is not drawn: dataset.path: {data}: not there" in err
+        assert f"{JOBS[2]} is not drawn: dataset.path: {data}: does not exist" in err
         with np.load(tmp_path / "both" / "samples.npz") as stored:
             assert list(stored["runs"]) == ["other"]
         assert galvae("compare", f"runs=[{sweep / JOBS[2]}]", f"dataset.path={moved}", "n=1")[0] == 0
@@ -279,7 +274,7 @@ def test_sweeps_of_comparisons(galvae, sweep, tmp_path):
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_conditional_runs_are_told_the_conditions_of_the_same_galaxies(galvae, tmp_path):
+def test_conditional_runs_get_the_conditions_of_the_same_galaxies(galvae, tmp_path):
     with h5py.File(tmp_path / "cosmos.h5", "w") as file:
         file["images"] = (blobs(60, 18, bands=1)[..., 0] / 255).astype(np.float32)
         file["redshifts"] = np.linspace(0.1, 2, 60)
@@ -289,9 +284,9 @@ def test_conditional_runs_are_told_the_conditions_of_the_same_galaxies(galvae, t
     status, _, err = galvae("compare", "runs=sweep", "n=4", "seed=2")
     assert status == 0, err
     assert err == "losses cannot be compared between runs that differ in dataset.image_size\n"
-    run = RunDirectory.open(tmp_path / "sweep" / "1_cosmos_cvae2_z2")
-    model, _ = run.load_model()
-    data = run.load_dataset()
+    run = TrainedRun.open(tmp_path / "sweep" / "1_cosmos_cvae2_z2")
+    model = run.model
+    data = run.dataset
     with np.load(tmp_path / "sweep" / "compare" / "samples.npz") as stored:
         np.testing.assert_array_equal(stored["condition_0"], stored["condition_1"])
         assert np.isin(stored["condition_1"], data.condition[data.split("train")]).all()

@@ -2,21 +2,19 @@
 
 import numpy as np
 import pytest
+from builders.command_line import run_command
 
-from galvae.runs.directory import RunDirectory
+from galvae.latent.information import information
+from galvae.runs.trained_run import TrainedRun
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    from galvae.cli.main import main
-
     folder = tmp_path_factory.mktemp("default") / "run"
-    with pytest.raises(SystemExit) as stop:
-        main(["train", f"hydra.run.dir={folder}"])
-    assert stop.value.code == 0
-    return RunDirectory.open(folder)
+    assert run_command("train", f"hydra.run.dir={folder}") == 0
+    return TrainedRun.open(folder)
 
 
 def colour(images):
@@ -42,34 +40,27 @@ def shapes(images):
 
 
 def test_reconstructions_beat_principal_components_of_as_many_dimensions(run):
-    from galvae.latent.codes import decode_codes, encode_dataset
-
-    # A linear code of eight dimensions, from turned and flipped training images, is what must be beaten.
-    data = run.load_dataset()
-    model, _ = run.load_model()
-    indices = data.split("test")
-    test = data.to_unit(data.images[indices])
+    # A linear code of eight dimensions, from rotated and flipped training images, is what must be beaten.
+    data = run.dataset
+    test = data.to_unit(data.images[data.split("test")])
     train = data.to_unit(data.images[data.split("train")])
-    turned = [np.rot90(train, k, axes=(1, 2)) for k in range(4)]
-    turned += [image[:, :, ::-1] for image in turned]
-    flat = np.concatenate(turned).reshape(-1, test[0].size)
+    rotated = [np.rot90(train, k, axes=(1, 2)) for k in range(4)]
+    rotated += [images[:, :, ::-1] for images in rotated]
+    flat = np.concatenate(rotated).reshape(-1, test[0].size)
     mean = flat.mean(axis=0)
     _, vectors = np.linalg.eigh((flat - mean).T @ (flat - mean))
     basis = vectors[:, -8:]
     residual = test.reshape(len(test), -1) - mean
     linear = ((residual - residual @ basis @ basis.T) ** 2).mean()
-    decoded = decode_codes(model, encode_dataset(model, data, indices)[0])
+    decoded = run.decode(run.codes("test").mean)
     assert ((decoded - test) ** 2).mean() < linear
 
 
 def test_samples_have_the_colours_sizes_and_angles_of_galaxies(run):
-    from galvae.latent.codes import decode_codes
-
-    data = run.load_dataset()
-    model, _ = run.load_model()
+    data = run.dataset
     real = data.to_unit(data.images[:])
-    generated = decode_codes(model, model.draw_codes(len(real), seed=1))
-    # Means agree and spreads are of the same order: neither one average galaxy nor noise.
+    generated = run.sample(len(real), seed=1)
+    # Means agree and standard deviations are of the same order: neither one average galaxy nor noise.
     assert generated.mean() == pytest.approx(real.mean(), rel=0.2)
     for measure in (colour, lambda images: np.log(images.mean(axis=(1, 2, 3)))):
         assert 0.4 < measure(generated).std() / measure(real).std() < 1.6
@@ -82,54 +73,42 @@ def test_samples_have_the_colours_sizes_and_angles_of_galaxies(run):
 
 
 def test_no_latent_dimension_of_eight_is_idle(run):
-    from galvae.latent.codes import encode_dataset
-    from galvae.latent.information import information
-
-    data = run.load_dataset()
-    model, _ = run.load_model()
-    told = information(*encode_dataset(model, data, data.split("train")))
-    assert (told > 0.1).sum() >= 6
+    codes = run.codes("train")
+    assert (information(codes.mean, codes.log_variance) > 0.1).sum() >= 6
 
 
 @pytest.fixture(scope="module")
 def redshift_run(tmp_path_factory):
     """cvae2 on 3,000 simulated galaxies whose size, flux and colour follow their redshift."""
-    from galvae.cli.main import main
-
     folder = tmp_path_factory.mktemp("redshift") / "run"
-    with pytest.raises(SystemExit) as stop:
-        main(["train", "experiment=simulated_recommended", f"hydra.run.dir={folder}"])
-    assert stop.value.code == 0
-    return RunDirectory.open(folder)
+    assert run_command("train", "experiment=simulated_recommended", f"hydra.run.dir={folder}") == 0
+    return TrainedRun.open(folder)
 
 
-def test_generated_galaxies_follow_the_redshift_that_was_asked_for(redshift_run):
-    from galvae.latent.codes import decode_codes
-
-    data = redshift_run.load_dataset()
-    model, _ = redshift_run.load_model()
+def test_generated_galaxies_follow_the_requested_redshift(redshift_run):
+    data = redshift_run.dataset
     redshift = data.condition[:, 0]
     measured = {}
-    for asked in (0.2, 0.6, 1.0):
-        near = np.flatnonzero(np.abs(redshift - asked) < 0.05)
+    for requested in (0.2, 0.6, 1.0):
+        near = np.flatnonzero(np.abs(redshift - requested) < 0.05)
         real = data.to_unit(data.images[near])
-        condition = np.full((300, 1), asked, np.float32)
-        generated = decode_codes(model, model.draw_codes(300, seed=2), condition)
+        condition = np.full((300, 1), requested, np.float32)
+        generated = redshift_run.sample(300, condition=condition, seed=2)
         for name, images in (("real", real), ("generated", generated)):
-            measured[name, asked] = above_sky(images)
+            measured[name, requested] = above_sky(images)
     lines = []
-    for (name, asked), found in measured.items():
-        numbers = "  ".join(f"{key} {v.mean():.4f} +- {v.std():.4f}" for key, v in found.items())
-        lines.append(f"redshift {asked} {name:9} {numbers}")
+    for (name, requested), values in measured.items():
+        numbers = "  ".join(f"{key} {v.mean():.4f} +- {v.std():.4f}" for key, v in values.items())
+        lines.append(f"redshift {requested} {name:9} {numbers}")
     print("\n".join(lines))
-    for asked in (0.2, 0.6, 1.0):
-        real, generated = measured["real", asked], measured["generated", asked]
+    for requested in (0.2, 0.6, 1.0):
+        real, generated = measured["real", requested], measured["generated", requested]
         for key in real:
             # The means agree within half of the real galaxies' own scatter, and scatter there is.
-            assert abs(generated[key].mean() - real[key].mean()) < 0.5 * real[key].std(), (key, asked)
-            assert generated[key].std() > 0.4 * real[key].std(), (key, asked)
+            assert abs(generated[key].mean() - real[key].mean()) < 0.5 * real[key].std(), (key, requested)
+            assert generated[key].std() > 0.4 * real[key].std(), (key, requested)
     for key, sign in (("size", -1), ("colour", 1), ("light", -1)):
-        means = [measured["generated", asked][key].mean() for asked in (0.2, 0.6, 1.0)]
+        means = [measured["generated", requested][key].mean() for requested in (0.2, 0.6, 1.0)]
         assert np.all(sign * np.diff(means) > 0), key
 
 
@@ -140,18 +119,18 @@ def above_sky(images):
     """
     images = images - np.median(images, axis=(1, 2), keepdims=True)
     brightness = images.mean(axis=-1)
-    seen = brightness > 0.05  # five times the noise of a band
-    images, seen = images[seen.sum(axis=(1, 2)) >= 12], seen[seen.sum(axis=(1, 2)) >= 12]
-    light = images.mean(axis=-1) * seen
+    bright = brightness > 0.05  # five times the noise of a band
+    images, bright = (array[bright.sum(axis=(1, 2)) >= 12] for array in (images, bright))
+    light = images.mean(axis=-1) * bright
     total = light.sum(axis=(1, 2))
     y, x = np.mgrid[: light.shape[1], : light.shape[2]].astype(float)
-    spread = 0
+    variance = 0
     for axis in (x, y):
         centre = (light * axis).sum((1, 2)) / total
-        spread = spread + (light * (axis - centre[:, None, None]) ** 2).sum((1, 2)) / total
-    red, blue = ((images[..., band] * seen).sum((1, 2)) for band in (0, 2))
+        variance = variance + (light * (axis - centre[:, None, None]) ** 2).sum((1, 2)) / total
+    red, blue = ((images[..., band] * bright).sum((1, 2)) for band in (0, 2))
     return {
-        "size": 0.5 * np.log(spread),
+        "size": 0.5 * np.log(variance),
         "colour": np.log(np.maximum(red, 1e-3) / np.maximum(blue, 1e-3)),
         "light": np.log(total),
     }

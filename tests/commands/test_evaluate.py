@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from galvae.runs.directory import RunDirectory
+from galvae.runs.trained_run import TrainedRun
 
 
 def evaluate(galvae, run, folder, *overrides):
@@ -20,9 +20,9 @@ def evaluate(galvae, run, folder, *overrides):
 
 
 def test_every_galaxy_of_a_split_is_scored(galvae, trained, tmp_path):
-    run = RunDirectory.open(trained("vae"))
+    run = TrainedRun.open(trained("vae"))
     report, table, out = evaluate(galvae, run.path, tmp_path / "e", "split=val")
-    data = run.load_dataset()
+    data = run.dataset
     indices = data.split("val")
     np.testing.assert_array_equal(table["index"], indices)
     assert set(table["split"]) == {"val"}
@@ -31,7 +31,7 @@ def test_every_galaxy_of_a_split_is_scored(galvae, trained, tmp_path):
     assert list(table["class"]) == [["spiral", "merger", "elliptical"][index % 3] for index in indices]
     np.testing.assert_array_equal(table["redshift"], data.condition[indices, 0])
     # Scores and codes are the model's own.
-    model, _ = run.load_model()
+    model = run.model
     mean, log_variance = (np.asarray(part) for part in model.encode(data.images[indices]))
     np.testing.assert_allclose([table[f"code_{axis}"] for axis in range(3)], mean.T, atol=1e-5)
     np.testing.assert_allclose(table["code_error_1"], np.exp(0.5 * log_variance[:, 1]), rtol=1e-4)
@@ -85,7 +85,7 @@ def test_conditional_models_are_asked_what_redshift_they_see(model, galvae, trai
     assert predicted["rmse"] == pytest.approx(np.sqrt((error**2).mean()), rel=1e-5)
     assert (tmp_path / "e" / "predicted_redshift.png").is_file()
     if model == "cvae2":
-        data = RunDirectory.open(trained(model)).load_dataset()
+        data = TrainedRun.open(trained(model)).dataset
         train = data.condition[data.split("train"), 0]
         assert train.min() <= table["predicted_redshift"].min()
         assert table["predicted_redshift"].max() <= train.max()
@@ -138,8 +138,8 @@ def test_a_dataset_that_has_moved_is_named_and_can_be_pointed_at(galvae, small_f
     (tmp_path / "blobs.npy").rename(tmp_path / "moved.npy")
     status, _, err = galvae("evaluate", "run=run")
     assert status == 2
-    assert f"dataset.path: {tmp_path}/blobs.npy: not there" in err
-    assert "say where to with dataset.path=" in err
+    assert f"dataset.path: {tmp_path}/blobs.npy: does not exist" in err
+    assert "give its new path as dataset.path=" in err
     report, _, _ = evaluate(galvae, tmp_path / "run", tmp_path / "e", "dataset.path=moved.npy")
     assert report["galaxies"] == 6
     np.save(tmp_path / "other.npy", np.load(tmp_path / "moved.npy")[:50])

@@ -1,7 +1,9 @@
 """Every command that reads a run, over every model."""
 
+import numpy as np
 import pytest
-from conftest import SMALL, blobs
+from builders.configs import SMALL
+from builders.galaxies import blobs
 
 from galvae.config.registry import GROUPS
 
@@ -39,11 +41,9 @@ def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
 
 
 def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path):
-    """Two channels, images that are not square, a single latent dimension, nothing known of the galaxies."""
-    import numpy as np
-
-    np.save(tmp_path / "pictures.npy", blobs(40, 16, bands=2)[:, :, :12])
-    overrides = ["dataset=files", f"dataset.path={tmp_path / 'pictures.npy'}", "latent_dim=1", *SMALL]
+    """Two channels, images that are not square, a single latent dimension, no information on the galaxies."""
+    np.save(tmp_path / "images.npy", blobs(40, 16, bands=2)[:, :, :12])
+    overrides = ["dataset=files", f"dataset.path={tmp_path / 'images.npy'}", "latent_dim=1", *SMALL]
     assert galvae("train", *overrides)[0] == 0
     for command, more in (
         ("evaluate", ["bootstrap=100"]),
@@ -59,9 +59,7 @@ def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path
 
 
 def test_conditions_of_any_name(galvae, tmp_path):
-    """Two conditions whose names are no file names, and of which none is a redshift."""
-    import numpy as np
-
+    """Two conditions whose names cannot be file names, and neither of which is a redshift."""
     values = np.linspace(8, 11, 40)
     np.savez(tmp_path / "d.npz", images=blobs(40, 16, bands=1))
     rows = "".join(f"{value},{value}\n" for value in values)
@@ -76,7 +74,7 @@ def test_conditions_of_any_name(galvae, tmp_path):
     assert names == {"predicted_log(M_Msun).png", "predicted_size.png"}
     assert out.index("predicted log(M/Msun)") < out.index("predicted size")
     assert "sigma_nmad" not in out
-    overrides = ["n=3", "redshift=[9,10]", "format=svg", f"hydra.run.dir={tmp_path / 's'}"]
+    overrides = ["n=3", "condition=[9,10]", "format=svg", f"hydra.run.dir={tmp_path / 's'}"]
     status, _, err = galvae("sample", "run=latest", *overrides)
     assert status == 0, err
     assert "log(M/Msun) = 9" in (tmp_path / "s" / "samples.svg").read_text()

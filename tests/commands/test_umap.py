@@ -5,10 +5,12 @@ import h5py
 import numpy as np
 import pytest
 from astropy.table import Table
-from conftest import SMALL, blobs
+from builders.configs import SMALL
+from builders.galaxies import blobs
 
+from galvae.latent import codes
 from galvae.latent.plane_grid import inside
-from galvae.runs.directory import RunDirectory
+from galvae.runs.trained_run import TrainedRun
 
 QUICK = ("n_neighbors=5", "n_epochs=30", "grid=5")
 FILES = {
@@ -59,9 +61,9 @@ def test_what_it_leaves_and_says(galvae, embedded):
     assert status == 0, err
     folder = embedded / "umap"
     assert out.splitlines()[-1] == str(folder)
-    assert err.startswith("fitted 60 codes of 3 dimensions in ")
+    assert err.startswith("fitted UMAP to 60 codes of 3 dimensions in ")
     assert {path.name for path in folder.iterdir()} == FILES
-    data = RunDirectory.open(embedded).load_dataset()
+    data = TrainedRun.open(embedded).dataset
     table = Table.read(folder / "umap.ecsv")
     np.testing.assert_array_equal(table["index"], data.split("all"))
     kept = read(folder / "embedding.npz")
@@ -73,7 +75,7 @@ def test_what_it_leaves_and_says(galvae, embedded):
     np.testing.assert_allclose(table["redshift"], np.linspace(0.1, 2, 60), rtol=1e-5)
 
     montage, summary = read(folder / "montage.npz"), json.loads((folder / "umap.json").read_text())
-    model, _ = RunDirectory.open(embedded).load_model()
+    model = TrainedRun.open(embedded).model
     np.testing.assert_allclose(montage["images"], model.decode(montage["codes"]), atol=1e-5)
     apart = np.linalg.norm(montage["codes"][:, None] - kept["codes"], axis=-1).min(axis=1)
     np.testing.assert_allclose(montage["distance"], apart, atol=1e-5)
@@ -100,10 +102,10 @@ def test_a_second_call_lays_nothing_out_and_encodes_nothing(galvae, embedded, mo
         raise AssertionError("encoded again")
 
     monkeypatch.setattr(umap.umap_, "optimize_layout_euclidean", counted)
-    monkeypatch.setattr(latent, "encode_dataset", refused)
+    monkeypatch.setattr(codes, "encode_dataset", refused)
     status, _, err = galvae("umap", f"run={embedded}", *QUICK, "colour=redshift", "format=pdf")
     assert status == 0, err
-    assert f"the embedding is that of {embedded / 'umap' / 'embedding.npz'}" in err
+    assert f"reusing the embedding {embedded / 'umap' / 'embedding.npz'}" in err
     assert set(epochs) == {0}
     first, second = (read(embedded / name / "embedding.npz") for name in ("umap", "umap-2"))
     assert all((first[name] == second[name]).all() for name in first)
@@ -115,8 +117,8 @@ def test_a_second_call_lays_nothing_out_and_encodes_nothing(galvae, embedded, mo
 
 
 def test_other_settings_and_a_damaged_file_are_fitted_anew(galvae, embedded):
-    assert "fitted 60 codes" in galvae("umap", f"run={embedded}", *QUICK, "seed=1")[2]
-    assert "fitted 48 codes" in galvae("umap", f"run={embedded}", *QUICK, "split=train")[2]
+    assert "fitted UMAP to 60 codes" in galvae("umap", f"run={embedded}", *QUICK, "seed=1")[2]
+    assert "fitted UMAP to 48 codes" in galvae("umap", f"run={embedded}", *QUICK, "split=train")[2]
     shutil.rmtree(embedded / "umap-2")
     shutil.rmtree(embedded / "umap-3")
     path = embedded / "umap" / "embedding.npz"
@@ -124,8 +126,8 @@ def test_other_settings_and_a_damaged_file_are_fitted_anew(galvae, embedded):
     status, _, err = galvae("umap", f"run={embedded}", *QUICK)
     assert status == 0
     first, second, *_ = err.splitlines()
-    assert first.startswith(f"{path} is damaged and is passed over (")
-    assert second.startswith("fitted 60 codes")
+    assert first.startswith(f"{path} is damaged and is skipped (")
+    assert second.startswith("fitted UMAP to 60 codes")
 
 
 def test_a_box_lists_and_decodes_its_galaxies(galvae, embedded):
@@ -158,7 +160,7 @@ def test_a_box_without_galaxies_says_where_they_are_and_keeps_the_embedding(galv
     np.testing.assert_allclose(
         json.loads(shown.partition("lie in ")[2].partition("]")[0] + "]"), span, atol=0.01
     )
-    assert "the embedding is that of" in galvae("umap", f"run={embedded}", *QUICK)[2]
+    assert "reusing the embedding" in galvae("umap", f"run={embedded}", *QUICK)[2]
 
 
 def test_points_are_decoded_and_far_ones_are_faded(galvae, embedded):
@@ -166,7 +168,7 @@ def test_points_are_decoded_and_far_ones_are_faded(galvae, embedded):
     points = [[float(value) for value in plane[3]], [500.0, 500.0]]
     status, _, err = galvae("umap", f"run={embedded}", *QUICK, f"points={points}".replace(" ", ""))
     assert status == 0, err
-    assert "1 of 2 places have no real galaxy near: faded" in err
+    assert "1 of 2 positions have no real galaxy nearby and are faded" in err
     montage = read(embedded / "umap-2" / "montage.npz")
     np.testing.assert_allclose(montage["points"], points)
     np.testing.assert_array_equal(montage["faded"], [False, True])
@@ -175,11 +177,11 @@ def test_points_are_decoded_and_far_ones_are_faded(galvae, embedded):
 @pytest.mark.parametrize("embedded", ["cvae2"], indirect=True)
 def test_a_conditional_model_decodes_with_the_condition_of_the_nearest_galaxy(galvae, embedded):
     montage, kept = read(embedded / "umap" / "montage.npz"), read(embedded / "umap" / "embedding.npz")
-    run = RunDirectory.open(embedded)
+    run = TrainedRun.open(embedded)
     nearest = np.linalg.norm(montage["codes"][:, None] - kept["codes"], axis=-1).argmin(axis=1)
-    condition = run.load_dataset().condition[kept["indices"][nearest]]
+    condition = run.dataset.condition[kept["indices"][nearest]]
     np.testing.assert_array_equal(montage["condition"], condition)
-    model, _ = run.load_model()
+    model = run.model
     np.testing.assert_allclose(montage["images"], model.decode(montage["codes"], condition), atol=1e-5)
 
 

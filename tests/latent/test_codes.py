@@ -1,36 +1,31 @@
 import numpy as np
 import pytest
-from conftest import blobs, conv
+from builders.galaxies import blobs
+from builders.models import build
 
 from galvae.data.dataset import GalaxyDataset
-
-
-def build(name):
-    from galvae.models.build import MODELS
-
-    model = MODELS[name]((16, 16, 3), latent_dim=2, network=conv(), name=name)
-    model.build_all()
-    return model
+from galvae.latent import codes
+from galvae.latent.information import active_units, information, information_unit
 
 
 @pytest.mark.parametrize("name", ["ae", "vae"])
 def test_a_dataset_encodes_as_its_images_do(name, monkeypatch):
-    from galvae.latent import codes
-
-    monkeypatch.setattr(latent, "BATCH", 7)
+    monkeypatch.setattr(codes, "BATCH", 7)
     model, images = build(name), blobs(20, 16)
     data = GalaxyDataset(name="test", images=images, pixel_range=(0, 255))
     indices = np.array([19, 3, 3, 0, 7, 8, 9, 11])
-    mean, log_variance = codes.encode_dataset(model, data, indices)
-    np.testing.assert_allclose(mean, model.encode(images[indices])[0], atol=1e-5)
+    encoded = codes.encode_dataset(model, data, indices)
+    np.testing.assert_array_equal(encoded.indices, indices)
+    np.testing.assert_allclose(encoded.mean, model.encode(images[indices])[0], atol=1e-5)
+    assert (encoded.log_variance is None) == (encoded.std is None) == (name == "ae")
+    mean, log_variance = codes.encode_images(model, images[indices])
+    np.testing.assert_allclose(mean, encoded.mean, atol=1e-5)
     assert (log_variance is None) == (name == "ae")
-    decoded = codes.decode_codes(model, mean)
-    np.testing.assert_allclose(decoded, model.decode(mean), atol=1e-5)
+    decoded = codes.decode_codes(model, encoded.mean)
+    np.testing.assert_allclose(decoded, model.decode(encoded.mean), atol=1e-5)
 
 
 def test_information_is_the_kl_of_each_dimension():
-    from galvae.latent.information import information
-
     mean = np.array([[0.0, 2.0], [0.0, -2.0]], np.float32)
     log_variance = np.log(np.array([[1.0, 0.25], [1.0, 0.25]], np.float32))
     expected = 0.5 * (4 + 0.25 - np.log(0.25) - 1)
@@ -39,78 +34,82 @@ def test_information_is_the_kl_of_each_dimension():
 
 
 def test_many_images_are_encoded_by_a_compiled_function_with_the_same_result(float32, monkeypatch):
-    from galvae.backend.setup import compiled
-    from galvae.latent import codes
-
     compiled = []
-    compile_function = compiled
+    compile_function = codes.compiled
 
     def counted(function):
         compiled.append(function)
         return compile_function(function)
 
-    monkeypatch.setattr(devices, "compiled", counted)
-    monkeypatch.setattr(latent, "BATCH", 7)
-    monkeypatch.setattr(latent, "COMPILED", 20)
+    monkeypatch.setattr(codes, "compiled", counted)
+    monkeypatch.setattr(codes, "BATCH", 7)
+    monkeypatch.setattr(codes, "MIN_COMPILED", 20)
     model, images = build("vae"), blobs(20, 16)
     data = GalaxyDataset(name="test", images=images, pixel_range=(0, 255))
-    mean, log_variance = codes.encode_dataset(model, data, np.arange(20))
+    encoded = codes.encode_dataset(model, data, np.arange(20))
     assert compiled == [model.encode]
-    for found, expected in zip((mean, log_variance), model.encode(images), strict=True):
+    for found, expected in zip((encoded.mean, encoded.log_variance), model.encode(images), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(codes.decode_codes(model, mean), model.decode(mean), atol=1e-5)
+    np.testing.assert_allclose(codes.decode_codes(model, encoded.mean), model.decode(encoded.mean), atol=1e-5)
     assert compiled == [model.encode, model.decode]
     codes.encode_dataset(model, data, np.arange(19))
     assert len(compiled) == 2
 
 
 def test_active_units_are_those_whose_means_vary():
-    from galvae.latent.information import active_units
-
     mean = np.random.default_rng(0).normal(size=(1000, 3)) * [1.0, 0.05, 0.2]
     np.testing.assert_array_equal(active_units(mean), [True, False, True])
 
 
-def test_slerp_keeps_to_the_sphere_and_to_even_angles():
-    from galvae.latent.walks import slerp
-
-    path = slerp(np.array([2.0, 0, 0]), np.array([0, 2.0, 0]), 5)
-    np.testing.assert_allclose(np.linalg.norm(path, axis=1), 2)
-    angles = np.arctan2(path[:, 1], path[:, 0])
-    np.testing.assert_allclose(angles, np.linspace(0, np.pi / 2, 5), atol=1e-12)
-    # Lengths change evenly; the ends are the codes themselves.
-    path = slerp(np.array([1.0, 0]), np.array([0, 3.0]), 3)
-    np.testing.assert_allclose(path[[0, 2]], [[1, 0], [0, 3]], atol=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(path[1]), 2)
-    # Without a direction, or with the same one, a straight line.
-    for start, end in (([0.0, 0], [1.0, 1]), ([1.0, 1], [3.0, 3]), ([1.0, 0], [-1.0, 0])):
-        path = slerp(np.array(start), np.array(end), 3)
-        np.testing.assert_allclose(path[1], np.mean([start, end], axis=0))
+def test_the_information_of_codes_without_a_posterior_is_a_variance():
+    assert (information_unit(build("vae")), information_unit(build("ae"))) == ("nats", "variance")
 
 
-def test_walks_change_what_they_walk_along_and_nothing_else():
-    from galvae.latent.walks import axis_codes, plane_codes
-
-    origin = np.array([9.0, 8, 7, 6])
-    codes = axis_codes(origin, [2, 0], np.array([[-1.0, 0, 1], [-2, 0, 2]]))
-    assert codes.shape == (2, 3, 4)
-    np.testing.assert_array_equal(codes[0, :, 2], [-1, 0, 1])
-    np.testing.assert_array_equal(codes[1, :, 0], [-2, 0, 2])
-    np.testing.assert_array_equal(codes[0][:, [0, 1, 3]], [[9, 8, 6]] * 3)
-    plane = plane_codes(origin, (3, 1), np.array([1.0, 2, 3]), np.array([10.0, 20]))
-    assert plane.shape == (2, 3, 4)
-    np.testing.assert_array_equal(plane[1, 2], [9, 20, 7, 3])
-    np.testing.assert_array_equal(plane[0, :, 3], [1, 2, 3])
+CACHED = codes.Codes(
+    np.array([4, 0, 7]),
+    np.arange(6, dtype=np.float32).reshape(3, 2),
+    -np.arange(6, dtype=np.float32).reshape(3, 2),
+)
 
 
-def test_a_plain_autoencoders_prior_is_what_its_training_codes_were():
-    from galvae.latent.information import information_unit, prior
+def test_cached_codes_come_back_by_galaxy(tmp_path):
+    CACHED.save(tmp_path / "all.npz", "these")
+    again = codes.read_codes(tmp_path / "all.npz", "these", 2, True)
+    for name in ("indices", "mean", "log_variance"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(CACHED, name))
+    some = again.at(np.array([7, 4, 7]))
+    np.testing.assert_array_equal(some.mean, [[4, 5], [0, 1], [4, 5]])
+    np.testing.assert_array_equal(some.log_variance, [[-4, -5], [0, -1], [-4, -5]])
+    np.testing.assert_allclose(some.std, np.exp(0.5 * some.log_variance))
 
-    vae, ae = build("vae"), build("ae")
-    np.testing.assert_array_equal(prior(vae), [[0, 0], [1, 1]])
-    codes = np.random.default_rng(0).normal([3, -1], [2, 0.5], (400, 2)).astype(np.float32)
-    ae.code_moments(codes, training=True)
-    mean, spread = prior(ae)
-    np.testing.assert_allclose(mean, codes.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(spread, codes.std(axis=0), rtol=1e-4)
-    assert (information_unit(vae), information_unit(ae)) == ("nats", "variance")
+
+def test_codes_of_other_weights_images_or_splits_are_not_taken(tmp_path):
+    assert codes.read_codes(tmp_path / "none.npz", "these", 2, True) is None
+    CACHED.save(tmp_path / "all.npz", "these")
+    assert codes.read_codes(tmp_path / "all.npz", "others", 2, True) is None
+    data = [
+        GalaxyDataset(name="a", images=blobs(4, 8), pixel_range=(0, 255), content=content) for content in "ab"
+    ]
+    names = {
+        codes.identity(weights, dataset, split)
+        for weights in ("x", "y")
+        for dataset in data
+        for split in ("all", "val")
+    }
+    assert len(names) == 8
+
+
+@pytest.mark.parametrize("damage", ["cut", "shape", "nan", "posterior", "type"])
+def test_damaged_codes_cost_a_warning_and_are_not_taken(damage, tmp_path, caplog):
+    path, stored = tmp_path / "all.npz", CACHED
+    if damage == "nan":
+        stored = codes.Codes(CACHED.indices, CACHED.mean * np.float32("nan"), CACHED.log_variance)
+    if damage == "type":
+        stored = codes.Codes(CACHED.indices, CACHED.mean.astype(float), CACHED.log_variance)
+    if damage == "posterior":
+        stored = codes.Codes(CACHED.indices, CACHED.mean, None)
+    stored.save(path, "these")
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-30])
+    assert codes.read_codes(path, "these", 3 if damage == "shape" else 2, True) is None
+    assert "the cached codes cannot be used; encoding the images again: " in caplog.text

@@ -12,7 +12,7 @@ def test_cells_cover_a_region_with_squares():
     np.testing.assert_allclose(cells.centres[2, 1], [3, 6.75])
 
 
-def test_cells_near_a_place_hold_or_border_it():
+def test_cells_near_a_point_contain_or_adjoin_it():
     cells = Cells.over([0, 5, 0, 5], 5)
     expected = np.zeros((5, 5), bool)
     expected[:2, 1:4] = True
@@ -22,12 +22,12 @@ def test_cells_near_a_place_hold_or_border_it():
     np.testing.assert_array_equal(cells.near(np.array([[5.5, 5.5], [6.5, 1], [-3, -100]])), expected)
 
 
-def test_the_galaxy_nearest_to_a_cells_centre_stands_for_it():
+def test_the_point_closest_to_a_cells_centre_represents_it():
     cells = Cells.over([0, 2, 0, 2], 2)
-    places = np.array([[0.9, 0.9], [0.6, 0.5], [0.1, 0.1], [1.5, 0.2], [-0.1, 0.5], [7, 7]])
-    np.testing.assert_array_equal(cells.most_central(places), [[1, 3], [-1, -1]])
+    points = np.array([[0.9, 0.9], [0.6, 0.5], [0.1, 0.1], [1.5, 0.2], [-0.1, 0.5], [7, 7]])
+    np.testing.assert_array_equal(cells.most_central(points), [[1, 3], [-1, -1]])
 
 
 def test_inside_a_box_means_both_coordinates():
-    places = np.array([[0, 0], [1, 1], [1, 5], [2, 3], [2.1, 3]])
-    np.testing.assert_array_equal(inside(places, [0.5, 2, 0, 3]), [False, True, False, True, False])
+    points = np.array([[0, 0], [1, 1], [1, 5], [2, 3], [2.1, 3]])
+    np.testing.assert_array_equal(inside(points, [0.5, 2, 0, 3]), [False, True, False, True, False])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from galvae.errors import GalvaeError
-from galvae.latent import umap_embedding
+from galvae.latent import neighbours, umap_embedding
 from galvae.latent.umap_embedding import Embedding
 
 SETTINGS = {
@@ -19,7 +19,7 @@ CLUSTER = np.arange(150) % 3
 
 
 def clusters(dimensions=4):
-    """150 codes in three clusters that are far apart."""
+    """150 codes in three clusters far from each other."""
     generator = np.random.default_rng(0)
     centres = 10 * np.eye(3, dimensions)
     return (centres[CLUSTER] + generator.normal(size=(150, dimensions))).astype(np.float32)
@@ -42,12 +42,12 @@ def test_the_layout_is_umap_learns_own_to_the_last_bit(scale, fitted):
     if scale == 1:
         return
     # The restored one inverts as the fitted one does.
-    places = own.embedding_[:5] + 0.01 * (own.embedding_.mean(axis=0) - own.embedding_[:5])
-    codes, _ = umap_embedding.inverse(fitted, places)
-    np.testing.assert_array_equal(codes, 4 * own.inverse_transform(places))
+    positions = own.embedding_[:5] + 0.01 * (own.embedding_.mean(axis=0) - own.embedding_[:5])
+    codes, _ = umap_embedding.inverse(fitted, positions)
+    np.testing.assert_array_equal(codes, 4 * own.inverse_transform(positions))
 
 
-def test_clusters_stay_apart(fitted):
+def test_clusters_stay_separate(fitted):
     own, others = [], []
     for cluster in range(3):
         inside = fitted.plane[cluster == CLUSTER]
@@ -58,11 +58,11 @@ def test_clusters_stay_apart(fitted):
 
 
 def test_nearest_galaxies_are_those_of_a_full_search(fitted):
-    apart = np.linalg.norm(fitted.codes[:, None] - fitted.codes, axis=-1)
-    np.fill_diagonal(apart, np.inf)
-    np.testing.assert_array_equal(fitted.nearest, np.argsort(apart, axis=1)[:, :5])
-    np.testing.assert_allclose(fitted.nearest_distances, np.sort(apart, axis=1)[:, :5], rtol=1e-5)
-    assert fitted.far == pytest.approx(np.quantile(apart.min(axis=1), 0.99))
+    separation = np.linalg.norm(fitted.codes[:, None] - fitted.codes, axis=-1)
+    np.fill_diagonal(separation, np.inf)
+    np.testing.assert_array_equal(fitted.nearest, np.argsort(separation, axis=1)[:, :5])
+    np.testing.assert_allclose(fitted.nearest_distances, np.sort(separation, axis=1)[:, :5], rtol=1e-5)
+    assert fitted.far == pytest.approx(np.quantile(separation.min(axis=1), 0.99))
 
 
 def test_the_inverse_does_not_depend_on_the_scale_of_codes(fitted):
@@ -75,64 +75,66 @@ def test_the_inverse_does_not_depend_on_the_scale_of_codes(fitted):
 @pytest.mark.parametrize("metric", ["euclidean", "manhattan", "chebyshev"])
 def test_a_search_in_blocks_is_that_in_one(metric, monkeypatch):
     codes = clusters()
-    codes[20:30] = codes[20]  # more equal ones than neighbours are asked for
-    rows, distances = umap_embedding.nearest_codes(codes, 4, metric)
-    monkeypatch.setattr(embedding, "BLOCK", 40)
-    again, apart = umap_embedding.nearest_codes(codes, 4, metric)
-    np.testing.assert_allclose(apart, distances, atol=1e-6)
+    codes[20:30] = codes[20]  # more equal ones than neighbours are requested
+    rows, distances = neighbours.nearest_codes(codes, 4, metric)
+    monkeypatch.setattr(neighbours, "BLOCK", 40)
+    again, separation = neighbours.nearest_codes(codes, 4, metric)
+    np.testing.assert_allclose(separation, distances, atol=1e-6)
     assert (again != np.arange(150)[:, None]).all()
     assert (distances[20:30] == 0).all()
     distinct = np.r_[:20, 30:150]
     np.testing.assert_array_equal(again[distinct], rows[distinct])
 
 
-def test_a_place_is_inverted_to_galaxies_that_lie_there(fitted):
-    places = np.array([fitted.plane[cluster == CLUSTER].mean(axis=0) for cluster in range(3)])
-    codes, apart = umap_embedding.inverse(fitted, places)
-    rows, distances = umap_embedding.nearest_codes(fitted.codes, 1, "euclidean", codes)
+def test_a_position_is_inverted_to_the_galaxies_there(fitted):
+    positions = np.array([fitted.plane[cluster == CLUSTER].mean(axis=0) for cluster in range(3)])
+    codes, separation = umap_embedding.inverse(fitted, positions)
+    rows, distances = neighbours.nearest_codes(fitted.codes, 1, "euclidean", codes)
     np.testing.assert_array_equal(CLUSTER[rows[:, 0]], [0, 1, 2])
     assert (distances[:, 0] < 2 * fitted.far).all()
-    assert (apart <= 2 * fitted.reach).all()
+    assert (separation <= 2 * fitted.reach).all()
 
 
-def test_a_place_outside_is_inverted_to_the_nearest_galaxy_and_is_far(fitted):
+def test_a_position_outside_is_inverted_to_the_nearest_galaxy_and_is_far(fitted):
     edge = np.argmax(fitted.plane[:, 0])
-    places = np.array([[1000.0, fitted.plane[edge, 1]], fitted.plane[edge]])
-    codes, apart = umap_embedding.inverse(fitted, places)
-    assert apart[0] == pytest.approx(1000 - fitted.plane[edge, 0])
-    assert apart[0] > fitted.reach > apart[1] == 0
+    positions = np.array([[1000.0, fitted.plane[edge, 1]], fitted.plane[edge]])
+    codes, separation = umap_embedding.inverse(fitted, positions)
+    assert separation[0] == pytest.approx(1000 - fitted.plane[edge, 0])
+    assert separation[0] > fitted.reach > separation[1] == 0
     np.testing.assert_allclose(codes[0], codes[1], atol=1.0)
-    rows, _ = umap_embedding.nearest_codes(fitted.codes, 1, "euclidean", codes)
+    rows, _ = neighbours.nearest_codes(fitted.codes, 1, "euclidean", codes)
     assert (CLUSTER[rows[:, 0]] == CLUSTER[edge]).all()
 
 
 def test_more_galaxies_than_are_fitted_are_placed_among_their_own(monkeypatch):
-    monkeypatch.setattr(embedding, "BLOCK", 20)
+    monkeypatch.setattr(neighbours, "BLOCK", 20)
     settings = {**SETTINGS, "fitted": 105}
-    found = umap_embedding.fit("abc", np.arange(150), clusters(), settings)
-    assert found.fitted.shape == (105,)
-    rest = np.setdiff1d(np.arange(150), found.fitted)
-    centres = np.array([found.plane[found.fitted][c == CLUSTER[found.fitted]].mean(axis=0) for c in range(3)])
-    apart = np.linalg.norm(found.plane[rest, None] - centres, axis=-1)
-    np.testing.assert_array_equal(apart.argmin(axis=1), CLUSTER[rest])
-    codes, _ = umap_embedding.inverse(found, found.plane[rest[:2]])
+    embedding = umap_embedding.fit("abc", np.arange(150), clusters(), settings)
+    assert embedding.fitted.shape == (105,)
+    rest = np.setdiff1d(np.arange(150), embedding.fitted)
+    centres = np.array(
+        [embedding.plane[embedding.fitted][c == CLUSTER[embedding.fitted]].mean(axis=0) for c in range(3)]
+    )
+    separation = np.linalg.norm(embedding.plane[rest, None] - centres, axis=-1)
+    np.testing.assert_array_equal(separation.argmin(axis=1), CLUSTER[rest])
+    codes, _ = umap_embedding.inverse(embedding, embedding.plane[rest[:2]])
     assert np.isfinite(codes).all()
 
 
-def test_what_is_kept_is_found_again(fitted, tmp_path):
+def test_a_stored_embedding_is_found_again(fitted, tmp_path):
     fitted.save(tmp_path / "embedding.npz")
-    wanted = umap_embedding.identity("abc", SETTINGS)
-    found, path = umap_embedding.find([tmp_path / "embedding.npz"], wanted, fitted.indices)
+    expected = umap_embedding.identity("abc", SETTINGS)
+    embedding, path = umap_embedding.find_stored([tmp_path / "embedding.npz"], expected, fitted.indices)
     assert path == tmp_path / "embedding.npz"
-    assert found.settings == SETTINGS
+    assert embedding.settings == SETTINGS
     for name in umap_embedding.ARRAYS:
-        np.testing.assert_array_equal(getattr(found, name), getattr(fitted, name))
+        np.testing.assert_array_equal(getattr(embedding, name), getattr(fitted, name))
     for other, indices in (
         (umap_embedding.identity("abd", SETTINGS), fitted.indices),
         (umap_embedding.identity("abc", {**SETTINGS, "n_epochs": 61}), fitted.indices),
-        (wanted, fitted.indices[1:]),
+        (expected, fitted.indices[1:]),
     ):
-        assert umap_embedding.find([path], other, indices) == (None, None)
+        assert umap_embedding.find_stored([path], other, indices) == (None, None)
 
 
 DAMAGE = {
@@ -146,41 +148,43 @@ DAMAGE = {
     "NaN": lambda path, arrays: np.savez(path, **{**arrays, "plane": arrays["plane"] * np.nan}),
     "another shape": lambda path, arrays: np.savez(path, **{**arrays, "codes": arrays["codes"][1:]}),
     "another type": lambda path, arrays: np.savez(path, **{**arrays, "plane": arrays["plane"].astype(int)}),
-    "rows that are not there": lambda path, arrays: np.savez(
+    "positions that do not exist": lambda path, arrays: np.savez(
         path, **{**arrays, "nearest": arrays["nearest"] + 140}
     ),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_passed_over_with_a_line(damage, fitted, tmp_path, caplog):
+def test_a_damaged_file_is_skipped_with_a_warning(damage, fitted, tmp_path, caplog):
     path = tmp_path / "embedding.npz"
     fitted.save(path)
     with np.load(path) as stored:
         arrays = dict(stored)
     DAMAGE[damage](path, arrays)
-    assert umap_embedding.find([path], fitted.identity, fitted.indices) == (None, None)
+    assert umap_embedding.find_stored([path], fitted.identity, fitted.indices) == (None, None)
     (line,) = caplog.messages
-    assert line.startswith(f"{path} is damaged and is passed over (")
+    assert line.startswith(f"{path} is damaged and is skipped (")
     assert "\n" not in line
 
 
 @pytest.mark.parametrize(("count", "most"), [(10, 1000), (150, 10)])
 def test_too_few_galaxies_are_refused(count, most):
-    with pytest.raises(GalvaeError, match="n_neighbors: expected fewer than the 10 galaxies .* received 10$"):
+    with pytest.raises(
+        GalvaeError, match="expected fewer than the 10 galaxies .* received 10; a smaller n_n"
+    ):
         umap_embedding.check_enough(count, {**SETTINGS, "fitted": most})
 
 
 def test_equal_codes_are_refused():
-    with pytest.raises(GalvaeError, match="expected galaxies with different ones, received 20 equal ones"):
+    with pytest.raises(GalvaeError, match="expected galaxies with different latent codes, received 20 equal"):
         umap_embedding.fit("abc", np.arange(20), np.ones((20, 4), np.float32), SETTINGS)
 
 
 @pytest.mark.parametrize("count", [11, 60])
 def test_one_latent_dimension(count):
     codes = np.linspace(-2, 2, count, dtype=np.float32)[:, None]
-    found = umap_embedding.fit("abc", np.arange(count), codes, SETTINGS)
-    inverse, _ = umap_embedding.inverse(found, found.plane[[2, 8]])
+    embedding = umap_embedding.fit("abc", np.arange(count), codes, SETTINGS)
+    inverse, _ = umap_embedding.inverse(embedding, embedding.plane[[2, 8]])
     assert inverse.shape == (2, 1)
     assert np.isfinite(inverse).all()
 
@@ -188,12 +192,12 @@ def test_one_latent_dimension(count):
 def test_nearly_equal_codes_are_laid_out():
     codes = clusters() * np.float32(1e-6)
     codes[:30] = codes[0]
-    found = umap_embedding.fit("abc", np.arange(150), codes, SETTINGS)
-    assert np.isfinite(found.plane).all()
-    assert np.isfinite(umap_embedding.inverse(found, found.plane[:3])[0]).all()
+    embedding = umap_embedding.fit("abc", np.arange(150), codes, SETTINGS)
+    assert np.isfinite(embedding.plane).all()
+    assert np.isfinite(umap_embedding.inverse(embedding, embedding.plane[:3])[0]).all()
 
 
-def test_the_identity_is_json_of_all_that_matters(fitted):
+def test_the_identity_names_weights_and_settings(fitted):
     read = json.loads(fitted.identity)
     assert read == {"format": umap_embedding.FORMAT, "weights": "abc", "settings": SETTINGS}
     assert isinstance(fitted, Embedding)

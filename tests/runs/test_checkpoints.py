@@ -1,7 +1,7 @@
-import json
-
+import keras
 import numpy as np
 import pytest
+from builders.states import checkpoint_state
 
 from galvae.errors import GalvaeError
 from galvae.runs import checkpoints
@@ -9,34 +9,9 @@ from galvae.runs import checkpoints
 ARRAYS = {"a/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "seed/state": np.array([1, 2], np.uint32)}
 
 
-ROW = {"loss": 2.0, "val_loss": 1.0, "seconds": 3.0, "images_per_second": 4.0}
-
-
-def state_of(epoch):
-    """A state as training writes it."""
-    return {
-        "run_id": "a",
-        "config_sha256": "b",
-        "dataset_sha256": "c",
-        "epoch": epoch,
-        "epochs": 20000,
-        "best_epoch": 1,
-        "best_loss": 1.0,
-        "learning_rate_scale": 1.0,
-        "rollbacks": 0,
-        "peak_memory_mb": 1.0,
-        "image_shape": [8, 8, 1],
-        "pixel_range": [0.0, 1.0],
-        "stretch": "none",
-        "condition_names": ["redshift"],
-        "condition_ranges": [[0.1, None]],
-        "history": [{"epoch": number + 1, **ROW} for number in range(epoch)],
-    }
-
-
 def save(folder, epoch, best=ARRAYS, **state):
     last = {**ARRAYS, "optimizer/step": np.array(epoch)}
-    return checkpoints.save(folder, epoch, best, last, {**state_of(epoch), **state})
+    return checkpoints.save(folder, epoch, best, last, checkpoint_state(epoch, **state))
 
 
 def test_what_is_written_comes_back(tmp_path):
@@ -49,7 +24,7 @@ def test_what_is_written_comes_back(tmp_path):
         "state.json",
     ]
     assert checkpoints.newest(tmp_path) == checkpoint
-    assert checkpoints.read_state(checkpoint) == {"format": checkpoints.FORMAT, **state_of(12)}
+    assert checkpoints.read_state(checkpoint) == checkpoint_state(12)
     best, last = (checkpoints.read_arrays(checkpoint, name) for name in ("best", "last"))
     assert set(last) - set(best) == {"optimizer/step"}
     for name, array in ARRAYS.items():
@@ -57,7 +32,7 @@ def test_what_is_written_comes_back(tmp_path):
         assert best[name].dtype == array.dtype
 
 
-def test_two_are_kept(tmp_path):
+def test_the_newest_two_remain(tmp_path):
     for epoch in (1, 2, 9, 10, 10000):
         save(tmp_path, epoch)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch-0010", "epoch-10000"]
@@ -66,14 +41,14 @@ def test_two_are_kept(tmp_path):
 
 @pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors", "state.json", "manifest.json"])
 @pytest.mark.parametrize("damage", ["bit", "truncated", "zeros", "missing"])
-def test_a_damaged_checkpoint_is_passed_over(tmp_path, name, damage):
+def test_a_damaged_checkpoint_is_skipped(tmp_path, name, damage):
     save(tmp_path, 1)
     file = save(tmp_path, 2) / name
     content = bytearray(file.read_bytes())
     if damage == "bit":
         # In the manifest, within a digest: a flip in its white space would be harmless.
-        place = content.index(b"sha256") + 15 if name == "manifest.json" else len(content) // 2
-        content[place] ^= 1
+        position = content.index(b"sha256") + 15 if name == "manifest.json" else len(content) // 2
+        content[position] ^= 1
     elif damage == "truncated":
         content = content[:-7]
     elif damage == "zeros":
@@ -93,7 +68,7 @@ def test_nothing_yet(tmp_path):
     assert checkpoints.newest(tmp_path) is None
 
 
-def test_a_failing_write_keeps_the_one_before(tmp_path, monkeypatch):
+def test_a_failing_write_leaves_the_one_before(tmp_path, monkeypatch):
     save(tmp_path, 1)
     write = checkpoints._write_synced
 
@@ -109,37 +84,12 @@ def test_a_failing_write_keeps_the_one_before(tmp_path, monkeypatch):
     assert checkpoints.newest(tmp_path).name == "epoch-0001"
 
 
-def test_another_format_is_refused(tmp_path):
-    checkpoint = save(tmp_path, 1)
-    state = json.loads((checkpoint / "state.json").read_text())
-    (checkpoint / "state.json").write_text(json.dumps({**state, "format": 99}))
-    with pytest.raises(GalvaeError, match="expected a checkpoint of format 2"):
-        checkpoints.read_state(checkpoint)
-
-
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("run_id", 3),
-        ("epochs", -1),
-        ("best_epoch", 13),
-        ("best_loss", float("nan")),
-        ("image_shape", [8, 8]),
-        ("image_shape", [8, 8, 10**9]),
-        ("pixel_range", [1.0, 0.0]),
-        ("stretch", None),
-        ("condition_names", ["z", 3]),
-        ("condition_ranges", [[1]]),
-        ("history", []),
-        ("history", [{"loss": 1.0}] * 12),
-        ("history", [{**ROW, "epoch": "1"}] * 12),
-    ],
-)
-def test_a_state_that_cannot_be_is_refused(tmp_path, key, value):
+def test_a_state_that_cannot_be_is_refused_with_its_file(tmp_path):
+    checkpoint = save(tmp_path, 12, epochs=-1)
     with pytest.raises(
-        GalvaeError, match=r"state.json: expected the state of a run, received one whose \w+ cannot be$"
+        GalvaeError, match=r"epoch-0012/state.json: expected the state of a run, received .* epochs$"
     ):
-        checkpoints.read_state(save(tmp_path, 12, **{key: value}))
+        checkpoints.read_state(checkpoint)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -163,7 +113,7 @@ def test_shapes_are_compared_before_arrays_are_read(tmp_path, monkeypatch):
         checkpoints.check_shapes(checkpoint, "best", {**expected, "a/kernel": ((10**9, 3), "float32")})
 
 
-def test_variables_are_restored_by_path_or_not_at_all(keras):
+def test_variables_are_restored_by_path_or_not_at_all():
     model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, name="one")], name="m")
     stored = checkpoints.snapshot(model.variables)
     assert {name.rpartition("/")[2] for name in stored} == {"kernel", "bias"}
@@ -183,7 +133,7 @@ def test_variables_are_restored_by_path_or_not_at_all(keras):
     np.testing.assert_array_equal(checkpoints.snapshot(model.variables)[kernel], stored[kernel] + 1)
 
 
-def test_a_snapshot_does_not_follow_the_variable(keras):
+def test_a_snapshot_does_not_follow_the_variable():
     variable = keras.Variable(np.zeros(3, np.float32), name="v")
     stored = checkpoints.snapshot([variable])
     variable.assign_add(np.ones(3, np.float32))
@@ -192,7 +142,7 @@ def test_a_snapshot_does_not_follow_the_variable(keras):
         checkpoints.snapshot([variable, keras.Variable(np.zeros(1, np.float32), name="v")])
 
 
-def test_what_was_begun_before_the_first_checkpoint_is_removed(galvae, small_files, tmp_path):
+def test_an_unfinished_first_checkpoint_is_removed(galvae, small_files, tmp_path):
     command = ("train", *small_files, "epochs=1", f"hydra.run.dir={tmp_path / 'run'}")
     assert galvae(*command)[0] == 0
     folder = tmp_path / "run" / "checkpoints"

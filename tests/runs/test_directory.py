@@ -1,13 +1,12 @@
 import json
 import os
 import shutil
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
-from conftest import blobs
-from test_validation import train
+from builders.configs import train_config
+from builders.galaxies import blobs
 
 from galvae import __version__
 from galvae.backend.setup import Device
@@ -15,6 +14,7 @@ from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
 from galvae.errors import GalvaeError
 from galvae.runs.directory import RunDirectory
+from galvae.runs.trained_run import TrainedRun
 
 DEVICE = Device("tensorflow", "cpu", "a processor", 1, "float32", 2)
 
@@ -27,7 +27,7 @@ def create(path):
         report={"count": 20},
         splits=make_splits(20, [0.8, 0.1, 0.1], 0),
     )
-    return RunDirectory.create(path, train(), data, DEVICE)
+    return RunDirectory.create(path, train_config(), data, DEVICE)
 
 
 def test_a_run_explains_itself(tmp_path):
@@ -49,20 +49,20 @@ def test_a_run_explains_itself(tmp_path):
         assert {name: len(splits[name]) for name in splits} == {"train": 16, "val": 2, "test": 2}
 
 
-def test_what_is_no_run_is_refused(tmp_path):
+def test_a_directory_that_is_not_a_runs_is_refused(tmp_path):
     with pytest.raises(GalvaeError, match="received no directory"):
         RunDirectory.open(tmp_path / "none")
     with pytest.raises(GalvaeError, match="received a directory without one"):
         RunDirectory.open(tmp_path)
 
 
-def test_a_run_without_a_checkpoint_says_so(tmp_path):
+def test_a_run_without_a_checkpoint_is_refused(tmp_path):
     run = create(tmp_path / "run")
     with pytest.raises(GalvaeError, match="no checkpoint yet; expected a run that has finished an epoch"):
-        run.load_model()
+        TrainedRun.open(run)
 
 
-def test_latest_points_to_the_newest(tmp_path, monkeypatch):
+def test_latest_points_to_the_newest_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("outputs/train/a", "elsewhere/b"):
         run = create(tmp_path / name)
@@ -83,24 +83,24 @@ def test_files_are_replaced_whole(tmp_path, monkeypatch):
 
 
 def test_a_moved_or_touched_dataset_is_the_same_and_another_one_is_refused(trained, tmp_path):
-    run = RunDirectory.open(trained("vae"))
+    run = TrainedRun.open(trained("vae"))
     same = tmp_path / "elsewhere.h5"
     shutil.copy(run.config.dataset.path, same)
     os.utime(same, (1, 1))
-    moved = SimpleNamespace(path=str(same))
-    data = run.load_dataset(moved)
+    moved = {"path": str(same)}
+    data = TrainedRun.open(run.path, dataset=moved).dataset
     assert data.content == json.loads((run.path / "data_report.json").read_text())["sha256"]
-    assert data.digest == run.load_dataset().digest
+    assert data.digest == run.dataset.digest
     with h5py.File(same, "a") as file:  # equal in number and shape
         file["images"][17, 3, 3, 1] += 1
     with pytest.raises(
         GalvaeError, match=r"that .*vae was trained on \(SHA-256 \w{12}\), received others"
     ) as error:
-        run.load_dataset(moved)
+        _ = TrainedRun.open(run.path, dataset=moved).dataset
     assert "\n" not in str(error.value)
     shutil.copy(run.config.dataset.path, same)
     with h5py.File(same, "a") as file:
         file["redshift"][5] += 0.1
         file["ra"][5] += 0.1
     with pytest.raises(GalvaeError, match="trained on .* received others"):
-        run.load_dataset(moved)
+        _ = TrainedRun.open(run.path, dataset=moved).dataset

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SMALL, blobs, child_environment
+from builders.configs import SMALL
+from builders.galaxies import blobs
+from builders.processes import child_environment
 
 from galvae.errors import CannotBeDone
 from galvae.runs import checkpoints, resume
 from galvae.runs.directory import RunDirectory
+from galvae.runs.trained_run import TrainedRun
+from galvae.training.fit import Progress
 
 EPOCHS = 5
 # Everything that has a state from epoch to epoch: noise, augmentation, Adam, both schedules, patience.
@@ -97,7 +101,6 @@ def undisturbed(images, tmp_path_factory):
 @pytest.fixture
 def signal_after(monkeypatch):
     """Sends this process a signal in the last step of an epoch, as a batch system would."""
-    from galvae.training.fit import Progress  # late: Keras must find the settings of devices.setup
 
     def after(epoch, signum=signal.SIGTERM):
         begun = []
@@ -120,25 +123,25 @@ def test_a_run_stopped_in_any_epoch_ends_as_if_it_never_was(
     err = train("run", status=75)
     folder = tmp_path / "run"
     assert metrics(folder) == {"status": "stopped"}
-    assert err.splitlines()[-1] == f"galvae: stopped by SIGTERM; go on with: galvae train resume={folder}"
+    assert err.splitlines()[-1] == f"galvae: stopped by SIGTERM; resume with: galvae train resume={folder}"
     assert (checkpoints.newest(folder / "checkpoints") is None) == (epoch == 0)
     if epoch:
         assert len(rows(folder)) == epoch
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     err = train("run")
-    assert ("going on after epoch" in err) == (epoch > 0)
+    assert ("resuming after epoch" in err) == (epoch > 0)
     assert_same(folder, undisturbed)
 
 
 @pytest.mark.parametrize(
     ("where", "begun"),
     [
-        pytest.param("galvae.backend.setup.setup", False, marks=pytest.mark.slow),
-        ("galvae.commands.train.dataset_for_model", False),
+        pytest.param("galvae.training.session.setup", False, marks=pytest.mark.slow),
+        ("galvae.training.session.dataset_for_model", False),
         pytest.param("galvae.runs.checkpoints.save", True, marks=pytest.mark.slow),
-        pytest.param("galvae.training.callbacks.Keeper.on_test_batch_end", True, marks=pytest.mark.slow),
-        ("galvae.commands.train.draw", True),
+        pytest.param("galvae.training.callbacks.SignalStop.on_test_batch_end", True, marks=pytest.mark.slow),
+        ("galvae.training.session.write_report", True),
     ],
 )
 def test_a_signal_at_any_time_loses_nothing(where, begun, train, undisturbed, tmp_path, monkeypatch):
@@ -168,7 +171,7 @@ def test_a_signal_at_any_time_loses_nothing(where, begun, train, undisturbed, tm
 @pytest.mark.slow
 @pytest.mark.parametrize(("presses", "status"), [(1, 130), (2, -signal.SIGINT)])
 def test_ctrl_c_in_a_terminal(presses, status, images, tmp_path):
-    """Once: the epoch is saved and the way on is told; twice: at once, and the run can be gone on with."""
+    """Once: the epoch is saved and the command that resumes is printed; twice: at once, and the run can be resumed."""
     arguments = (
         "train",
         "dataset=files",
@@ -178,10 +181,10 @@ def test_ctrl_c_in_a_terminal(presses, status, images, tmp_path):
         "early_stopping=null",
     )
     code = (
-        "import sys; from galvae import checkpoints, cli; save = checkpoints.save\n"
+        "from galvae.cli.main import main; from galvae.runs import checkpoints; save = checkpoints.save\n"
         "def slow(*arguments):\n"
         "    import time; print('writing', flush=True); time.sleep(2); return save(*arguments)\n"
-        f"checkpoints.save = slow; cli.main({[*arguments, f'hydra.run.dir={tmp_path}/run']!r})"
+        f"checkpoints.save = slow; main({[*arguments, f'hydra.run.dir={tmp_path}/run']!r})"
     )
     env = child_environment()
     command = [sys.executable, "-c", code]
@@ -199,7 +202,7 @@ def test_ctrl_c_in_a_terminal(presses, status, images, tmp_path):
     assert "Traceback" not in err
     folder = tmp_path / "run"
     if presses == 1:
-        assert err.splitlines()[-1] == f"galvae: stopped by Ctrl-C; go on with: galvae train resume={folder}"
+        assert err.splitlines()[-1] == f"galvae: stopped by Ctrl-C; resume with: galvae train resume={folder}"
         assert metrics(folder) == {"status": "stopped"}
         assert [row["epoch"] for row in rows(folder)] == ["1"]
 
@@ -233,7 +236,7 @@ def test_a_finished_run_says_so_and_is_left_alone(undisturbed, galvae, images, t
     for words in (arguments, [f"resume={folder}"], [f"resume={folder}", "epochs=3"]):
         status, out, err = galvae("train", *words)
         assert status == 0, err
-        assert err == "finished already, after 5 epochs\n"
+        assert err == "already finished after 5 epochs\n"
         assert out == f"{folder}\n"
     after = {
         path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".log"
@@ -275,14 +278,14 @@ def test_an_unfinished_run_does_not_shrink(undisturbed, train, tmp_path):
     assert "received epochs=3 (there 5)" in train("run", "epochs=3", status=2)
 
 
-def test_more_epochs_go_on_from_the_last(undisturbed, train, galvae, tmp_path):
+def test_more_epochs_resume_after_the_last(undisturbed, train, galvae, tmp_path):
     folder = shutil.copytree(undisturbed, tmp_path / "run")
     status, _, err = galvae("train", f"resume={folder}", "epochs=7")
     assert status == 0, err
     assert [row["epoch"] for row in rows(folder)] == [str(epoch) for epoch in range(1, 8)]
     assert rows(folder)[:5] == rows(undisturbed)
-    assert RunDirectory.open(folder).config.epochs == 7
-    assert RunDirectory.open(folder).load_model()[1]["epoch"] == 7
+    assert TrainedRun.open(folder).config.epochs == 7
+    assert TrainedRun.open(folder).state.epoch == 7
     assert metrics(folder)["epochs"] == 7
 
 
@@ -297,7 +300,7 @@ def test_epochs_that_nobody_asked_for_are_noticed(undisturbed, galvae, tmp_path)
         assert "expected the configuration that the run was trained with, received another" in err
 
 
-def test_early_stopping_counts_on(train, signal_after, tmp_path, monkeypatch):
+def test_early_stopping_counts_the_epochs_before_the_stop(train, signal_after, tmp_path, monkeypatch):
     # So small a rate changes no weight: every epoch has the validation loss of the first.
     flat = (
         "learning_rate=1e-30",
@@ -331,8 +334,8 @@ def test_a_damaged_newest_checkpoint_costs_one_epoch(damage, undisturbed, train,
             {"empty": b"", "page": content[:4096], "zeros": bytes(len(content)), "bit": content}[damage]
         )
     err = train("run")
-    assert err.count("epoch-0005 is damaged and is passed over") == 1
-    assert "going on after epoch 4 of 5" in err
+    assert err.count("epoch-0005 is damaged and is skipped") == 1
+    assert "resuming after epoch 4 of 5" in err
     assert_same(folder, undisturbed)
 
 
@@ -354,7 +357,7 @@ def test_a_finished_run_without_its_checkpoints_is_an_error(undisturbed, galvae,
         assert err == f"galvae: {folder}: expected a finished run with its checkpoints, received none\n"
 
 
-def test_a_sweep_that_is_stopped_says_how_to_go_on(galvae, images, signal_after, tmp_path, monkeypatch):
+def test_a_sweep_that_is_stopped_says_how_to_resume(galvae, images, signal_after, tmp_path, monkeypatch):
     sweep = (
         "-m",
         "dataset=files",
@@ -367,10 +370,10 @@ def test_a_sweep_that_is_stopped_says_how_to_go_on(galvae, images, signal_after,
     status, _, err = galvae("train", *sweep)
     assert status == 75
     assert err.splitlines()[-1] == (
-        f"galvae: stopped by SIGTERM; go on with: the same command and hydra.sweep.dir='{tmp_path}/s'"
+        f"galvae: stopped by SIGTERM; resume with: the same command and hydra.sweep.dir='{tmp_path}/s'"
     )
     (line,) = [line for line in err.splitlines() if line.startswith("  ")]
-    assert line.endswith("stopped: by SIGTERM, and the jobs after it were not begun")
+    assert line.endswith("stopped: by SIGTERM, and the jobs after it were not started")
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     status, _, err = galvae("train", *sweep)
@@ -440,7 +443,9 @@ def test_one_process_at_a_time(undisturbed, tmp_path):
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True
         )
-        assert done.stdout.startswith(f"RunLocked {folder}: expected a run that nobody trains, but process")
+        assert done.stdout.startswith(
+            f"RunLocked {folder}: expected a run that no process trains, but process"
+        )
     with resume.locked(run, force=False):
         pass  # the lock ended with its block
     assert {path.name for path in folder.iterdir()} == {path.name for path in undisturbed.iterdir()}
@@ -453,7 +458,7 @@ def test_a_run_of_another_machine_is_taken_over_by_force_or_by_the_same_job(
     folder = shutil.copytree(undisturbed, tmp_path / "run")
     run = RunDirectory.open(folder)
     run.write_json("metrics.json", {"status": "running", "host": "node17", "pid": 5, "job": "42"})
-    expected = "process 5 on node17 may; if it is dead, go on with force=true"
+    expected = "process 5 on node17 may; if it has ended, resume with force=true"
     with pytest.raises(CannotBeDone, match=expected), resume.locked(run, force=False):
         pass
     with resume.locked(run, force=True):
@@ -508,7 +513,7 @@ def test_a_checkpoint_that_cannot_be_written_costs_nothing_that_was(
     assert_same(folder, undisturbed)
 
 
-def test_a_run_killed_in_its_first_checkpoint_begins_anew(train, undisturbed, tmp_path):
+def test_a_run_killed_in_its_first_checkpoint_starts_again(train, undisturbed, tmp_path):
     folder = shutil.copytree(undisturbed, tmp_path / "run")
     shutil.rmtree(folder / "checkpoints")
     (folder / "metrics.json").write_text('{"status": "running"}')
@@ -521,7 +526,7 @@ def test_a_run_killed_in_its_first_checkpoint_begins_anew(train, undisturbed, tm
 @pytest.mark.slow
 def test_killed_at_any_moment():
     """The torture script in short; by hand it takes every call and more random moments."""
-    script = Path(__file__).parent.parent / "scripts" / "torture.py"
+    script = Path(__file__).parents[2] / "scripts" / "torture.py"
     command = [sys.executable, str(script), "--every", "9", "--random", "4", "--epochs", "4"]
     env = child_environment()
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)

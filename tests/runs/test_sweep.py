@@ -1,4 +1,4 @@
-"""Sweeps: jobs in one process and in several, what becomes of those that fail, and the second time."""
+"""Sweeps: jobs in one process and in several, jobs that fail, and the same command a second time."""
 
 import importlib.util
 import io
@@ -14,12 +14,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import blobs
+from builders.galaxies import blobs
 
+import galvae.cli.application  # noqa: F401  (makes hydra_plugins importable)
+from galvae.cli import overrides
 from galvae.runs.directory import RunDirectory
-from galvae.runs.sweep import Sweep, ended
+from galvae.runs.sweep import Sweep, describe_exit
+from galvae.training import session
 
-# What the jobs of `galvae prepare` do instead, told by their image_size: loaded by every Python process whose
+# What the jobs of `galvae prepare` do instead, depending on image_size: loaded by every Python process whose
 # PYTHONPATH has its folder.
 INSTEAD = """\
 import os, signal, sys, time
@@ -63,7 +66,7 @@ def prepare(tmp_path):
 
 
 def jobs(folder):
-    """What a sweep's jobs.json holds, as {directory: (status, error)}."""
+    """The content of a sweep's jobs.json, as {directory: (status, error)}."""
     held = json.loads((folder / "jobs.json").read_text())
     return {name: (job["status"], job.get("error")) for name, job in held.items()}
 
@@ -122,7 +125,7 @@ def test_a_signal_ends_all_processes(number, status, prepare, tmp_path):
     assert process.returncode == status
     assert "Traceback" not in err
     assert "sweep of 3: 3 stopped" in err
-    assert jobs(tmp_path / "sweep")["2_files"] == ("stopped", "not begun")
+    assert jobs(tmp_path / "sweep")["2_files"] == ("stopped", "not started")
     assert working_in(tmp_path) == set()
 
 
@@ -184,24 +187,24 @@ def test_without_a_cache_or_a_home_it_is_a_line(prepare, tmp_path):
     assert err.count("failed: cannot write the cache in /proc/none/.cache/galvae") == 2
 
 
-def test_the_second_time_finished_jobs_are_skipped_and_others_go_on(galvae, small_files, tmp_path):
+def test_the_second_time_finished_jobs_are_skipped_and_others_resume(galvae, small_files, tmp_path):
     command = ["train", *small_files, "-m", "latent_dim=2,0", "epochs=1", "hydra.sweep.dir=sweep"]
     refused = "latent_dim: expected integer, at least 1 and at most 65536, received 0"
     for _ in range(2):
         status, out, err = galvae(*command)
         assert status == 2
         assert out.splitlines()[-1] == str(tmp_path / "sweep")
-        told = err[err.index("sweep of 2") :].splitlines()
-        assert told == [
+        report = err[err.index("sweep of 2") :].splitlines()
+        assert report == [
             "sweep of 2: 1 finished, 1 failed",
             f"  {tmp_path}/sweep/1_files_vae_z0: failed: {refused}",
         ]
         names = sorted(path.name for path in (tmp_path / "sweep").iterdir())
         assert names == ["0_files_vae_z2", "jobs.json", "multirun.yaml"]
-    assert err.count("finished already") == 1
-    # A job that was refused begins as if nothing had been, one that grows goes on.
+    assert err.count("already finished") == 1
+    # A job that was refused starts anew, one that grows resumes.
     status, _, err = galvae(*command[:-3], "latent_dim=2,4", "epochs=2", "hydra.sweep.dir=sweep")
-    assert (status, err.count("going on after epoch 1 of 2")) == (0, 1)
+    assert (status, err.count("resuming after epoch 1 of 2")) == (0, 1)
     runs = [RunDirectory.open(tmp_path / "sweep" / name) for name in ("0_files_vae_z2", "1_files_vae_z4")]
     assert [(run.status, run.metrics["epochs"]) for run in runs] == [("finished", 2)] * 2
 
@@ -240,21 +243,19 @@ def test_a_slurm_job_that_was_cancelled_while_it_waited_is_listed(tmp_path, monk
     monkeypatch.setattr(slurm, "queue", dict)
     job = Job(0, tmp_path / "0", [], None)
     assert launcher._still_queued({job: "7_0"}) == {}
-    assert jobs(tmp_path) == {"0": ("failed", "cancelled while it waited")}
+    assert jobs(tmp_path) == {"0": ("failed", "cancelled in the queue")}
 
 
 @pytest.mark.slow
-def test_a_defect_in_one_job_is_listed_and_the_others_go_on(galvae, small_files, tmp_path, monkeypatch):
-    from galvae.commands import train
-
-    begin = train.begin
+def test_a_defect_in_one_job_is_listed_and_the_others_run(galvae, small_files, tmp_path, monkeypatch):
+    begin = session._begin
 
     def break_one(config, *more):
         if config.latent_dim == 2:
             raise ZeroDivisionError("a defect")
         return begin(config, *more)
 
-    monkeypatch.setattr(train, "begin", break_one)
+    monkeypatch.setattr(session, "_begin", break_one)
     status, _, err = galvae(
         "train", *small_files, "-m", "latent_dim=2,3", "epochs=1", "hydra.sweep.dir=sweep"
     )
@@ -272,14 +273,14 @@ def test_two_sweeps_of_the_same_second_have_a_directory_each(galvae, small_files
         def now(cls, tz=None):
             return cls(2026, 11, 20, 10, 9, 8)
 
-    monkeypatch.setattr(arguments, "datetime", Frozen)
+    monkeypatch.setattr(overrides, "datetime", Frozen)
     for _ in range(2):
         assert galvae("prepare", *small_files[:2], "-m", "dataset.image_size=16")[0] == 0
     names = sorted(path.name for path in (tmp_path / "outputs" / "multirun").iterdir())
     assert names == ["2026-11-20_10-09-08", "2026-11-20_10-09-08-2"]
 
 
-def test_a_sweep_of_nothing_but_mistakes_leaves_nothing(galvae, tmp_path):
+def test_a_sweep_of_wrong_values_only_leaves_nothing(galvae, tmp_path):
     for launcher in ((), ("hydra/launcher=processes",)):
         status, _, err = galvae("train", "-m", "latent_dim=two,three", "hydra.sweep.dir=new/sweep", *launcher)
         assert status == 2
@@ -292,15 +293,15 @@ def test_a_sweep_of_nothing_but_mistakes_leaves_nothing(galvae, tmp_path):
     [
         (0, "", ("finished", None, 0)),
         (-signal.SIGSEGV, "", ("failed", "killed by SIGSEGV", 1)),
-        (75, "galvae: stopped by SIGUSR1; go on\n", ("stopped", "stopped by SIGUSR1; go on", 75)),
+        (75, "galvae: stopped by SIGUSR1; resume\n", ("stopped", "stopped by SIGUSR1; resume", 75)),
         (130, "galvae: stopped by Ctrl-C\n", ("stopped", "stopped by Ctrl-C", 75)),
         (2, "INFO x\ngalvae: epochs: expected\n", ("failed", "epochs: expected", 2)),
         (1, "Traceback\nValueError: x\nsrun: error: task 0\n\n", ("failed", "ValueError: x", 1)),
-        (255, "", ("failed", "ended without a word", 2)),
+        (255, "", ("failed", "ended without any output", 2)),
     ],
 )
 def test_how_a_process_ended_in_words(returncode, log, expected):
-    assert ended(returncode, io.BytesIO(log.encode())) == expected
+    assert describe_exit(returncode, io.BytesIO(log.encode())) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""Information in the latent dimensions, and how many of them are active."""
+
+import logging
+
+from galvae.analysis.report import Report
+from galvae.data.catalogue import code_columns
+from galvae.latent.information import active_units, information, information_unit
+
+FEW = 20  # fewer galaxies give unreliable variances of codes
+
+log = logging.getLogger(__name__)
+
+
+def measure(run, indices, config, columns):
+    """Measures the information in the latent dimensions, and how many of them are active.
+
+    Args:
+        run, indices, config, columns: see `galvae.analysis.evaluators`.
+
+    Returns:
+        Report, whose columns are the codes of each galaxy and their errors.
+    """
+    if len(indices) < FEW:
+        log.warning(
+            "%d galaxies are too few to count active units reliably; split=all has more", len(indices)
+        )
+    codes = run.codes_at(indices)
+    values, unit = information(codes.mean, codes.log_variance), information_unit(run.model)
+    active = active_units(codes.mean)
+    columns = code_columns(codes.mean)
+    if codes.std is not None:
+        columns |= code_columns(codes.std, "code_error")
+    return Report(
+        question="How informative is each latent dimension about a galaxy?",
+        perfect="every dimension is active",
+        chance="0 nats in every dimension: the posterior has collapsed to the prior",
+        summary={
+            f"{'kl' if unit == 'nats' else unit}_per_dimension": values.tolist(),
+            "active_units": int(active.sum()),
+        },
+        columns={name: (column, None) for name, column in columns.items()},
+        arrays={"latent": {"indices": indices, "mean": codes.mean, "information": values}},
+        facts={
+            "unit": unit,
+            "active": active,
+            "latents": config.latents,
+            "has_posterior": codes.log_variance is not None,
+        },
+        lines=[f"  active units     {active.sum()}"],
+    )

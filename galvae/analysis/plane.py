@@ -1,0 +1,184 @@
+"""Real and decoded galaxies over the plane of a UMAP embedding."""
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from galvae.data.catalogue import code_columns
+from galvae.errors import GalvaeError
+from galvae.latent import umap_embedding
+from galvae.latent.neighbours import nearest_codes
+from galvae.latent.plane_grid import inside
+
+# Keys of UmapConfig that determine the layout.
+LAYOUT_KEYS = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted", "seed")
+BLOCK = 1024  # images in memory at full size
+
+log = logging.getLogger(__name__)
+
+
+def embed(run, indices, config):
+    """The embedding of a run's galaxies: a stored one of the same weights and settings, else one fitted now.
+
+    Args:
+        run: TrainedRun.
+        indices: (n,) row indices of the galaxies.
+        config: UmapConfig.
+
+    Returns:
+        (Embedding, path): path of the file from which a stored one was read, None for a new one.
+
+    Raises:
+        GalvaeError: if there are too few galaxies, or their codes are all equal.
+    """
+    settings = {name: getattr(config, name) for name in LAYOUT_KEYS}
+    umap_embedding.check_enough(len(indices), settings)
+    paths = sorted(run.path.glob("umap*/**/embedding.npz"))
+    identity = umap_embedding.identity(run.weights_digest, settings)
+    embedding, path = umap_embedding.find_stored(paths, identity, indices)
+    if embedding is not None:
+        log.info("reusing the embedding %s", path)
+        return embedding, path
+    return umap_embedding.fit(run.weights_digest, indices, run.codes_at(indices).mean, settings), None
+
+
+def embedding_columns(embedding, dataset):
+    """Columns of a table of embedded galaxies: position in the plane, nearest galaxies and codes.
+
+    Args:
+        embedding: Embedding.
+        dataset: GalaxyDataset.
+
+    Returns:
+        dict of name -> (n,) values.
+    """
+    columns = {f"umap_{axis}": embedding.plane[:, column] for column, axis in enumerate("xy")}
+    ids = dataset.ids[embedding.indices]
+    for rank in range(embedding.nearest.shape[1]):
+        columns[f"nearest_{rank + 1}"] = ids[embedding.nearest[:, rank]]
+    columns["nearest_distance"] = embedding.nearest_distances[:, 0]
+    return columns | code_columns(embedding.codes)
+
+
+def galaxies_in_box(embedding, box):
+    """Which galaxies lie in a box of the plane, as (n,) booleans; None without a box.
+
+    Args:
+        embedding: Embedding.
+        box: [x0, x1, y0, y1], or None.
+
+    Raises:
+        GalvaeError: if none does.
+    """
+    if box is None:
+        return None
+    boxed = inside(embedding.plane, box)
+    if not boxed.any():
+        region = np.round(embedding.region, 2).tolist()
+        raise GalvaeError(f"box: expected a region with galaxies, which lie in {region}, received {box}")
+    log.info("%d of %d galaxies lie in the box", boxed.sum(), len(boxed))
+    return boxed
+
+
+def mosaic(dataset, embedding, cells, shrink):
+    """The real galaxy closest to the centre of each cell of the plane.
+
+    Args:
+        dataset: GalaxyDataset.
+        embedding: Embedding.
+        cells: Cells.
+        shrink: function of images (n, H, W, C) and of their number in a row, which averages pixels if the
+            figure would be too large.
+
+    Returns:
+        dict of arrays: indices (rows, columns), the row indices of the galaxies in the dataset, -1 for empty cells;
+        x and y of the cells' centres; and images (k, H, W, C) of the occupied cells, row by row.
+    """
+    positions = cells.most_central(embedding.plane)
+    indices = embedding.indices[positions[positions >= 0]]
+    images = _in_blocks(
+        lambda part: shrink(dataset.to_unit(dataset.images[indices[part]]), max(cells.shape)), len(indices)
+    )
+    grid = np.where(positions >= 0, embedding.indices[positions], -1)
+    return {"indices": grid, "x": cells.x, "y": cells.y, "images": images}
+
+
+def montage(run, embedding, cells, points, metric, shrink):
+    """Galaxies decoded from positions in the plane.
+
+    A conditional model decodes each with the condition of the galaxy whose code is nearest.
+
+    Args:
+        run: TrainedRun.
+        embedding: Embedding.
+        cells: Cells; those that contain or adjoin a galaxy are decoded if no points are given.
+        points: list of positions [x, y], or None.
+        metric: distance between latent codes, see `galvae.latent.neighbours.nearest_codes`.
+        shrink: see `mosaic`.
+
+    Returns:
+        (arrays, decoded): dict with points (n, 2), codes (n, latent_dim), images (n, H, W, C), faded, (n,) booleans
+        of positions without a real galaxy nearby, condition (n, K) for a conditional model, distance and
+        distance_in_plane (n,) to the nearest galaxy, and their thresholds; and (rows, columns) booleans of the cells
+        whose centres were decoded, None if points are given.
+    """
+    decoded = None if points else cells.near(embedding.plane)
+    positions = np.array(points, float) if points else cells.centres[decoded]
+    codes, distance_in_plane = umap_embedding.inverse(embedding, positions)
+    nearest, distance = nearest_codes(embedding.codes, 1, metric, codes)
+    condition = run.condition(embedding.indices[nearest[:, 0]])
+
+    def decode(part):
+        images = run.decode(codes[part], None if condition is None else condition[part])
+        return shrink(images, max(cells.shape))
+
+    images = _in_blocks(decode, len(codes))
+    # A galaxy anywhere in a cell counts as near the cell's centre.
+    reach = embedding.reach if points else max(embedding.reach, cells.side / np.sqrt(2))
+    faded = (distance[:, 0] > embedding.far) | (distance_in_plane > reach)
+    if faded.any():
+        log.info("%d of %d positions have no real galaxy nearby and are faded", faded.sum(), len(faded))
+    arrays = {"points": positions, "codes": codes, "images": images, "faded": faded}
+    if condition is not None:
+        arrays["condition"] = condition
+    arrays |= {"distance": distance[:, 0], "distance_in_plane": distance_in_plane}
+    return arrays | {"threshold": embedding.far, "threshold_in_plane": float(reach)}, decoded
+
+
+def summary(config, embedding, reused, boxed, arrays):
+    """Configuration and results of an embedding, for umap.json.
+
+    Args:
+        config: UmapConfig.
+        embedding: Embedding.
+        reused: path of the file from which the embedding was read, or None.
+        boxed: (n,) booleans, see `galaxies_in_box`, or None.
+        arrays: dict of arrays, see `montage`.
+
+    Returns:
+        dict, JSON-able.
+    """
+    return {
+        **dataclasses.asdict(config),
+        "galaxies": len(embedding.indices),
+        "galaxies_fitted": len(embedding.fitted),
+        "galaxies_in_box": None if boxed is None else int(boxed.sum()),
+        "reused": None if reused is None else str(reused),
+        "region": embedding.region,
+        "places": len(arrays["points"]),
+        "faded": int(arrays["faded"].sum()),
+        "quantile": umap_embedding.FAR,
+        "threshold": arrays["threshold"],
+        "threshold_in_plane": arrays["threshold_in_plane"],
+    }
+
+
+def _in_blocks(images_of, count):
+    """Images of `count` galaxies, computed one block at a time.
+
+    Args:
+        images_of: function of a slice of positions, which returns their images.
+        count: number of galaxies.
+    """
+    return np.concatenate([images_of(slice(start, start + BLOCK)) for start in range(0, count, BLOCK)])

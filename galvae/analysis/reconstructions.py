@@ -1,0 +1,63 @@
+"""Examples of reconstructed galaxies: the best, some typical and the worst ones by squared error."""
+
+import numpy as np
+
+from galvae.analysis.report import Report
+
+
+def measure(run, indices, config, columns):
+    """Selects examples of the best, typical and worst reconstructions.
+
+    Args:
+        run, indices, config, columns: see `galvae.analysis.evaluators`; the columns hold "mse".
+
+    Returns:
+        Report.
+    """
+    dataset, error = run.dataset, columns["mse"][0]
+    order, per_group = np.argsort(error, kind="stable"), min(config.n, len(indices)) // 3
+    groups = None
+    if per_group:
+        typical = np.random.default_rng(config.seed).permutation(order[per_group:-per_group])[:per_group]
+        order = np.concatenate([order[:per_group], typical, order[-per_group:]])
+        groups = ["best", "typical", "worst"] if len(order) == 3 * per_group else None
+    examples = indices[order]
+    arrays = {
+        "indices": examples,
+        "originals": dataset.to_unit(dataset.images[examples]),
+        "decoded": run.decode(run.codes_at(indices).mean[order], run.condition(examples)),
+        "mse": error[order],
+    }
+    captions = None
+    if dataset.condition is not None and np.isfinite(dataset.condition[examples, 0]).any():
+        predicted = columns.get(f"predicted_{dataset.condition_names[0]}")
+        captions = condition_captions(
+            run.condition_symbol,
+            dataset.condition[examples, 0],
+            None if predicted is None else predicted[0][order],
+        )
+    return Report(
+        question="Which galaxies are reconstructed well, and which badly?",
+        perfect="residuals that look like the noise of the sky",
+        chance="every reconstruction is the same smooth galaxy",
+        arrays={"reconstructions": arrays},
+        facts={"columns": per_group or len(order), "captions": captions, "groups": groups},
+    )
+
+
+def condition_captions(symbol, true, predicted=None):
+    """A caption for each galaxy with its condition and, if available, the predicted one.
+
+    Args:
+        symbol: short name of the condition.
+        true: (n,) conditions, NaN where missing.
+        predicted: (n,) predicted conditions, NaN where none was predicted; or None.
+
+    Returns:
+        list of n texts.
+    """
+    captions = [f"{symbol} {value:.2f}" if np.isfinite(value) else "" for value in true]
+    if predicted is None:
+        return captions
+    below = [f"\npred. {value:.2f}" if np.isfinite(value) else "" for value in predicted]
+    return [caption + text for caption, text in zip(captions, below, strict=True)]

@@ -1,0 +1,185 @@
+"""Walks through the latent space of a run: along dimensions, over a plane, along the condition, between galaxies."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from galvae.analysis.conditions import check_redshift_keys
+from galvae.data.dataset import evenly
+from galvae.errors import GalvaeError
+from galvae.latent.information import information, information_unit
+from galvae.latent.walks import axis_codes, plane_codes, slerp
+
+MAX_MEASURED = 10_000  # maximum number of galaxies from which the information in each dimension is measured
+RANDOM_STARTS = 8  # random codes decoded along the condition
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Galaxies decoded along a walk.
+
+    Attributes:
+        name: name of the walk's files.
+        images: (rows, columns, H, W, C) intensities in [0, 1].
+        codes: (rows, columns, latent_dim).
+        arrays: further arrays for the walk's .npz file.
+    """
+
+    name: str
+    images: np.ndarray
+    codes: np.ndarray
+    arrays: dict = field(default_factory=dict)
+
+
+class Traversal:
+    """Walks through the latent space of one run, with a common origin and condition.
+
+    Args:
+        run: TrainedRun.
+        config: TraverseConfig.
+
+    Attributes:
+        axes: requested latent dimensions, in the order of the request.
+        indices: (n,) row indices of the galaxies from which `information` is measured.
+        mean: (n, latent_dim) posterior means of these galaxies.
+        information: (latent_dim,) information in each dimension, in `unit`.
+        unit: unit of `information`, "nats" or "variance".
+        prior: Prior that the model was trained with.
+        offsets: (steps,) positions along an axis, in standard deviations of the prior.
+        at: row index of the galaxy at the origin, or None.
+        ends: row indices of the two galaxies at the ends of a path, or None.
+        origin: (latent_dim,) code in which the axes intersect.
+        condition: (K,) condition at which galaxies are decoded outside of the walk along the condition, or None.
+
+    Raises:
+        GalvaeError: if an axis or an id does not exist, a galaxy has no known condition, or a condition is requested
+            that the run does not have.
+    """
+
+    def __init__(self, run, config):
+        check_redshift_keys(run, config)
+        if config.axes is not None and max(config.axes) >= run.model.latent_dim:
+            raise GalvaeError(
+                f"axes: expected latent dimensions from 0 to {run.model.latent_dim - 1}, received {config.axes}"
+            )
+        self.run, self.config = run, config
+        self.axes = list(range(run.model.latent_dim)) if config.axes is None else config.axes
+        dataset = run.dataset
+        self.at = None if config.at is None else dataset.find(config.at)
+        self.ends = None if config.from_ is None else [dataset.find(end) for end in (config.from_, config.to)]
+        self.condition = self._fixed_condition()
+        everything = dataset.split("all")
+        self.indices = everything[evenly(len(everything), MAX_MEASURED)]
+        codes = run.codes_at(self.indices)
+        self.mean = codes.mean
+        self.information = information(codes.mean, codes.log_variance)
+        self.unit = information_unit(run.model)
+        self.prior = run.prior()
+        self.offsets = np.linspace(-config.span, config.span, config.steps)
+        self.origin = self.prior.mean if self.at is None else run.codes_at([self.at]).mean[0]
+
+    def along_axes(self):
+        """Walks along the requested latent dimensions, most informative first, with the others at the origin.
+
+        Returns:
+            Walk, whose arrays hold axes (rows,), offsets (steps,) and information (rows,).
+        """
+        axes = np.argsort(-self.information, kind="stable")
+        axes = axes[np.isin(axes, self.axes)]
+        values = self.prior.mean[axes, None] + self.offsets * self.prior.std[axes, None]
+        codes = axis_codes(self.origin, axes, values)
+        arrays = {"axes": axes, "offsets": self.offsets, "information": self.information[axes]}
+        return self._walk("traverse", codes, arrays)
+
+    def over_plane(self, first, second):
+        """Grid over the plane of two latent dimensions, with the others at the origin.
+
+        Args:
+            first, second: latent dimensions.
+
+        Returns:
+            Walk, whose arrays hold axes (2,), x and y (steps,).
+        """
+        x, y = (self.prior.mean[axis] + self.offsets * self.prior.std[axis] for axis in (first, second))
+        codes = plane_codes(self.origin, (first, second), x, y)
+        return self._walk("plane", codes, {"axes": [first, second], "x": x, "y": y})
+
+    def along_condition(self):
+        """Walks along the condition of the galaxy at the origin or, without one, of a few random codes.
+
+        Returns:
+            Walk, whose arrays hold condition (rows, steps, K).
+        """
+        config, dataset = self.config, self.run.dataset
+        train = dataset.condition[dataset.split("train"), 0]
+        ends = config.conditions or (train.min(), train.max())
+        values = np.linspace(*ends, config.steps).astype(np.float32)
+        starts = [self.origin] if self.at is not None else self.prior.sample(RANDOM_STARTS, seed=config.seed)
+        codes = np.repeat(np.asarray(starts)[:, None], config.steps, axis=1)
+        condition = self.run.at_condition(np.tile(values, len(codes)), self.condition)
+        arrays = {"condition": condition.reshape(*codes.shape[:2], -1)}
+        return Walk("condition", self.decode(codes, condition), codes, arrays)
+
+    def between_galaxies(self):
+        """Path between the codes of two galaxies, and between their conditions.
+
+        Returns:
+            Walk of one row, whose arrays hold ids (2,) of the galaxies.
+        """
+        dataset, steps = self.run.dataset, self.config.steps
+        start, end = self.run.codes_at(self.ends).mean
+        fraction = np.linspace(0, 1, steps)[:, None]
+        # The codes of a plain autoencoder do not lie near a sphere.
+        straight = (1 - fraction) * start + fraction * end
+        path = slerp(start, end, steps) if self.unit == "nats" else straight
+        condition = None
+        if self.run.model.condition_dim:
+            first, last = dataset.condition[self.ends]
+            condition = ((1 - fraction) * first + fraction * last).astype(np.float32)
+        images = self.decode(path[None], condition)
+        ids = {"ids": dataset.ids[self.ends].astype(str)}
+        return Walk("between", images, path[None], self._with_condition(ids))
+
+    def decode(self, codes, condition=None):
+        """Decodes the codes of a walk, (rows, columns, H, W, C) float32 intensities in [0, 1].
+
+        Args:
+            codes: (rows, columns, latent_dim).
+            condition: (rows x columns, K); None: the traversal's fixed condition.
+        """
+        flat = codes.reshape(-1, codes.shape[-1])
+        if condition is None and self.condition is not None:
+            condition = np.tile(self.condition, (len(flat), 1))
+        images = self.run.decode(flat, condition)
+        return images.reshape(*codes.shape[:-1], *images.shape[1:])
+
+    def original_and_decoded(self):
+        """The galaxy at the origin and its reconstruction, (2, H, W, C) intensities in [0, 1]."""
+        dataset = self.run.dataset
+        decoded = self.decode(self.origin[None, None])[0, 0]
+        return np.stack([dataset.to_unit(dataset.images[self.at]), decoded])
+
+    def _walk(self, name, codes, arrays):
+        return Walk(name, self.decode(codes), codes, self._with_condition(arrays))
+
+    def _with_condition(self, arrays):
+        return arrays if self.condition is None else {**arrays, "condition": self.condition}
+
+    def _fixed_condition(self):
+        """Condition at which galaxies are decoded outside of the walk along the condition, (K,), or None."""
+        dataset, requested, run = self.run.dataset, self.config.condition, self.run
+        if not run.model.condition_dim:
+            given = self.config.conditions or ([] if requested is None else [requested])
+            if given:
+                run.at_condition(given)  # raises GalvaeError
+            return None
+        for galaxy in [*([self.at] if self.at is not None else []), *(self.ends or [])]:
+            if not np.isfinite(dataset.condition[galaxy]).all():
+                raise GalvaeError(
+                    f"id {dataset.ids[galaxy]}: expected a galaxy with a known "
+                    f"{', '.join(dataset.condition_names)}, received one without"
+                )
+        condition = dataset.condition[dataset.split("train")].mean(axis=0)
+        if self.at is not None:
+            condition = dataset.condition[self.at]
+        return condition if requested is None else run.at_condition([requested], condition)[0]

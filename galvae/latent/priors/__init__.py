@@ -1,0 +1,1 @@
+"""Priors: distributions of latent codes, from which galaxies are generated."""

@@ -1,0 +1,137 @@
+"""One contract for every evaluator of `galvae evaluate`, and what it takes to add one."""
+
+import json
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from matplotlib.figure import Figure
+
+from galvae.analysis.evaluators import EVALUATORS
+from galvae.analysis.report import Report
+from galvae.config.analysis import EvaluateConfig, MovedConfig
+from galvae.figures.cards import CARDS
+from galvae.figures.style import PLAIN
+from galvae.runs.trained_run import TrainedRun
+
+MODELS = ("ae", "vae", "cvae2", "fancy_cvae")
+CONFIG = EvaluateConfig(
+    dataset=MovedConfig(path=None, table=None, archive=None, cache_dir=None),
+    seed=0,
+    format="png",
+    image_map="gray",
+    class_map="muted",
+    value_map="viridis",
+    backend=None,
+    run="",
+    split="all",
+    n=9,
+    colour=None,
+    latents=3,
+    bootstrap=100,
+    condition_grid=3,
+)
+
+
+def reports(run, indices):
+    """Reports of all evaluators, in their order, by name."""
+    results, columns = {}, {}
+    for name, measure in EVALUATORS.items():
+        results[name] = measure(run, indices, CONFIG, columns)
+        columns |= results[name].columns
+    return results
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def measured(request, trained):
+    """A run, some of its galaxies in random order, and the reports on these and on the same in reverse order.
+
+    The posterior is not sampled, so that a galaxy has the same scores wherever it is in the order.
+    """
+    run = TrainedRun.open(trained(request.param))
+    run.model.sample_posterior = lambda posterior, noise: posterior["mean"]
+    indices = np.random.default_rng(0).permutation(run.dataset.split("all"))[:40]
+    return run, indices, reports(run, indices), reports(run, indices[::-1])
+
+
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_a_report_says_what_it_answers_and_can_be_written(name, measured):
+    _, _, results, _ = measured
+    report = results[name]
+    assert isinstance(report, Report)
+    for text in (report.question, report.perfect, report.chance):
+        assert text.strip() and "\n" not in text
+    assert report.question.endswith("?")
+    assert json.loads(json.dumps(report.summary, allow_nan=False)).keys() == report.summary.keys()
+    assert all(isinstance(line, str) and "\n" not in line for line in report.lines)
+
+
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_a_column_has_a_value_per_galaxy_in_their_order(name, measured):
+    _, indices, results, reverse = measured
+    assert results[name].columns.keys() == reverse[name].columns.keys()
+    for column, (values, unit) in results[name].columns.items():
+        assert unit is None or isinstance(unit, str)
+        assert np.shape(values) == (len(indices),), column
+        # Each galaxy is recognised by its value, which differs from the others' by more than rounding.
+        again = reverse[name].columns[column][0]
+        same, others = (np.abs(values - other).mean() for other in (again[::-1], again))
+        assert same < 0.01 * others, column
+
+
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_arrays_are_of_the_galaxies_that_they_name_or_of_the_latent_dimensions(name, measured):
+    run, indices, results, _ = measured
+    for file, arrays in results[name].arrays.items():
+        assert set(arrays["indices"]) <= set(indices), file
+        for array in arrays.values():
+            assert len(array) in (len(arrays["indices"]), run.model.latent_dim), file
+
+
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_a_report_has_figures_of_its_name(name, measured):
+    run, indices, results, _ = measured
+    figures = CARDS[name](results[name], run.dataset.column("class", indices), PLAIN)
+    assert all(isinstance(figure, Figure) for figure in figures.values())
+    assert all(file and "/" not in file for file in figures)
+
+
+def brightness(run, indices, config, columns):
+    """A made-up evaluator: the mean intensity of each galaxy."""
+    values = run.dataset.images[indices].mean(axis=(1, 2, 3))
+    return Report(
+        question="How bright are the galaxies?",
+        perfect="255",
+        chance="0",
+        summary={"brightness": {"mean": float(values.mean()), "of": sorted(columns)[:1]}},
+        columns={"brightness": (values, "mJy")},
+        arrays={"brightness": {"indices": indices, "brightness": values}},
+        facts={"brightest": int(indices[values.argmax()])},
+        lines=[f"  brightest        galaxy {indices[values.argmax()]}"],
+    )
+
+
+def draw_brightness(report, column, style):
+    """The figure of the made-up evaluator."""
+    figure = Figure()
+    figure.suptitle(f"{report.facts['brightest']} in {column.name}")
+    return {"brightness_card": figure}
+
+
+def test_a_new_evaluator_and_its_card_are_all_that_evaluate_needs(galvae, trained, tmp_path, monkeypatch):
+    monkeypatch.setitem(EVALUATORS, "brightness", brightness)
+    monkeypatch.setitem(CARDS, "brightness", draw_brightness)
+    run, folder = TrainedRun.open(trained("vae")), tmp_path / "e"
+    status, out, err = galvae("evaluate", f"run={run.path}", f"hydra.run.dir={folder}", "bootstrap=100")
+    assert status == 0, err
+    indices = run.dataset.split("test")
+    values = run.dataset.images[indices].mean(axis=(1, 2, 3))
+    report = json.loads((folder / "metrics.json").read_text())
+    assert report["brightness"] == {"mean": pytest.approx(values.mean()), "of": ["bce"]}
+    table = Table.read(folder / "galaxies.ecsv")
+    np.testing.assert_allclose(table["brightness"], values)
+    assert str(table["brightness"].unit) == "mJy"
+    with np.load(folder / "brightness.npz") as arrays:
+        np.testing.assert_array_equal(arrays["indices"], indices)
+    assert (folder / "brightness_card.png").is_file()
+    assert f"  brightest        galaxy {indices[values.argmax()]}" in out.splitlines()
