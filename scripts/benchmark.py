@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarking import commands, training
 
-from galvae.backend.setup import processor_name
+from galvae.backend.hardware import processor_name
 
 CASES = {
     case.__name__: case

@@ -6,7 +6,7 @@
 Outcomes: clean (read; right as far as the format has checksums), refused (one line, status 2), failed (one line,
 status 1), traceback, signal, hang, wrong (read as something else, though a checksum told). The last four must be zero:
 the exit status is 1 if they are not. Each case runs in a fork of this process, under the limits of
-galvae/data/apart.py; where that fork crashes or hangs, the whole command is run to see what a user gets.
+galvae/data/store/isolation.py; where that fork crashes or hangs, the whole command is run to see what a user gets.
 """
 
 import argparse
@@ -239,14 +239,14 @@ def _read(config, truth, whole, answers):
     """The fork's part: exit status = place in OUTCOMES."""
 
     def here(folder, module, config):
-        answer = isolation._outcome(
+        answer = isolation.read_limited(
             {"module": module, "folder": folder, "config": dataclasses.asdict(config)}
             | {"seconds": isolation.SECONDS, "memory": isolation.MEMORY}
         )
         if answer:
             raise isolation.ERRORS.get(answer["error"], RuntimeError)(*answer["arguments"])
 
-    isolation.fill = here
+    isolation.write_entry = here
     for number in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
     outcome, text = "clean", ""

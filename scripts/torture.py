@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
-from galvae.cli import main
+from galvae.cli.main import main as command_line
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory
 
@@ -182,7 +182,7 @@ class Torture:
         checkpoints.save = marked
         status = 1
         try:
-            main.main(
+            command_line(
                 [
                     *("train", *SETTINGS, f"epochs={self.options.epochs}"),
                     *(f"dataset.path={self.folder / 'images.npy'}", f"hydra.run.dir={path}"),

@@ -107,14 +107,15 @@ def simulated(quick):
 
 def encode(quick):
     """Encoding and decoding a memory-mapped dataset, against the bare forward pass on one fixed batch."""
-    from galvae.backend.setup import compiled, setup
+    from galvae.backend.setup import setup
 
     setup("tensorflow", "float32", 0)
+    from galvae.backend.graph import compiled
     from galvae.data.dataset import GalaxyDataset
     from galvae.latent import codes
     from galvae.models.build import VAE
 
-    count = codes.COMPILED if quick else 2 * codes.COMPILED
+    count = codes.MIN_COMPILED if quick else 2 * codes.MIN_COMPILED
     with tempfile.TemporaryDirectory() as folder:
         images = np.load(tiled(folder, "colour", count, 128, 3), mmap_mode="r")
         data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255))
@@ -122,8 +123,7 @@ def encode(quick):
         model.build_all()
         encoder, decoder = compiled(model.encode), compiled(model.decode)
         batch = np.array(images[: codes.BATCH])
-        codes = np.asarray(encoder(batch)[0])
-        decoder(codes)  # traces it
+        decoder(np.asarray(encoder(batch)[0]))  # traces it
         indices = np.random.default_rng(0).permutation(count)
         steps = range(count // codes.BATCH)
         measures = {
@@ -132,7 +132,7 @@ def encode(quick):
             "encoder and decoder alone": lambda: [np.asarray(decoder(encoder(batch)[0])) for _ in steps],
             "encode_dataset and decoded_batches": lambda: [
                 len(decoded)
-                for decoded in codes.decoded_batches(model, codes.encode_dataset(model, data, indices)[0])
+                for decoded in codes.decoded_batches(model, codes.encode_dataset(model, data, indices).mean)
             ],
         }
         timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
@@ -181,7 +181,7 @@ def umap(quick):
         names = ("n_neighbors", "min_dist", "metric", "n_epochs")
         return UMAP(**{name: values[name] for name in names}, random_state=0, n_jobs=1).fit(codes)
 
-    def is_stale():
+    def ours():
         found[:] = [umap_embedding.fit("", range(count), codes, values)]
         figure = drawing.scatter(*found[0].plane.T, ("UMAP 1", "UMAP 2"), equal=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -210,10 +210,10 @@ def umap_memory(quick):
     for count in counts:
         program = (
             f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n"
-            "from benchmarking import commands\nfrom galvae import embedding\n"
+            "from benchmarking import commands\nfrom galvae.latent import umap_embedding\n"
             f"codes = commands.galaxy_codes({count})\n"
             f"found = umap_embedding.fit('', range({count}), codes, {umap_settings(quick)})\n"
-            "embedding.inverse(found, found.plane[:400])"
+            "umap_embedding.inverse(found, found.plane[:400])"
         )
         done = run([sys.executable, "-c", program])
         first = first or done

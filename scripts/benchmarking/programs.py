@@ -21,13 +21,13 @@ BLOG = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3, 3, 3], "dense":
 def galvae(overrides):
     """`galvae train`: seconds of its fit, with validation and checkpoints, and the run's history."""
     from galvae.backend.setup import setup
-    from galvae.cli import main
+    from galvae.cli.main import main
 
     chosen = dict(word.split("=", 1) for word in overrides)
     setup(chosen.get("backend", "tensorflow"), chosen.get("precision", "auto"))
-    from galvae.training import fit  # after setup: Keras takes its settings when it is imported
+    from galvae.training import session  # after setup: Keras takes its settings when it is imported
 
-    found, fit = {}, fit.fit
+    found, fit = {}, session.fit
 
     def timed_fit(model, *arguments):
         started = time.perf_counter()
@@ -36,10 +36,10 @@ def galvae(overrides):
         found["parameters"] = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
         return history, metrics
 
-    fit.fit = timed_fit
+    session.fit = timed_fit
     try:
         with contextlib.redirect_stdout(None):
-            main.main(["train", *overrides])
+            main(["train", *overrides])
     except SystemExit as ended:
         if ended.code:
             raise
@@ -276,10 +276,12 @@ def device(backend):
 
 def matrix_products(backend, precision, rounds=9):
     """Floating-point operations per second of large square matrix products."""
-    from galvae.backend.setup import compiled, setup
+    from galvae.backend.setup import setup
 
     side = 8192 if setup(backend).kind == "gpu" else 2048
     from keras import ops, random
+
+    from galvae.backend.graph import compiled
 
     left, right = (ops.cast(random.normal((side, side)), precision) for _ in range(2))
     # A sum at the end, so that what is waited for is a number.
@@ -322,7 +324,7 @@ def checkpoints(overrides):
     from galvae.runs import checkpoints
 
     setup("tensorflow", "auto")
-    from galvae.training import callbacks  # after setup: Keras takes its settings when it is imported
+    from galvae.training.state import TrainingState  # after setup, since it imports Keras
 
     spent = []
 
@@ -335,7 +337,7 @@ def checkpoints(overrides):
 
         return call
 
-    for owner, name in ((callbacks.Keeper, "snapshot"), (checkpoints, "save")):
+    for owner, name in ((TrainingState, "snapshot"), (checkpoints, "save")):
         setattr(owner, name, timed(getattr(owner, name)))
     return {**galvae(overrides), "spent": sum(spent)}
 

@@ -29,8 +29,8 @@ def train(quick):
                 epochs * len(images["train"]),
                 lambda: program("keras_tutorial", **tutorial),
             ),
-            **is_stale("conv 128 px", path, count, "galaxy10_blog", epochs),
-            **is_stale("slim 128 px", path, count, "galaxy10_recommended", epochs),
+            **ours("conv 128 px", path, count, "galaxy10_blog", epochs),
+            **ours("slim 128 px", path, count, "galaxy10_recommended", epochs),
         }
         # PyTorch compiles nothing at its first step, hence an epoch tells as much as several.
         measures |= in_pytorch("conv 128 px", {**images, "batch": 128, "epochs": 1})
@@ -45,11 +45,11 @@ def dcgan(quick):
     with tempfile.TemporaryDirectory() as folder:
         path = tiled(folder, "grey", count, 158, 1)
         images = {"images": str(path), "train": splits(count)["train"]}
-        measures = is_stale("dcgan 158 px", path, count, "cosmos_vae", epochs)
+        measures = ours("dcgan 158 px", path, count, "cosmos_vae", epochs)
         return whole_runs(measures | in_pytorch("dcgan 158 px", {**images, "batch": 64, "epochs": 1}), rounds)
 
 
-def is_stale(what, path, count, experiment, epochs):
+def ours(what, path, count, experiment, epochs):
     """Whole runs of galvae as `whole_runs` takes them, in the precision that it chooses and in float32."""
     words = [f"experiment={experiment}", "latent_dim=8", f"epochs={epochs}"]
     seen = epochs * len(splits(count)["train"])
@@ -448,9 +448,9 @@ def galaxy(seed, size, bands):
 
 def network_config(name):
     """The configuration of a network, as conf/ has it."""
-    from galvae import config
+    from galvae.config.model import ConvConfig, DcganConfig, SlimConfig
 
-    kinds = {"conv": config.ConvConfig, "slim": config.SlimConfig, "dcgan": config.DcganConfig}
+    kinds = {"conv": ConvConfig, "slim": SlimConfig, "dcgan": DcganConfig}
     return kinds[name](**settings(f"network/{name}"))
 
 

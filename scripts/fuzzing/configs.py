@@ -155,7 +155,7 @@ def prepare(folder):
 
 def prepare_with(runs):
     """Takes runs that were made before."""
-    from galvae.config.check import to_dict, read_config
+    from galvae.config.check import read_config, to_dict
 
     path = runs.a / "config.yaml"
     State.update(runs=runs, plain=to_dict(read_config(path)), text=path.read_text())

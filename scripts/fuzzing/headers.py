@@ -98,7 +98,7 @@ npz = st.one_of(
 targets = st.one_of(
     st.tuples(st.just(f"{CHECKPOINT}/best.safetensors"), weights),
     st.tuples(st.just(f"{CHECKPOINT}/state.json"), states),
-    st.tuples(st.sampled_from(["split.npz", "umap/embedding.npz"]), npz),
+    st.tuples(st.sampled_from(["split.npz", "codes/all.npz", "umap/embedding.npz"]), npz),
 )
 
 

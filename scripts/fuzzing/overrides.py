@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fuzzing import drawn, schema
 from galvae.cli.help import paths
 from galvae.cli.overrides import PATH_KEYS
+from galvae.config.check import write_config
 from galvae.config.registry import COMMANDS, GROUPS
 
 # fmt: off
@@ -229,7 +230,8 @@ def prepare(folder):
         sys.modules[module.__name__] = module
     os.environ["GALVAE_CACHE"] = str(folder / "cache")
     State.run.mkdir(exist_ok=True)
-    (State.run / "config.yaml").write_text("epochs: 1\n")
+    called(["train"])
+    write_config(State.received[0].run, State.run / "config.yaml")
     for command in COMMANDS:
         status, _, err = called(
             [command, *needed(command), *(["dataset=hdf"] if command == "prepare" else [])]
@@ -338,7 +340,7 @@ def bent(command, arguments, config):
     accepted = flatten(config)
     others = {
         name for name, value in accepted.items() if State.defaults[command].get(name, value) != value
-    } - {key}
+    } - {key, schema.ALIASES.get(key)}
     if others:
         return sorted(others)
     if key not in accepted:

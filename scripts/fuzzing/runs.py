@@ -23,6 +23,7 @@ READ = (
         for name in ("best.safetensors", "last.safetensors")
     ),
     *(f"checkpoints/epoch-000{epoch}/{name}" for epoch in (1, 2) for name in ("state.json", "manifest.json")),
+    "codes/all.npz",
     "umap/embedding.npz",
 )
 UMAP = ("n_neighbors=5", "n_epochs=20", "grid=3")
@@ -72,10 +73,10 @@ def read_all(path):
     Returns:
         (parts, lines): dict, and the warnings that were logged.
     """
-    from galvae.analysis.comparison import results
-    from galvae.commands.umap import FITTING
+    from galvae.analysis.run_table import results
     from galvae.latent import umap_embedding
     from galvae.runs.directory import RunDirectory
+    from galvae.runs.trained_run import TrainedRun
 
     parts, lines = {}, []
     handler = logging.Handler()
@@ -90,33 +91,31 @@ def read_all(path):
         return parts[name]
 
     try:
-        run = part("config", lambda: RunDirectory.open(path))
+        directory = part("config", lambda: RunDirectory.open(path))
+        if isinstance(directory, GalvaeError):
+            return parts, lines
+        parts["config"] = dataclasses.asdict(directory.config)
+        part("status", lambda: directory.status)
+        run = part("weights", lambda: TrainedRun.open(directory))
         if isinstance(run, GalvaeError):
             return parts, lines
-        parts["config"] = dataclasses.asdict(run.config)
-        part("status", lambda: run.status)
-        found = part("weights", run.load_model)
-        if isinstance(found, GalvaeError):
-            return parts, lines
-        model, state = found
-        weights = {v.path: np.asarray(v) for v in model.variables}
+        weights = {v.path: np.asarray(v) for v in run.model.variables}
         parts["weights"] = digest(weights.values())
-        parts["state"] = json.dumps(state, sort_keys=True)
-        row = results(run.metrics, []) | results(
-            {"peak_memory_mb": state["peak_memory_mb"]}, state["history"]
+        parts["state"] = json.dumps(run.state.to_json(), sort_keys=True)
+        row = results(directory.metrics, []) | results(
+            {"peak_memory_mb": run.state.peak_memory_mb}, run.state.history
         )
         parts["results"] = row | {"active_units": None}  # counted anew
-        dataset = part("dataset", run.load_dataset)
+        dataset = part("dataset", lambda: run.dataset)
         if not isinstance(dataset, GalvaeError):
             parts["dataset"] = digest([dataset.images, *dataset.splits.values()])
+            codes = part("codes", lambda: run.codes("all"))
+            if not isinstance(codes, GalvaeError):
+                parts["codes"] = digest([codes.indices, codes.mean, codes.log_variance])
             settings = {"n_neighbors": 5, "min_dist": 0.1, "metric": "euclidean", "n_epochs": 20}
             settings |= {"fitted": 50000, "seed": 0}
-            checkpoint, _ = run.checkpoint()
-            manifest = json.loads((checkpoint / "manifest.json").read_bytes())
-            identity = umap_embedding.identity(
-                manifest["best.safetensors"]["sha256"], {name: settings[name] for name in FITTING}
-            )
-            kept, _ = umap_embedding.find(
+            identity = umap_embedding.identity(run.weights_digest, settings)
+            kept, _ = umap_embedding.find_stored(
                 sorted(run.path.glob("umap*/**/embedding.npz")), identity, dataset.split("all")
             )
             parts["embedding"] = (
@@ -166,11 +165,11 @@ class Runs:
 
         runs = fixture(folder.parent / "runs")
         setup("tensorflow", "float32", 0)
-        from galvae import models
+        from galvae.runs import trained_run
 
         # Built once for each configuration: what is tried is how their variables are read, not how they are made.
         for name in ("build_model", "variable_shapes"):
-            setattr(models, name, remembered(getattr(models, name)))
+            setattr(trained_run, name, remembered(getattr(trained_run, name)))
         self.a, self.b, self.copy = runs / "a", runs / "b", folder / "copy"
         self.restore()
         self.truths = [read_all(self.copy)[0]]
@@ -190,7 +189,7 @@ class Runs:
         text = " | ".join([*said, *lines])
         if any(not line.isprintable() or len(line) > 5000 for line in said):
             return "wrong", f"not one line: {text}"
-        older = any("is damaged and is passed over" in line for line in lines)
+        older = any("is damaged and is skipped" in line for line in lines)
         truth = self.truths[1 if older and parts.get("state") == self.truths[1]["state"] else 0]
         for name, found in parts.items():
             if isinstance(found, GalvaeError) or found == truth[name]:

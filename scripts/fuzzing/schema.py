@@ -12,6 +12,8 @@ NUMBER = re.compile(
     r"[+-]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*|[0-9][0-9_]*)(e[+-]?[0-9_]+)?", re.ASCII | re.IGNORECASE
 )
 WORDS = {"true": True, "false": False, "null": None}
+# Old keys, which set the new ones too.
+ALIASES = {"redshift": "condition", "redshifts": "conditions"}
 PATHS = {"path", "table", "archive", "cache_dir"}
 
 
@@ -101,7 +103,7 @@ def _one(kind, value, limits):
 
 def same(value, meant, name):
     """Whether an accepted value is what was meant: nothing bent, but integers where numbers stand, absolute paths."""
-    if isinstance(value, list) and name == "redshift" and not isinstance(meant, list):
+    if isinstance(value, list) and name in ("condition", "redshift") and not isinstance(meant, list):
         meant = [meant]
     if isinstance(value, list):
         return (

@@ -6,7 +6,7 @@ import shutil
 from fuzzing.runs import READ, Runs
 
 State = {}
-PARTS = (*READ[:-1], "checkpoints", "checkpoints/epoch-0002")
+PARTS = (*READ[:-2], "checkpoints", "checkpoints/epoch-0002")
 
 
 def cases(count, seed):

@@ -37,3 +37,24 @@ def redshift_dataset(count=40):
         condition_units=[""],
         splits=make_splits(count, [0.8, 0.1, 0.1], 0),
     )
+
+
+def ellipses(count, side, bands=3, seed=0):
+    """Galaxies without any symmetry, (count, side, side, bands) uint8.
+
+    Each is tilted, off-centre, of unequal bands and its own brightness, with a bright pixel in the upper right corner.
+    """
+    generator = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side].astype(float)
+    images = np.zeros((count, side, side, bands))
+    for image in images:
+        angle, radius = generator.uniform(0.2, 1.2), generator.uniform(0.1, 0.22) * side
+        down, right = generator.uniform(0.3, 0.45, 2) * side
+        along = (x - right) * np.cos(angle) + (y - down) * np.sin(angle)
+        across = ((y - down) * np.cos(angle) - (x - right) * np.sin(angle)) / generator.uniform(0.35, 0.7)
+        for band in range(bands):
+            size, peak = radius * (1 + 0.25 * band), generator.uniform(90, 230) / (1 + 0.5 * band)
+            image[..., band] = peak * np.exp(-(along**2 + across**2) / (2 * size**2))
+        image += generator.uniform(0, 6, image.shape)
+        image[0, -1] = np.linspace(240, 120, bands)
+    return np.round(np.clip(images, 0, 255)).astype(np.uint8)

@@ -12,6 +12,6 @@ def child_environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
-def fill_here(folder, module, config):
-    """Reads a user's file in this process, where `galvae.data.store.isolation.fill` takes one of its own."""
-    cache_entry.fill(folder, config.name, importlib.import_module(module).read(config))
+def write_entry_here(folder, module, config):
+    """Reads a user's file in this process, where `galvae.data.store.isolation.write_entry` starts one of its own."""
+    cache_entry.write(folder, config.name, importlib.import_module(module).read(config))

@@ -21,8 +21,11 @@ def tree(module):
 def imports(module, late=True):
     """Names of the modules that a module imports, those inside functions included unless `late` is False."""
     parsed = tree(module)
+    inside = set() if late else {node for function in _functions(parsed) for node in ast.walk(function)}
     found = set()
-    for node in ast.walk(parsed) if late else parsed.body:
+    for node in ast.walk(parsed):
+        if node in inside:
+            continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -40,12 +43,16 @@ def late_imports(module):
     return sorted(
         {
             node.lineno
-            for function in ast.walk(tree(module))
-            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for function in _functions(tree(module))
             for node in ast.walk(function)
             if isinstance(node, ast.Import | ast.ImportFrom)
         }
     )
+
+
+def _functions(parsed):
+    """All functions of a syntax tree, methods and functions in functions included."""
+    return [node for node in ast.walk(parsed) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
 def within(names, *packages):

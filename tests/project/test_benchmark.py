@@ -9,7 +9,7 @@ import pytest
 from benchmarking import training
 from benchmarking.measuring import in_turns, program, run
 
-SCRIPTS = Path(__file__).parent.parent / "scripts"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def test_measures_are_taken_in_turns():

@@ -6,14 +6,12 @@ import sys
 import tomllib
 import zipfile
 from importlib import metadata
-from pathlib import Path
 
 import pytest
-from test_imports import MODULES, imports
+from builders.source_tree import MODULES, ROOT, imports
 
 from galvae import __version__
 
-ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -38,7 +36,7 @@ def test_an_unpacked_wheel_finds_its_configuration(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "from galvae.help import CONF; from galvae.cli import main; print(CONF, flush=True)\n"
+        "from galvae.cli.help import CONF; from galvae.cli.main import main; print(CONF, flush=True)\n"
         "main(['train', '--cfg', 'job'])"
     )
     done = subprocess.run(

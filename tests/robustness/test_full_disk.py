@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or fail: one line, what was whole stays so, and runs go on when there is space."""
+"""Disks that are full, read-only or fail: one line, whole files stay whole, and runs resume when there is space."""
 
 import errno
 import json
@@ -7,10 +7,12 @@ import subprocess
 
 import numpy as np
 import pytest
-from conftest import SMALL, blobs
+from builders.configs import SMALL
+from builders.galaxies import blobs
 
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory
+from galvae.runs.trained_run import TrainedRun
 from galvae.system import atomic
 
 STEPS = {  # where the space ends -> the module and function that then fail, and on which file
@@ -57,13 +59,13 @@ def one_line(status, err):
 def intact(path, epoch):
     """Checks that a run's newest checkpoint is whole and of an epoch, and that nothing half-written lies about."""
     newest = checkpoints.newest(path / "checkpoints")
-    assert checkpoints.read_state(newest)["epoch"] == epoch
+    assert checkpoints.read_state(newest).epoch == epoch
     assert not [file for file in path.rglob(".*")]
-    run = RunDirectory.open(path)
-    assert run.load_model()[1]["epoch"] == epoch
+    run = TrainedRun.open(path)
+    assert run.state.epoch == epoch
 
 
-def test_a_run_goes_on_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
+def test_a_run_resumes_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
     np.save(tmp_path / "blobs.npy", blobs(60, 16))
     small = ("dataset=files", f"dataset.path={tmp_path}/blobs.npy", *SMALL, "checkpoint.every=1")
     where = f"hydra.run.dir={disk}/run"

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from galvae.backend.setup import setup
 from galvae.config.registry import COMMANDS
+from galvae.runs import trained_run
 
 GOOD = ("clean", "refused", "failed")
 FEW = settings(
@@ -36,12 +37,10 @@ def command_lines(tmp_path_factory):
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """The damaged copy of a run, for all families that need one."""
-    from galvae import models  # late, because it imports Keras
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GALVAE_CACHE", "set anew by the fuzzer")
         for name in ("build_model", "variable_shapes"):
-            patch.setattr(models, name, getattr(models, name))
+            patch.setattr(trained_run, name, getattr(trained_run, name))
         folder = tmp_path_factory.mktemp("runs") / "worker"
         folder.mkdir()
         found = Runs(folder)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[1] / "scripts" / "fuzz_data.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fuzz_data.py"
 
 
 def test_damaged_files_and_entries_do_no_harm():

@@ -1,4 +1,4 @@
-"""Runs, tables and surroundings of strangers: odd names, files that are none, code where data should be."""
+"""Untrusted runs, tables and surroundings: odd names, files that are none, code where data should be."""
 
 import json
 import os
@@ -11,13 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import SMALL, blobs
+from builders.configs import SMALL
+from builders.galaxies import blobs
+from fuzzing.headers import seal
 
-from galvae.runs.directory import RunDirectory
+from galvae.runs.checkpoints import newest
+from galvae.runs.directory import RunDirectory, config_digest
+from galvae.runs.trained_run import TrainedRun
 
 NAMES = {
     "a line break": "a\nb",
-    "letters from right to left": "a\u202eb",
+    "characters from right to left": "a\u202eb",
     "an escape": "a\x1b[2Jb",
     "a dash": "-a",
     "255 bytes": "a" * 255,
@@ -54,7 +58,7 @@ def test_a_run_of_any_name_is_read_and_named_in_one_line(kind, run, galvae, tmp_
 
 @pytest.mark.parametrize("name", ["config.yaml", "environment.json", "checkpoints", "checkpoints/epoch-0002"])
 @pytest.mark.parametrize("kind", ["folder", "file", "dangling link", "pipe"])
-def test_a_file_that_is_something_else_is_one_line_or_passed_over(name, kind, run, galvae):
+def test_a_file_that_is_something_else_is_one_line_or_skipped(name, kind, run, galvae):
     path = run / name
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     if kind == "folder":
@@ -68,7 +72,7 @@ def test_a_file_that_is_something_else_is_one_line_or_passed_over(name, kind, ru
     status, _, err = galvae("sample", f"run={run}", "n=1")
     if status == 0:  # from the checkpoint before
         assert name == "checkpoints/epoch-0002"
-        assert err.count(f"{path} is damaged and is passed over") == 1
+        assert err.count(f"{path} is damaged and is skipped") == 1
     else:
         one_line(status, err, str(run))
 
@@ -87,7 +91,7 @@ def test_a_size_that_no_memory_holds_is_refused_by_the_header_of_the_weights(run
     values["latent_dim"] = 10**9
     (run / "config.yaml").write_text(yaml.safe_dump(values))
     one_line(*galvae("sample", f"run={run}")[::2], "latent_dim: expected integer", "received 1000000000")
-    # A stranger who knows the bounds, and forges what binds the files together.
+    # Somebody who knows the bounds, and forges what binds the files together.
     values["latent_dim"], values["network"]["dense"], values["network"]["filters"] = 65536, 65536, [4096]
     (run / "config.yaml").write_text(yaml.safe_dump(values))
     forge(run)
@@ -96,11 +100,6 @@ def test_a_size_that_no_memory_holds_is_refused_by_the_header_of_the_weights(run
 
 def forge(run):
     """Makes a run's checkpoint agree with its configuration again."""
-    from fuzzing.headers import seal
-
-    from galvae.runs.checkpoints import newest
-    from galvae.runs.directory import config_digest
-
     folder = newest(run / "checkpoints")
     state = json.loads((folder / "state.json").read_text())
     state["config_sha256"] = config_digest(RunDirectory.open(run).config)
@@ -108,24 +107,24 @@ def forge(run):
     seal(folder)
 
 
-def test_a_strangers_run_names_no_place_to_write_to(run, galvae, tmp_path, monkeypatch):
+def test_an_untrusted_run_names_no_place_to_write_to(run, galvae, tmp_path, monkeypatch):
     monkeypatch.setenv("GALVAE_CACHE", str(tmp_path / "own"))
     victim = tmp_path / "victim"
     victim.mkdir()
     values = yaml.safe_load((run / "config.yaml").read_text())
     values["dataset"]["cache_dir"] = str(victim)
     (run / "config.yaml").write_text(yaml.safe_dump(values))
-    RunDirectory.open(run).load_dataset()
+    assert len(TrainedRun.open(run).dataset) == 60
     assert os.listdir(victim) == []
     assert os.listdir(tmp_path / "own")
     # A folder in which galvae has kept arrays before is one to keep arrays in.
     shutil.copytree(tmp_path / "own", victim, dirs_exist_ok=True)
     monkeypatch.setenv("GALVAE_CACHE", str(tmp_path / "other"))
-    RunDirectory.open(run).load_dataset()
+    assert len(TrainedRun.open(run).dataset) == 60
     assert not (tmp_path / "other").exists()
 
 
-def test_a_strangers_run_that_is_gone_on_with_names_no_place_to_write_to(run, galvae, tmp_path, monkeypatch):
+def test_an_untrusted_run_that_is_resumed_names_no_place_to_write_to(run, galvae, tmp_path, monkeypatch):
     monkeypatch.setenv("GALVAE_CACHE", str(tmp_path / "own"))
     values = yaml.safe_load((run / "config.yaml").read_text())
     values["dataset"]["cache_dir"] = str(tmp_path / "victim")
@@ -214,7 +213,7 @@ def test_training_does_not_depend_on_its_surroundings(kind, tmp_path):
 @pytest.mark.parametrize(
     "variables", [{"LC_ALL": "C"}, {"LC_ALL": "tr_TR.UTF-8"}, {"TERM": "dumb"}, {"HOME": None}]
 )
-def test_a_mistake_is_one_line_in_any_surroundings(variables, tmp_path):
+def test_a_wrong_value_is_one_line_in_any_surroundings(variables, tmp_path):
     values = {**os.environ, "PYTHONWARNINGS": "error", **variables}
     done = subprocess.run(
         [sys.executable, "-m", "galvae", "train", "epochs=銀"],
@@ -262,8 +261,8 @@ def test_a_standard_output_that_is_full_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["epochs=" + "[" * 30], "brackets within each other"),
-        (["latent_dim=" + "9" * 100_000], "at most 10000 letters"),
+        (["epochs=" + "[" * 30], "nested brackets"),
+        (["latent_dim=" + "9" * 100_000], "at most 10000 characters"),
         (["dataset=0.5"], "Config group override must be"),
         (["experiment=../../../../etc/passwd"], "experiment: expected"),
         (["dataset=../experiment/galaxy10_blog"], "dataset"),
@@ -277,7 +276,7 @@ def test_a_standard_output_that_is_full_is_one_line(tmp_path):
         (["epochs=" + "7" * 5000], "4300 digits"),
     ],
 )
-def test_what_hydra_stumbles_over_is_one_line(arguments, words, galvae, tmp_path):
+def test_what_hydra_cannot_read_is_one_line(arguments, words, galvae, tmp_path):
     for more in ([], ["--help"]):
         if arguments[-1].startswith("-") and more:
             continue
