@@ -5,17 +5,16 @@ import logging
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from galvae.backend.graph import compiled
 from galvae.data.batches import Batches
 from galvae.errors import GalvaeError
 from galvae.system.atomic import save_arrays
+from galvae.system.progress import progress_bar
 from galvae.system.safe_read import read_npz
 
 BATCH = 256
 MIN_COMPILED = 10 * BATCH  # compiling a function pays off from this number of images on
-BAR = {"unit": "img", "unit_scale": True, "delay": 1, "disable": None, "dynamic_ncols": True}
 FORMAT = 1  # version of the file of cached codes
 
 log = logging.getLogger(__name__)
@@ -183,7 +182,7 @@ def decoded_batches(model, codes, condition=None):
         (B, H, W, C) float32 intensities in [0, 1].
     """
     decode = compiled_for(model.decode, len(codes))
-    with tqdm(total=len(codes), desc="decoding", **BAR) as bar:
+    with progress_bar(len(codes), "decoding") as bar:
         for start in range(0, len(codes), BATCH):
             part = slice(start, start + BATCH)
             images = np.asarray(decode(codes[part], None if condition is None else condition[part]))
@@ -215,7 +214,7 @@ def batches(dataset, indices, description):
     Yields:
         dict of images (B, H, W, C), stored pixel values, and, if the dataset has one, condition (B, K).
     """
-    with tqdm(total=len(indices), desc=description, **BAR) as bar:
+    with progress_bar(len(indices), description) as bar:
         for part, inputs in Batches(dataset, indices, BATCH):
             yield inputs
             bar.update(len(part))

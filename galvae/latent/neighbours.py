@@ -2,9 +2,8 @@
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from tqdm import tqdm
 
-from galvae.latent.codes import BAR
+from galvae.system.progress import progress_bar
 
 BLOCK = 10_000  # galaxies whose neighbours are searched at once
 
@@ -44,7 +43,7 @@ def blocks(count, description):
         count: number of positions.
         description: text of the progress bar.
     """
-    with tqdm(total=count, desc=description, **BAR) as bar:
+    with progress_bar(count, description) as bar:
         for start in range(0, count, BLOCK):
             part = slice(start, min(start + BLOCK, count))
             yield part
