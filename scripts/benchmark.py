@@ -1,8 +1,12 @@
-"""Speed and memory, measured side by side: `python scripts/benchmark.py [--quick] [--json FILE] [CASE ...]`.
+"""Measures the speed and memory of galvae and of reference programs on this machine.
 
-Each case prints its rows: what was measured, its median, the ratio to a reference that was measured in the same run,
-in turns with it, the share of the machine's matrix-product rate that the arithmetic comes to, and the peak of
-anonymous and shared memory of the process. References that are not installed are left out: the extra `bench` has them.
+    python scripts/benchmark.py                        all cases
+    python scripts/benchmark.py --quick                about a minute
+    python scripts/benchmark.py train --json rows.json
+
+Each case prints rows of a Markdown table: what was measured, its median, the ratio to a reference that was measured
+alternately with it, the arithmetic rate as a share of the machine's matrix-product rate, and the peak of the process'
+anonymous and shared memory. References that are not installed are left out; the extra `bench` installs them.
 """
 
 import argparse
@@ -40,24 +44,26 @@ CASES = {
         commands.umap_memory,
     )
 }
-QUICK = ("startup", "train", "feed")  # those that a minute has room for
+QUICK = ("startup", "train", "feed")  # these take about a minute
 
 
-def line(found):
-    """A row as a line of the Markdown table."""
-    ratio = "" if found["ratio"] is None else f"{found['ratio']:.2f}"
-    share = "" if found["share"] is None else f"{100 * found['share']:.0f} %"
-    peak = "" if found["peak_mb"] is None else f"{found['peak_mb']:,.0f} MB"
-    cells = [found["case"], found["measured"], ratio, found["reference"] or "", share, peak]
-    return f"| {' | '.join(cells)} |"
+def table_line(row):
+    """Formats a row, see `benchmarking.measuring.row`, as a line of the Markdown table."""
+    ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+    share = "" if row["share"] is None else f"{100 * row['share']:.0f} %"
+    peak = "" if row["peak_mb"] is None else f"{row['peak_mb']:,.0f} MB"
+    columns = [row["case"], row["measured"], ratio, row["reference"] or "", share, peak]
+    return f"| {' | '.join(columns)} |"
 
 
 def main():
-    """Runs the cases and prints a Markdown table."""
+    """Runs the requested cases and prints a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"{', '.join(CASES)}; default: all")
-    parser.add_argument("--quick", action="store_true", help=f"a minute's worth; default: {', '.join(QUICK)}")
-    parser.add_argument("--json", type=Path, help="write the rows to this file too")
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"what to measure: {', '.join(CASES)}; default: all"
+    )
+    parser.add_argument("--quick", action="store_true", help=f"small cases; default: {', '.join(QUICK)}")
+    parser.add_argument("--json", type=Path, help="also write the rows to this file")
     arguments = parser.parse_args()
     unknown = set(arguments.cases) - set(CASES)
     if unknown:
@@ -67,9 +73,9 @@ def main():
     print("| case | measured | ratio | to | of matrix products | peak memory |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in arguments.cases or (QUICK if arguments.quick else CASES):
-        for found in CASES[name](arguments.quick):
-            rows.append({"of": name, **found})
-            print(line(found), flush=True)
+        for row in CASES[name](arguments.quick):
+            rows.append({"of": name, **row})
+            print(table_line(row), flush=True)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
 

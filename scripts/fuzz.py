@@ -1,12 +1,12 @@
-"""Feeds galvae what strangers may hand it, and counts what comes of every case.
+"""Tests galvae with random wrong command lines, configurations and run files, and counts the outcomes.
 
     python scripts/fuzz.py                          7,500 cases in all, about half an hour on two processors
     python scripts/fuzz.py --cases 200 --family damage overrides
-    python scripts/fuzz.py --family damage --seed 3 --case 17     one case again, its outcome in full
+    python scripts/fuzz.py --family damage --seed 3 --case 17     repeats one case and prints its outcome
 
-Outcomes: clean (done, and right), refused (one line, exit status 2), failed (one line, exit status 1), and four that
-must not be: traceback, signal, hang (more than LIMIT seconds), wrong (done, but not what was asked for, or not what
-the undamaged files say). Exit status 1 if there is any of those.
+Acceptable outcomes: clean (a correct result), refused (one line, exit status 2) and failed (one line, exit status 1).
+Unacceptable outcomes: traceback, signal, hang (more than LIMIT seconds) and wrong (a result that differs from what was
+requested or from the undamaged files). The exit status is 1 if any case has one of these.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from pathlib import Path
 
 OUTCOMES = ("clean", "refused", "failed", "traceback", "signal", "hang", "wrong")
 BAD = OUTCOMES[3:]
-ALIKE = 5  # bad cases of one kind that are shown
-LIMIT = 20  # seconds for a case
-START = 900  # seconds for what a family needs first
-MEMORY = 3_000_000_000  # bytes of address space that a case may take on top
-# Family -> its share of all cases; families with a share of None have cases of their own number.
+PRINTED = 5  # cases with an unacceptable outcome that are printed, per kind
+LIMIT = 20  # seconds per case
+START = 900  # seconds for a worker to prepare, which may train runs
+MEMORY = 3_000_000_000  # bytes of address space for a case, in addition to what the worker uses
+# Family -> its share of all cases; None: the family has a fixed list of cases.
 FAMILIES = {
     "overrides": 0.42,
     "configs": 0.18,
@@ -41,13 +41,21 @@ FAMILIES = {
 
 
 def main():
-    """Runs the families, prints a table and every bad case; exits with 1 if there is one."""
+    """Runs the families and prints a table of outcomes and the unacceptable cases."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--cases", type=int, default=7500, help="of all families with random cases")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--family", nargs="+", choices=FAMILIES, default=list(FAMILIES))
-    parser.add_argument("--case", type=int, help="only this one, as a bad case's line names it")
+    parser.add_argument(
+        "--cases", type=int, default=7500, help="number of cases over all families with random cases (7500)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random cases (0)")
+    parser.add_argument(
+        "--jobs", type=int, default=len(os.sched_getaffinity(0)), help="number of worker processes"
+    )
+    parser.add_argument(
+        "--family", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="families to run; default: all"
+    )
+    parser.add_argument(
+        "--case", type=int, help="number of the only case to run, as printed for an unacceptable case"
+    )
     options = parser.parse_args()
     bad = {}
     with tempfile.TemporaryDirectory(prefix="galvae-fuzz-") as folder:
@@ -57,49 +65,64 @@ def main():
             count = round((FAMILIES[family] or 0) * options.cases)
             results = run(family, count, options, Path(folder))
             counts = Counter(outcome for outcome, _ in results.values())
-            bad |= {(family, index): found for index, found in results.items() if found[0] in BAD}
-            figures = [counts[name] for name in OUTCOMES]
-            figures += [len(results), round(time.perf_counter() - started)]
-            print(f"{family:12}" + "".join(f"{figure:>10}" for figure in figures), flush=True)
+            bad |= {(family, index): result for index, result in results.items() if result[0] in BAD}
+            columns = [counts[name] for name in OUTCOMES]
+            columns += [len(results), round(time.perf_counter() - started)]
+            print(f"{family:12}" + "".join(f"{column:>10}" for column in columns), flush=True)
             if options.case is not None:
                 print(*results.values())
-    alike = Counter()
+    kinds = Counter()
     for (family, index), (outcome, text) in bad.items():
         last = re.sub(r"\W.*", "", text.strip().splitlines()[-1])
-        alike[family, outcome, last] += 1
-        if alike[family, outcome, last] <= ALIKE:
+        kinds[family, outcome, last] += 1
+        if kinds[family, outcome, last] <= PRINTED:
             command = f"--family {family} --cases {options.cases} --seed {options.seed} --case {index}"
             print(f"\n{outcome}: python scripts/fuzz.py {command}\n{text}")
-    for (family, outcome, last), count in alike.items():
+    for (family, outcome, last), count in kinds.items():
         print(f"{count:6} {outcome} in {family}: {last}")
     sys.exit(bool(bad))
 
 
 def run(family, count, options, folder):
-    """Outcomes of a family's cases.
+    """Runs the cases of a family in worker processes.
+
+    Args:
+        family: name of the family.
+        count: number of cases.
+        options: arguments of the command line.
+        folder: working folder, which receives one subfolder per worker.
 
     Returns:
-        number of the case -> (outcome, text that shows the case and what came of it).
+        index of the case -> (outcome, text with the case and what happened).
     """
     module = importlib.import_module(f"fuzzing.{family}")
     cases, limit = module.cases(count, options.seed), getattr(module, "LIMIT", LIMIT)
-    left = list(range(len(cases)) if options.case is None else [options.case])[::-1]
+    remaining = list(range(len(cases)) if options.case is None else [options.case])[::-1]
     results = {}
     with ThreadPoolExecutor(options.jobs) as pool:
-        served = [
-            pool.submit(serve, family, folder / f"{family}-{number}", cases, left, results, limit)
+        futures = [
+            pool.submit(serve, family, folder / f"{family}-{number}", cases, remaining, results, limit)
             for number in range(options.jobs)
         ]
-    for each in served:
-        each.result()  # raises what went wrong with the fuzzer itself
+    for future in futures:
+        future.result()  # raises errors of the fuzzer itself
     return results
 
 
-def serve(family, folder, cases, left, results, limit):
-    """Hands cases to a process one by one; when it dies or hangs, another one takes its place."""
+def serve(family, folder, cases, remaining, results, limit):
+    """Sends cases to a worker process one by one, and starts a new worker whenever one dies or hangs.
+
+    Args:
+        family: name of the family.
+        folder: working folder of the worker.
+        cases: list of all cases.
+        remaining: indices of cases that no worker has taken yet; shared between threads.
+        results: dict that receives the results, see `run`.
+        limit: seconds per case.
+    """
     pipe = None
-    while left:
-        index = left.pop()
+    while remaining:
+        index = remaining.pop()
         if pipe is None:
             process, pipe = start(family, folder)
         pipe.send(cases[index])
@@ -119,27 +142,27 @@ def serve(family, folder, cases, left, results, limit):
 
 
 def start(family, folder):
-    """A process that is ready for cases, and the pipe to it."""
+    """Starts a worker; returns the process, which is ready for cases, and the pipe to it."""
     context = multiprocessing.get_context("spawn")
-    pipe, theirs = context.Pipe()
-    process = context.Process(target=work, args=(family, folder, theirs), daemon=True)
+    pipe, worker_pipe = context.Pipe()
+    process = context.Process(target=work, args=(family, folder, worker_pipe), daemon=True)
     process.start()
-    theirs.close()
+    worker_pipe.close()
     if not pipe.poll(START):
         process.kill()
-        raise TimeoutError(f"{family} was not ready after {START} s")
+        raise TimeoutError(f"{family}: the worker was not ready after {START} s")
     pipe.recv()
     return process, pipe
 
 
 def work(family, folder, pipe):
-    """What a worker does: make ready, then try each case that comes and tell its outcome."""
+    """Main function of a worker: prepares the family, then answers each case with its outcome."""
     module = importlib.import_module(f"fuzzing.{family}")
     folder.mkdir(exist_ok=True)
     module.prepare(folder)
     with open("/proc/self/statm") as file:
-        taken = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, resource.RLIM_INFINITY))
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, resource.RLIM_INFINITY))
     pipe.send(None)
     while True:
         case = pipe.recv()

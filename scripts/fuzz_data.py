@@ -1,12 +1,13 @@
-"""Damages data files and cache entries by the thousand, reads each as `galvae prepare` does, and counts outcomes.
+"""Tests galvae with thousands of damaged data files and cache entries, and counts the outcomes.
 
     python scripts/fuzz_data.py --files 3000 --entries 1000 --seed 0
     python scripts/fuzz_data.py --files 3000 --entries 0 --only HDF5
 
-Outcomes: clean (read; right as far as the format has checksums), refused (one line, status 2), failed (one line,
-status 1), traceback, signal, hang, wrong (read as something else, though a checksum told). The last four must be zero:
-the exit status is 1 if they are not. Each case runs in a fork of this process, under the limits of
-galvae/data/store/isolation.py; where that fork crashes or hangs, the whole command is run to see what a user gets.
+Acceptable outcomes: clean (read, and correct as far as the format has checksums), refused (one line, exit status 2)
+and failed (one line, exit status 1). Unacceptable outcomes: traceback, signal, hang and wrong (other data were read
+although a checksum shows the damage); the exit status is 1 if any case has one of these. Each case is read as by
+`galvae prepare`, in a fork of this process under the limits of galvae/data/store/isolation.py. Where that fork crashes
+or hangs, the whole command is run to see what a user gets.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from galvae.data.store import isolation
 from galvae.errors import GalvaeError
 
 COUNT, SIDE = 12, 16
-LIMIT = 60  # seconds of a case
+LIMIT = 60  # seconds per case
 OUTCOMES = ("clean", "refused", "failed", "traceback", "signal", "hang", "wrong")
 COMMON = {
     "augment": True,
@@ -52,12 +53,12 @@ COMMON = {
 
 @dataclasses.dataclass
 class Target:
-    """A valid input.
+    """A valid dataset whose files are to be damaged.
 
     Attributes:
-        config: the dataset section, without cache_dir.
-        files: those that are damaged, one at a time.
-        checksummed: whether the format itself notices other pixels.
+        config: its configuration, without cache_dir.
+        files: paths of the files to damage, one at a time.
+        checksummed: whether the format's own checksums detect changed pixels.
     """
 
     config: object
@@ -66,7 +67,7 @@ class Target:
 
 
 def write_targets(folder):
-    """Small valid inputs of every format; returns name -> Target."""
+    """Writes small valid datasets of every format to a folder; returns name -> Target."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
     columns = {
@@ -163,52 +164,62 @@ def write_targets(folder):
 
 
 def damage(content, generator):
-    """Bytes with one of the usual kinds of damage, and its name."""
+    """Applies a random kind of damage.
+
+    Args:
+        content: bytes of a file.
+        generator: random.Random.
+
+    Returns:
+        (bytes, name of the kind of damage).
+    """
     kind = generator.choice(("flip", "flip", "flips", "extremes", "zeros", "truncated", "doubled", "text"))
     content = bytearray(content)
-    # Half of the damage is done where headers are.
-    place = generator.randrange(
+    # More than half of the damage hits the beginning of the file, where headers are.
+    position = generator.randrange(
         min(len(content), generator.choice((64, 512, 4096, len(content), len(content))))
     )
     if kind in ("flip", "flips"):
         for _ in range(1 if kind == "flip" else generator.randint(2, 16)):
-            content[place] ^= 1 << generator.randrange(8)
-            place = generator.randrange(len(content))
+            content[position] ^= 1 << generator.randrange(8)
+            position = generator.randrange(len(content))
     elif kind == "extremes":
         size = generator.choice((1, 2, 4, 8))
         value = generator.choice((b"\xff", b"\x00", b"\x7f", b"\x80")) * size
-        content[place : place + size] = value
+        content[position : position + size] = value
     elif kind == "zeros":
         size = generator.choice((16, 512, 4096))
-        place -= place % size
-        content[place : place + size] = bytes(len(content[place : place + size]))
+        position -= position % size
+        content[position : position + size] = bytes(len(content[position : position + size]))
     elif kind == "truncated":
         del content[
-            generator.choice((place, place - place % 2880, len(content) - generator.randint(1, 16))) :
+            generator.choice(
+                (position, position - position % 2880, len(content) - generator.randint(1, 16))
+            ) :
         ]
     elif kind == "doubled":
         size = generator.choice((8, 64, 512))
-        content[place:place] = content[place : place + size]
+        content[position:position] = content[position : position + size]
     else:
         size = generator.choice((1, 4, 16))
-        content[place : place + size] = bytes(
+        content[position : position + size] = bytes(
             generator.choice(b"0123456789 -.,eENaninf'\"{}[]()#:\n") for _ in range(size)
         )
     return bytes(content), kind
 
 
-def facts_of(dataset):
-    """What must be right of a dataset that was read."""
+def fingerprint(dataset):
+    """Checksum of the pixels, digest of the content, and shape of the images, for comparison."""
     return zlib.crc32(np.ascontiguousarray(dataset.images)), dataset.content, dataset.images.shape
 
 
-def judge(config, truth=None, whole=False):
-    """Reads a dataset in a fork of this process.
+def read_in_fork(config, expected=None, exact=False):
+    """Reads a dataset in a fork of this process and judges the result.
 
     Args:
-        config: with its cache_dir.
-        truth: what `facts_of` the undamaged one gives, if other pixels must be noticed.
-        whole: whether all of that must be equal, instead of the pixels alone.
+        config: configuration of the dataset, with cache_dir.
+        expected: `fingerprint` of the undamaged dataset, if changed pixels must be detected; else None.
+        exact: whether the whole fingerprint must be equal, instead of the pixels alone.
 
     Returns:
         (outcome, text).
@@ -217,7 +228,7 @@ def judge(config, truth=None, whole=False):
     child = os.fork()
     if not child:
         os.close(reading)
-        os._exit(_read(config, truth, whole, writing))
+        os._exit(_read(config, expected, exact, writing))
     os.close(writing)
     deadline = time.monotonic() + LIMIT
     while not (ended := os.waitpid(child, os.WNOHANG))[0] and time.monotonic() < deadline:
@@ -235,10 +246,10 @@ def judge(config, truth=None, whole=False):
     return OUTCOMES[status], text
 
 
-def _read(config, truth, whole, answers):
-    """The fork's part: exit status = place in OUTCOMES."""
+def _read(config, expected, exact, answers):
+    """Reads in the fork; returns its exit status, an index in OUTCOMES, and writes a text to `answers`."""
 
-    def here(folder, module, config):
+    def write_entry_here(folder, module, config):
         answer = isolation.read_limited(
             {"module": module, "folder": folder, "config": dataclasses.asdict(config)}
             | {"seconds": isolation.SECONDS, "memory": isolation.MEMORY}
@@ -246,15 +257,15 @@ def _read(config, truth, whole, answers):
         if answer:
             raise isolation.ERRORS.get(answer["error"], RuntimeError)(*answer["arguments"])
 
-    isolation.write_entry = here
+    isolation.write_entry = write_entry_here
     for number in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
     outcome, text = "clean", ""
     try:
         dataset = checked(load_dataset(config))
         consistent = all(len(column) == len(dataset) for column in dataset.catalogue.values())
-        found = facts_of(dataset)
-        same = truth is None or (found == truth if whole else found[0] == truth[0])
+        received = fingerprint(dataset)
+        same = expected is None or (received == expected if exact else received[0] == expected[0])
         if not (consistent and same and np.isfinite(dataset.images).all()):
             outcome = "wrong"
     except GalvaeError as error:
@@ -268,14 +279,14 @@ def _read(config, truth, whole, answers):
 
 
 def whole_command(config):
-    """Outcome of `galvae prepare` itself, for what crashed or hung in a fork."""
-    words = [
-        f"dataset.{name}={_word(value)}"
+    """Runs `galvae prepare` as a process, for a dataset that crashed or hung the fork; returns (outcome, text)."""
+    overrides = [
+        f"dataset.{name}={_override_value(value)}"
         for name, value in dataclasses.asdict(config).items()
         if name not in ("name", "split", "augment") and value is not None and value != []
     ]
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "galvae", "prepare", f"dataset={config.name}", *words]
+        command = [sys.executable, "-m", "galvae", "prepare", f"dataset={config.name}", *overrides]
         command += ["dataset.split=[0.6,0.2,0.2]", f"hydra.run.dir={folder}/out"]
         try:
             done = subprocess.run(
@@ -290,27 +301,29 @@ def whole_command(config):
     return OUTCOMES[{0: 0, 2: 1, 1: 2}.get(done.returncode, 3)], done.stderr.strip()
 
 
-def _word(value):
+def _override_value(value):
+    """The text of a value on the command line."""
     return "[" + ",".join(map(str, value)) + "]" if isinstance(value, list) else value
 
 
 def fuzz_files(count, seed, folder, only=""):
-    """Damages data files.
+    """Reads randomly damaged data files and counts the outcomes.
 
     Args:
         count: number of cases.
-        seed: of all of them.
-        folder: an empty one to work in.
-        only: how the names of the targets start.
+        seed: seed of the damage.
+        folder: empty working folder.
+        only: start of the names of the targets to damage; "" for all.
 
     Returns:
-        ({target: Counter of outcomes}, [(case, outcome, text) of what must not be]).
+        (counts, bad): dict, name of the target -> Counter of outcomes; and a list of (case, outcome, text) of the
+        unacceptable outcomes.
     """
     targets = {name: target for name, target in write_targets(folder).items() if name.startswith(only)}
-    truths = {}
+    expected = {}
     for name, target in targets.items():
         target.config.cache_dir = str(folder / "cache")
-        truths[name] = facts_of(load_dataset(target.config))
+        expected[name] = fingerprint(load_dataset(target.config))
     counts, bad = collections.defaultdict(collections.Counter), []
     for case in range(count):
         generator = random.Random(f"{seed}-{case}")
@@ -318,11 +331,11 @@ def fuzz_files(count, seed, folder, only=""):
         target = targets[name]
         path = folder / generator.choice(target.files)
         content = path.read_bytes()
-        spoiled, kind = damage(content, generator)
+        damaged, kind = damage(content, generator)
         target.config.cache_dir = str(folder / f"cache-{case}")
         try:
-            path.write_bytes(spoiled)
-            outcome, text = judge(target.config, truths[name] if target.checksummed else None)
+            path.write_bytes(damaged)
+            outcome, text = read_in_fork(target.config, expected[name] if target.checksummed else None)
             if outcome in ("signal", "hang"):
                 counts[name][f"{outcome} of the library"] += 1
                 shutil.rmtree(target.config.cache_dir, ignore_errors=True)
@@ -337,10 +350,19 @@ def fuzz_files(count, seed, folder, only=""):
 
 
 def fuzz_entries(count, seed, folder):
-    """Flips bits and zeroes pages in a cache entry, which must come back as it was; returns as fuzz_files."""
+    """Reads a cache entry with flipped bits, zeroed pages or a cut, which must be restored exactly.
+
+    Args:
+        count: number of cases.
+        seed: seed of the damage.
+        folder: empty working folder.
+
+    Returns:
+        (counts, bad), see `fuzz_files`.
+    """
     config = write_targets(folder)["HDF5 gzip"].config
     config.cache_dir = str(folder / "cache")
-    truth = facts_of(load_dataset(config))
+    expected = fingerprint(load_dataset(config))
     (entry,) = (path for path in Path(config.cache_dir).iterdir() if path.is_dir())
     good = {path.name: path.read_bytes() for path in entry.iterdir()}
     counts, bad = collections.defaultdict(collections.Counter), []
@@ -348,60 +370,62 @@ def fuzz_entries(count, seed, folder):
         generator = random.Random(f"{seed}-entry-{case}")
         name = sorted(good)[case % len(good)]
         content = bytearray(good[name])
-        place = generator.randrange(len(content))
+        position = generator.randrange(len(content))
         kind = ("flip", "page", "flip", "cut")[case // len(good) % 4]
         if kind == "flip":
-            content[place] ^= 1 << generator.randrange(8)
+            content[position] ^= 1 << generator.randrange(8)
         elif kind == "page":
-            start = place - place % 4096
+            start = position - position % 4096
             content[start : start + 4096] = bytes(len(content[start : start + 4096]))
         else:
-            del content[place:]
+            del content[position:]
         (entry / name).write_bytes(content)
-        outcome, text = judge(config, truth, whole=True)
+        outcome, text = read_in_fork(config, expected, exact=True)
         if outcome == "clean" and {path.name: path.read_bytes() for path in entry.iterdir()} != good:
-            outcome = "wrong"  # read, and not rebuilt
+            outcome = "wrong"  # read without being restored
         counts[f"cache {name}"][outcome] += 1
         if outcome != "clean":
-            bad.append((f"{case}: cache {name}, {kind} at {place}", outcome, text))
-        for file, whole in good.items():
-            if (entry / file).read_bytes() != whole:
-                (entry / file).write_bytes(whole)
+            bad.append((f"{case}: cache {name}, {kind} at {position}", outcome, text))
+        for file, original in good.items():
+            if (entry / file).read_bytes() != original:
+                (entry / file).write_bytes(original)
     return counts, bad
 
 
 def report(counts, bad):
-    """Lines with the counts by outcome, and what must not be."""
+    """Formats the counts of outcomes and the first unacceptable cases, see `fuzz_files`, as text."""
     names = [*OUTCOMES, "signal of the library", "hang of the library"]
     text = io.StringIO()
     total = sum(counts.values(), collections.Counter())
     for name, counter in [*sorted(counts.items()), ("total", total)]:
         cases = sum(counter[outcome] for outcome in OUTCOMES)
-        found = ", ".join(f"{outcome} {counter[outcome]}" for outcome in names if counter[outcome])
-        print(f"{name:20} {cases:6}  {found}", file=text)
-    for case, outcome, told in bad[:20]:
-        print(f"\n{outcome}: {case}\n{told}", file=text)
+        outcomes = ", ".join(f"{outcome} {counter[outcome]}" for outcome in names if counter[outcome])
+        print(f"{name:20} {cases:6}  {outcomes}", file=text)
+    for case, outcome, message in bad[:20]:
+        print(f"\n{outcome}: {case}\n{message}", file=text)
     return text.getvalue()
 
 
 def main():
-    """Runs the command line."""
+    """Damages files and cache entries as the command line says, and prints the outcomes."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--files", type=int, default=3000, help="damaged data files")
-    parser.add_argument("--entries", type=int, default=1000, help="damaged cache entries")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="how the names of the formats to damage start")
+    parser.add_argument("--files", type=int, default=3000, help="number of damaged data files (3000)")
+    parser.add_argument("--entries", type=int, default=1000, help="number of damaged cache entries (1000)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the damage (0)")
+    parser.add_argument(
+        "--only", default="", help="start of the names of the formats to damage; default: all formats"
+    )
     options = parser.parse_args()
-    found = []
+    results = []
     with tempfile.TemporaryDirectory() as folder:
-        found.append(fuzz_files(options.files, options.seed, Path(folder), options.only))
+        results.append(fuzz_files(options.files, options.seed, Path(folder), options.only))
     with tempfile.TemporaryDirectory() as folder:
-        found.append(fuzz_entries(options.entries, options.seed, Path(folder)))
-    for counts, bad in found:
+        results.append(fuzz_entries(options.entries, options.seed, Path(folder)))
+    for counts, bad in results:
         print(report(counts, bad))
-    sys.exit(any(bad for _, bad in found))
+    sys.exit(any(bad for _, bad in results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The commands around training: start-up, preparing data, encoding, embeddings, figures."""
+"""Benchmark cases of the commands around training: start-up, data preparation, encoding, UMAP, figures."""
 
 import sys
 import tempfile
@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarking.measuring import GALVAE, in_turns, medians, row, run, seconds_of
+from benchmarking.measuring import GALVAE, alternating, medians, row, run, seconds_of
 from benchmarking.training import network_config, settings, tiled
 
 TAB = {"COMP_LINE": "galvae train model=", "COMP_POINT": "19"}
 
 
 def startup(quick):
-    """`galvae --help`, one TAB, and a run that is finished already, against Python's own start."""
+    """Start-up time of `galvae --help`, a TAB completion and a finished run, against that of Python itself."""
     with tempfile.TemporaryDirectory() as folder:
         finished = [*GALVAE, "train", "epochs=1", f"hydra.run.dir={folder}/run"]
         run(finished)
@@ -35,7 +35,7 @@ def startup(quick):
 
 
 def prepare(quick):
-    """`galvae prepare` of a file in Galaxy10's layout and size, against reading it with h5py alone."""
+    """Time of `galvae prepare` for a file of Galaxy10's layout and size, against reading it with h5py alone."""
     count = 1000 if quick else 17_736
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "galaxies.h5")
@@ -45,18 +45,18 @@ def prepare(quick):
             " for i in range(0, len(f['images']), 128): f['images'][i:i+128]"
         )
 
-        def prepared():
+        def prepare_once():
             with tempfile.TemporaryDirectory(dir=folder) as cache:
-                words = ["dataset=galaxy10", f"dataset.path={path}"]
-                return run([*GALVAE, "prepare", *words], {"GALVAE_CACHE": cache}, cache)
+                arguments = ["dataset=galaxy10", f"dataset.path={path}"]
+                return run([*GALVAE, "prepare", *arguments], {"GALVAE_CACHE": cache}, cache)
 
-        measures = {"h5py alone": lambda: run([sys.executable, "-c", read]), "galvae prepare": prepared}
-        found = in_turns(measures, 1 if quick else 3)
-    return speeds(found, count, f"{count:,} gzipped images of 256 px")
+        measures = {"h5py alone": lambda: run([sys.executable, "-c", read]), "galvae prepare": prepare_once}
+        results = alternating(measures, 1 if quick else 3)
+    return speeds(results, count, f"{count:,} gzipped images of 256 px")
 
 
 def stamps(quick):
-    """`galvae prepare` of 20,000 simulated stamps of 158 px in vae-project's COSMOS layout, against h5py alone."""
+    """Time of `galvae prepare` for 20,000 stamps of 158 px in vae-project's COSMOS layout, against h5py alone."""
     import h5py
 
     count = 1000 if quick else 20_000
@@ -67,18 +67,24 @@ def stamps(quick):
             file["images"] = images[..., 0]
             file["redshift"] = np.linspace(0.1, 1.5, count, dtype=np.float32)
         read = f"import h5py\nh5py.File({str(path)!r})['images'][()]"
-        words = ["dataset=cosmos", f"dataset.path={path}", f"dataset.cache_dir={folder}"]
+        arguments = ["dataset=cosmos", f"dataset.path={path}", f"dataset.cache_dir={folder}"]
         measures = {
             "h5py alone": lambda: run([sys.executable, "-c", read]),
-            "galvae prepare": lambda: run([*GALVAE, "prepare", *words], {}, folder),
+            "galvae prepare": lambda: run([*GALVAE, "prepare", *arguments], {}, folder),
         }
-        found = in_turns(measures, 1)
-    return speeds(found, count, f"{count:,} stamps of 158 px")
+        results = alternating(measures, 1)
+    return speeds(results, count, f"{count:,} stamps of 158 px")
 
 
-def speeds(found, count, what):
-    """Rows of processes that went through `count` images each; the first is the reference."""
-    seconds = {name: float(np.median([done.seconds for done in runs])) for name, runs in found.items()}
+def speeds(results, count, what):
+    """Rows with the speeds of processes that read `count` images each; the first is the reference.
+
+    Args:
+        results: name -> list of ProcessResult.
+        count: number of images.
+        what: description of the images.
+    """
+    seconds = {name: float(np.median([done.seconds for done in runs])) for name, runs in results.items()}
     reference = next(iter(seconds))
     return [
         row(
@@ -88,12 +94,12 @@ def speeds(found, count, what):
             reference,
             peak_mb=max(done.peak_mb for done in runs),
         )
-        for name, runs in found.items()
+        for name, runs in results.items()
     ]
 
 
 def simulated(quick):
-    """Galaxies drawn by one process, 64 px, 3 bands."""
+    """Speed at which one process draws simulated galaxies of 64 px in 3 bands."""
     from galvae.config.dataset import SimulatedConfig
     from galvae.data.readers import simulated as reader
 
@@ -106,7 +112,7 @@ def simulated(quick):
 
 
 def encode(quick):
-    """Encoding and decoding a memory-mapped dataset, against the bare forward pass on one fixed batch."""
+    """Speed of encoding and decoding a memory-mapped dataset, against the forward pass alone on one fixed batch."""
     from galvae.backend.setup import setup
 
     setup("tensorflow", "float32", 0)
@@ -123,7 +129,7 @@ def encode(quick):
         model.build_all()
         encoder, decoder = compiled(model.encode), compiled(model.decode)
         batch = np.array(images[: codes.BATCH])
-        decoder(np.asarray(encoder(batch)[0]))  # traces it
+        decoder(np.asarray(encoder(batch)[0]))  # traces both functions
         indices = np.random.default_rng(0).permutation(count)
         steps = range(count // codes.BATCH)
         measures = {
@@ -150,7 +156,7 @@ def encode(quick):
 
 
 def figures(quick):
-    """A figure of 400 galaxies of 128 px, drawn and written."""
+    """Time to draw and write a figure of 400 galaxies of 128 px, per file format."""
     from galvae import figures as drawing
 
     images = np.random.default_rng(0).random((100 if quick else 400, 128, 128, 3), np.float32)
@@ -166,45 +172,50 @@ def figures(quick):
 
 
 def umap(quick):
-    """The embedding of 17,736 codes and its scatter, against umap-learn's own fit with the same seed."""
+    """Time of the UMAP embedding of 17,736 codes and its scatter plot, against umap-learn with the same seed."""
     from galvae import figures as drawing
     from galvae.latent import umap_embedding
 
     values = umap_settings(quick)
     count = 5000 if quick else 17_736
     codes = galaxy_codes(count)
-    found = []
+    embeddings = []
 
-    def own():
+    def fit_with_umap_learn():
         from umap import UMAP
 
         names = ("n_neighbors", "min_dist", "metric", "n_epochs")
         return UMAP(**{name: values[name] for name in names}, random_state=0, n_jobs=1).fit(codes)
 
-    def ours():
-        found[:] = [umap_embedding.fit("", range(count), codes, values)]
-        figure = drawing.scatter(*found[0].plane.T, ("UMAP 1", "UMAP 2"), equal=True)
+    def fit_with_galvae():
+        embeddings[:] = [umap_embedding.fit("", range(count), codes, values)]
+        figure = drawing.scatter(*embeddings[0].plane.T, ("UMAP 1", "UMAP 2"), equal=True)
         with tempfile.TemporaryDirectory() as folder:
             drawing.save(figure, Path(folder, "umap"))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        measures = {"umap-learn": lambda: seconds_of(own), "galvae": lambda: seconds_of(ours)}
-        first = medians(measures, 1)  # imports and compiles
+        measures = {
+            "umap-learn": lambda: seconds_of(fit_with_umap_learn),
+            "galvae": lambda: seconds_of(fit_with_galvae),
+        }
+        first = medians(measures, 1)  # includes imports and compilation
         seconds = medians(measures, 1 if quick else 3)
-        points = found[0].plane[:: count // 400][:400]
-        again = seconds_of(lambda: umap_embedding.inverse(found[0], points))
+        points = embeddings[0].plane[:: count // 400][:400]
+        inverse_seconds = seconds_of(lambda: umap_embedding.inverse(embeddings[0], points))
     what = {"umap-learn": "fit", "galvae": "fit, neighbours and scatter"}
     rows = [
         row(f"{name}, {what[name]} of {count:,} codes", f"{s:.1f} s", s / seconds["umap-learn"], "umap-learn")
         for name, s in seconds.items()
     ]
-    rows.append(row("umap-learn, the first fit, with imports and compiling", f"{first['umap-learn']:.1f} s"))
-    return [*rows, row(f"galvae, inverse of 400 places among {count:,} codes", f"{again:.1f} s")]
+    rows.append(
+        row("umap-learn, the first fit, with imports and compilation", f"{first['umap-learn']:.1f} s")
+    )
+    return [*rows, row(f"galvae, inverse of 400 positions among {count:,} codes", f"{inverse_seconds:.1f} s")]
 
 
 def umap_memory(quick):
-    """Peak memory of an embedding of 50,000 and of 300,000 codes, and of the inverse of 400 places."""
+    """Peak memory of embedding 50,000 and 300,000 codes and inverting 400 positions of the plane."""
     counts = (5000, 20_000) if quick else (50_000, 300_000)
     rows, first = [], None
     for count in counts:
@@ -212,8 +223,8 @@ def umap_memory(quick):
             f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})\n"
             "from benchmarking import commands\nfrom galvae.latent import umap_embedding\n"
             f"codes = commands.galaxy_codes({count})\n"
-            f"found = umap_embedding.fit('', range({count}), codes, {umap_settings(quick)})\n"
-            "umap_embedding.inverse(found, found.plane[:400])"
+            f"embedding = umap_embedding.fit('', range({count}), codes, {umap_settings(quick)})\n"
+            "umap_embedding.inverse(embedding, embedding.plane[:400])"
         )
         done = run([sys.executable, "-c", program])
         first = first or done
@@ -225,7 +236,7 @@ def umap_memory(quick):
 
 
 def umap_settings(quick):
-    """Settings of galvae.latent.umap_embedding.fit, as conf/ has them but for the epochs of a quick run."""
+    """Settings for galvae.latent.umap_embedding.fit from conf/, with fewer epochs in a quick run."""
     names = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted")
     values = settings("umap")
     chosen = {**{name: values[name] for name in names}, "seed": 0}
@@ -233,14 +244,14 @@ def umap_settings(quick):
 
 
 def galaxy_codes(count):
-    """Codes of eight dimensions in ten overlapping clusters, (count, 8) float32."""
+    """Random codes in ten overlapping clusters of eight dimensions, (count, 8) float32."""
     generator = np.random.default_rng(0)
     centres = 1.5 * generator.normal(size=(10, 8))
     return (centres[generator.integers(0, 10, count)] + generator.normal(size=(count, 8))).astype(np.float32)
 
 
 def write_galaxy10(path, count):
-    """A file in Galaxy10's layout, compressed image by image; few galaxies are drawn, and repeated."""
+    """Writes a file in Galaxy10's layout, compressed image by image, that repeats up to 100 drawn galaxies."""
     import h5py
 
     shape = (256, 256, 3)

@@ -1,4 +1,4 @@
-"""How things are measured: in turns, as whole processes, against the machine's own limits."""
+"""Measurement of the time and memory of functions and processes, alternating between the things compared."""
 
 import contextlib
 import json
@@ -13,17 +13,17 @@ from pathlib import Path
 
 PROGRAMS = Path(__file__).with_name("programs.py")
 GALVAE = [sys.executable, "-m", "galvae"]
-INTERVAL = 0.02  # seconds between two looks at a process' memory
+INTERVAL = 0.02  # seconds between two samples of a process' memory
 
 
 @dataclass(frozen=True)
-class Done:
-    """A process that has ended.
+class ProcessResult:
+    """Output and cost of a process that has ended.
 
     Attributes:
         seconds: wall time.
         output: standard output.
-        peak_mb: most anonymous and shared memory that it held, sampled; pages of memory-mapped files do not count.
+        peak_mb: sampled peak of its anonymous and shared memory in MB; pages of memory-mapped files do not count.
     """
 
     seconds: float
@@ -32,15 +32,15 @@ class Done:
 
 
 def row(case, measured, ratio=None, reference=None, share=None, peak_mb=None):
-    """A line of the table.
+    """Builds a row of the table as a dict.
 
     Args:
         case: what was measured.
         measured: its median, as text.
-        ratio: to the reference.
-        reference: what was measured in turns with it.
-        share: of the machine's matrix-product rate.
-        peak_mb: peak memory of the process.
+        ratio: ratio to the reference.
+        reference: name of the reference, which was measured alternately with it.
+        share: arithmetic rate relative to the machine's matrix-product rate.
+        peak_mb: peak memory of the process in MB.
     """
     return {
         "case": case,
@@ -52,49 +52,49 @@ def row(case, measured, ratio=None, reference=None, share=None, peak_mb=None):
     }
 
 
-def in_turns(measures, rounds):
-    """Every measure once in each round, so that a machine that is busy slows all of them.
+def alternating(measures, rounds):
+    """Calls every function once per round, so that other load on the machine slows all of them alike.
 
     Args:
         measures: name -> function without arguments.
-        rounds: how often.
+        rounds: number of rounds.
 
     Returns:
-        name -> what the function returned, a list.
+        name -> list of the function's results.
     """
-    found = {name: [] for name in measures}
+    results = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():
-            found[name].append(measure())
-    return found
+            results[name].append(measure())
+    return results
 
 
 def medians(measures, rounds):
-    """Median of each measure, measured in turns."""
-    return {name: statistics.median(values) for name, values in in_turns(measures, rounds).items()}
+    """Calls functions alternately and returns the median of each one's results."""
+    return {name: statistics.median(values) for name, values in alternating(measures, rounds).items()}
 
 
 def seconds_of(function):
-    """Seconds that a call takes."""
+    """Measures the wall time of a call in seconds."""
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
 
 
-def run(command, environment=None, folder=None, given=""):
-    """Runs a process to its end.
+def run(command, environment=None, folder=None, stdin=""):
+    """Runs a process to its end and measures it.
 
     Args:
-        command: list of words.
-        environment: variables besides this process' own.
-        folder: where it runs.
-        given: its standard input.
+        command: list of arguments.
+        environment: environment variables, in addition to those of this process.
+        folder: its working directory.
+        stdin: text for its standard input.
 
     Returns:
-        Done.
+        ProcessResult.
 
     Raises:
-        SystemExit: if it fails, with what it wrote to standard error.
+        SystemExit: if it fails, with its standard error.
     """
     started = time.perf_counter()
     with subprocess.Popen(
@@ -109,24 +109,25 @@ def run(command, environment=None, folder=None, given=""):
         peaks = [0.0]
         watcher = threading.Thread(target=_watch, args=(process, peaks))
         watcher.start()
-        output, errors = process.communicate(given)
+        output, errors = process.communicate(stdin)
         seconds = time.perf_counter() - started
         watcher.join()
     if process.returncode:
-        raise SystemExit(f"{' '.join(command)}: status {process.returncode}\n{errors}")
-    return Done(seconds, output, max(peaks))
+        raise SystemExit(f"{' '.join(command)}: exit status {process.returncode}\n{errors}")
+    return ProcessResult(seconds, output, max(peaks))
 
 
 def program(name, **arguments):
-    """What a function of programs.py returns, run in a process of its own, with "peak_mb" beside it."""
-    done = run([sys.executable, str(PROGRAMS), name], given=json.dumps(arguments))
+    """Calls a function of programs.py in a separate process; returns its dict, with "peak_mb" added."""
+    done = run([sys.executable, str(PROGRAMS), name], stdin=json.dumps(arguments))
     return {**json.loads(done.output.splitlines()[-1]), "peak_mb": done.peak_mb}
 
 
 def _watch(process, peaks):
+    """Appends the process' memory in MB to `peaks` until it ends."""
     while process.poll() is None:
         with contextlib.suppress(OSError, IndexError):
             lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            held = [int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem"))]
-            peaks.append(1024 * sum(held) / 1e6)
+            sizes = [int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem"))]
+            peaks.append(1024 * sum(sizes) / 1e6)
         time.sleep(INTERVAL)

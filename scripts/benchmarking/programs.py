@@ -1,7 +1,7 @@
-"""What runs in a process of its own: galvae, and what its users would take instead.
+"""Programs that the benchmark runs in separate processes: galvae and the alternatives that it is compared with.
 
-`python programs.py NAME` reads the arguments of the function of that name as JSON, and prints what it returns.
-The references are written as their own documentation teaches, on float32 arrays in memory, without validation.
+`python programs.py NAME` calls the function of that name with keyword arguments read as JSON from standard input,
+and prints its result as JSON. The alternatives follow their own documentation: float32 arrays in memory, no validation.
 """
 
 import contextlib
@@ -15,49 +15,49 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 LATENT_DIM = 8
-BLOG = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3, 3, 3], "dense": 256}  # of network=conv
+BLOG_NETWORK = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3, 3, 3], "dense": 256}  # network=conv
 
 
 def galvae(overrides):
-    """`galvae train`: seconds of its fit, with validation and checkpoints, and the run's history."""
+    """Runs `galvae train`; returns the time of its fit, with validation and checkpoints, history and metrics."""
     from galvae.backend.setup import setup
     from galvae.cli.main import main
 
-    chosen = dict(word.split("=", 1) for word in overrides)
-    setup(chosen.get("backend", "tensorflow"), chosen.get("precision", "auto"))
-    from galvae.training import session  # after setup: Keras takes its settings when it is imported
+    values = dict(override.split("=", 1) for override in overrides)
+    setup(values.get("backend", "tensorflow"), values.get("precision", "auto"))
+    from galvae.training import session  # after setup, since it imports Keras
 
-    found, fit = {}, session.fit
+    result, fit = {}, session.fit
 
     def timed_fit(model, *arguments):
         started = time.perf_counter()
         history, metrics = fit(model, *arguments)
-        found.update(seconds=time.perf_counter() - started, history=history, metrics=metrics)
-        found["parameters"] = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
+        result.update(seconds=time.perf_counter() - started, history=history, metrics=metrics)
+        result["parameters"] = sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
         return history, metrics
 
     session.fit = timed_fit
     try:
         with contextlib.redirect_stdout(None):
             main(["train", *overrides])
-    except SystemExit as ended:
-        if ended.code:
+    except SystemExit as stop:
+        if stop.code:
             raise
-    return found
+    return result
 
 
 def keras_tutorial(images, train, val, epochs=None, seconds=None):
-    """The blog's network and settings as a Keras tutorial trains a VAE.
+    """Trains the network of the Galaxy10 blog as a Keras tutorial trains a VAE.
 
     Args:
-        images: path of an .npy of (N, H, W, 3) uint8.
-        train, val: numbers of the images.
-        epochs: how many; or
-        seconds: of training, after which to stop at an epoch's end.
+        images: path of an .npy file, (N, H, W, 3) uint8.
+        train, val: row indices of the images.
+        epochs: number of epochs, unless `seconds` is given.
+        seconds: training time after which to stop at the end of an epoch.
 
     Returns:
-        seconds of training, number of parameters, and, for each epoch if `seconds` is given, those so far and the
-        validation loss.
+        dict with the training time "seconds" and the number of "parameters"; if `seconds` is given, also "curve", a
+        list of [training time so far, validation loss] per epoch.
     """
     import os
 
@@ -75,31 +75,31 @@ def keras_tutorial(images, train, val, epochs=None, seconds=None):
             super().__init__()
             self.generator = keras.random.SeedGenerator(1)
 
-        def call(self, inputs):
-            mean, log_variance = inputs
+        def call(self, moments):
+            mean, log_variance = moments
             noise = keras.random.normal(ops.shape(mean), seed=self.generator)
             return mean + ops.exp(0.5 * log_variance) * noise
 
     shape = pixels.shape[1:]
-    entry = features = keras.Input(shape)
-    for filters, kernel in zip(BLOG["filters"], BLOG["kernels"], strict=True):
+    inputs = features = keras.Input(shape)
+    for filters, kernel in zip(BLOG_NETWORK["filters"], BLOG_NETWORK["kernels"], strict=True):
         features = layers.Conv2D(filters, kernel, strides=2, padding="same", activation="relu")(features)
     side = features.shape[1]
-    features = layers.Dense(BLOG["dense"], activation="relu")(layers.Flatten()(features))
+    features = layers.Dense(BLOG_NETWORK["dense"], activation="relu")(layers.Flatten()(features))
     mean = layers.Dense(LATENT_DIM)(features)
     log_variance = layers.Dense(LATENT_DIM, kernel_initializer="zeros")(features)
-    encoder = keras.Model(entry, [mean, log_variance, Sampling()([mean, log_variance])])
+    encoder = keras.Model(inputs, [mean, log_variance, Sampling()([mean, log_variance])])
 
     code = keras.Input((LATENT_DIM,))
-    grown = layers.Dense(side * side * BLOG["filters"][-1], activation="relu")(code)
-    grown = layers.Reshape((side, side, BLOG["filters"][-1]))(grown)
-    outputs = [*BLOG["filters"][-2::-1], shape[-1]]
-    for i, (filters, kernel) in enumerate(zip(outputs, reversed(BLOG["kernels"]), strict=True)):
+    decoded = layers.Dense(side * side * BLOG_NETWORK["filters"][-1], activation="relu")(code)
+    decoded = layers.Reshape((side, side, BLOG_NETWORK["filters"][-1]))(decoded)
+    outputs = [*BLOG_NETWORK["filters"][-2::-1], shape[-1]]
+    for i, (filters, kernel) in enumerate(zip(outputs, reversed(BLOG_NETWORK["kernels"]), strict=True)):
         activation = "sigmoid" if i == len(outputs) - 1 else "relu"
-        grown = layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", activation=activation)(
-            grown
+        decoded = layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", activation=activation)(
+            decoded
         )
-    decoder = keras.Model(code, grown)
+    decoder = keras.Model(code, decoded)
 
     class VAE(keras.Model):
         def __init__(self):
@@ -140,27 +140,30 @@ def keras_tutorial(images, train, val, epochs=None, seconds=None):
         started = time.perf_counter()
         model.fit(pixels, epochs=epochs, batch_size=128, verbose=0)
         return {"seconds": time.perf_counter() - started, "parameters": parameters}
-    curve, spent = [], 0.0
-    unseen = stored[val].astype("float32") / 255
-    while spent < seconds:
+    curve, elapsed = [], 0.0
+    validation = stored[val].astype("float32") / 255
+    while elapsed < seconds:
         started = time.perf_counter()
         model.fit(pixels, epochs=1, batch_size=128, verbose=0)
-        spent += time.perf_counter() - started  # without the validation, which a tutorial leaves out
-        loss = model.evaluate(unseen, batch_size=128, verbose=0, return_dict=True)["loss"]
-        curve.append([spent, float(loss)])
-    return {"seconds": spent, "parameters": parameters, "curve": curve}
+        elapsed += time.perf_counter() - started  # not the validation, which a tutorial leaves out
+        loss = model.evaluate(validation, batch_size=128, verbose=0, return_dict=True)["loss"]
+        curve.append([elapsed, float(loss)])
+    return {"seconds": elapsed, "parameters": parameters, "curve": curve}
 
 
 def pytorch(network, images, train, batch, epochs, channels_last):
-    """A network in plain PyTorch, as vae-project trains its own: a loader over a tensor in memory.
+    """Trains a network in plain PyTorch as vae-project does, with a loader over a tensor in memory.
 
     Args:
         network: "conv" or "dcgan".
-        images: path of an .npy of (N, H, W, C) uint8.
-        train: numbers of the images.
+        images: path of an .npy file, (N, H, W, C) uint8.
+        train: row indices of the images.
         batch: images per step.
-        epochs: how many.
-        channels_last: whether tensors lie in that order; vae-project's do not.
+        epochs: number of epochs.
+        channels_last: whether tensors are stored channels last; vae-project's are not.
+
+    Returns:
+        dict with the training time "seconds" and the number of "parameters".
     """
     import torch
     from torch.utils.data import DataLoader, TensorDataset
@@ -200,7 +203,7 @@ def pytorch(network, images, train, batch, epochs, channels_last):
 
 
 def pythae(images, train, batch, epochs):
-    """The blog's network under Pythae's own trainer; arguments as of `pytorch`."""
+    """Trains the network of the Galaxy10 blog with Pythae's own trainer; arguments and result: see `pytorch`."""
     import logging
     import tempfile
 
@@ -256,7 +259,7 @@ def pythae(images, train, batch, epochs):
 
 
 def framework():
-    """Nothing but TensorFlow and Keras, loaded: the memory that is not ours."""
+    """Only loads TensorFlow and Keras, to measure the memory that they take."""
     import os
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -267,15 +270,15 @@ def framework():
 
 
 def device(backend):
-    """Kind and name of the device, and the precision that galvae chooses on it."""
+    """Describes the device: its kind and name, and the precision that galvae chooses on it."""
     from galvae.backend.setup import setup
 
-    found = setup(backend, "auto")
-    return {"kind": found.kind, "name": found.name, "precision": found.precision}
+    chosen = setup(backend, "auto")
+    return {"kind": chosen.kind, "name": chosen.name, "precision": chosen.precision}
 
 
 def matrix_products(backend, precision, rounds=9):
-    """Floating-point operations per second of large square matrix products."""
+    """Measures the floating-point operations per second of large square matrix products, the median of `rounds`."""
     from galvae.backend.setup import setup
 
     side = 8192 if setup(backend).kind == "gpu" else 2048
@@ -284,18 +287,18 @@ def matrix_products(backend, precision, rounds=9):
     from galvae.backend.graph import compiled
 
     left, right = (ops.cast(random.normal((side, side)), precision) for _ in range(2))
-    # A sum at the end, so that what is waited for is a number.
+    # The sum makes the result a single number, so that waiting for it copies no matrix from the device.
     product = compiled(lambda left, right: ops.sum(ops.matmul(left, right)))
     rates = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
         float(product(left, right))
         rates.append(2 * side**3 / (time.perf_counter() - started))
-    return {"rate": sorted(rates[1:])[rounds // 2]}  # the first compiles
+    return {"rate": sorted(rates[1:])[rounds // 2]}  # without the first round, which compiles
 
 
 def operations(network, shape, backend="tensorflow"):
-    """Floating-point operations of one image's pass through encoder and decoder; a training step takes three such."""
+    """Counts the floating-point operations of encoding and decoding an image; training on it takes three times that."""
     from galvae.backend.setup import setup
 
     setup(backend)
@@ -311,15 +314,15 @@ def operations(network, shape, backend="tensorflow"):
         for layer in stack.layers:
             kernel = getattr(layer, "kernel", None)
             if kernel is not None:
-                # A transposed convolution multiplies at each place of its input, the others of their output.
+                # A transposed convolution multiplies once per input pixel, other layers once per output pixel.
                 transposed = isinstance(layer, keras.layers.Conv2DTranspose)
-                at = (layer.input if transposed else layer.output).shape
-                total += 2 * int(np.prod(kernel.shape)) * int(np.prod(at[1:-1]))
+                pixels = (layer.input if transposed else layer.output).shape
+                total += 2 * int(np.prod(kernel.shape)) * int(np.prod(pixels[1:-1]))
     return {"operations": total}
 
 
 def checkpoints(overrides):
-    """`galvae train`, and the seconds of each epoch's copies of all variables and of the checkpoints' writing."""
+    """Runs `galvae train`; its result also has "spent", the seconds for snapshots of variables and for checkpoints."""
     from galvae.backend.setup import setup
     from galvae.runs import checkpoints
 
@@ -343,29 +346,30 @@ def checkpoints(overrides):
 
 
 def _torch_parameters(model):
+    """Number of a PyTorch model's parameters."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _torch_conv(shape):
-    """The blog's encoder and decoder in PyTorch, and the length of the encoder's features."""
+    """Encoder and decoder of the Galaxy10 blog in PyTorch, and the number of the encoder's features."""
     from torch import nn
 
-    filters, kernels = BLOG["filters"], BLOG["kernels"]
+    filters, kernels = BLOG_NETWORK["filters"], BLOG_NETWORK["kernels"]
     side = shape[-1] // 2 ** len(filters)
     encoder, decoder = [], []
     for inputs, outputs, kernel in zip([shape[0], *filters], filters, kernels, strict=False):
         encoder += [nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2), nn.ReLU()]
     flat = filters[-1] * side**2
-    encoder += [nn.Flatten(), nn.Linear(flat, BLOG["dense"]), nn.ReLU()]
+    encoder += [nn.Flatten(), nn.Linear(flat, BLOG_NETWORK["dense"]), nn.ReLU()]
     decoder += [nn.Linear(LATENT_DIM, flat), nn.ReLU(), nn.Unflatten(1, (filters[-1], side, side))]
     outputs = [*filters[-2::-1], shape[0]]
     for inputs, output, kernel in zip(reversed(filters), outputs, reversed(kernels), strict=True):
         decoder += [nn.ConvTranspose2d(inputs, output, kernel, 2, kernel // 2, output_padding=1), nn.ReLU()]
-    return nn.Sequential(*encoder), nn.Sequential(*decoder[:-1]), BLOG["dense"]
+    return nn.Sequential(*encoder), nn.Sequential(*decoder[:-1]), BLOG_NETWORK["dense"]
 
 
 def _torch_dcgan(shape):
-    """vae-project's encoder and decoder for 158 pixels in PyTorch, and the length of the encoder's features."""
+    """Encoder and decoder of vae-project for 158 px in PyTorch, and the number of the encoder's features."""
     from torch import nn
 
     filters, kernels = [64, 128, 256, 512], [4, 3, 4, 4]
@@ -391,5 +395,4 @@ def _torch_dcgan(shape):
 
 
 if __name__ == "__main__":
-    found = globals()[sys.argv[1]](**json.load(sys.stdin))
-    print(json.dumps(found))
+    print(json.dumps(globals()[sys.argv[1]](**json.load(sys.stdin))))

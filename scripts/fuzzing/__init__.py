@@ -1,18 +1,27 @@
-"""The fuzzer's families: each module has `cases(count, seed)`, `prepare(folder)` and `check(case)`.
+"""Families of cases for scripts/fuzz.py, one module each, with `cases(count, seed)`, `prepare(folder)`, `check(case)`.
 
-`cases` gives a list of picklable cases, `prepare` is called once in each process that tries them, and `check` returns
-(outcome, what came of the case).
+`cases` returns a list of picklable cases, `prepare` is called once in each worker process, and `check` returns
+(outcome, text that describes what happened).
 """
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
 
-def drawn(strategy, count, seed):
-    """`count` examples of a strategy, the same ones for the same seed; of those that begin alike only one."""
-    found = {}
+def draw_cases(strategy, count, seed):
+    """Draws different examples of a Hypothesis strategy, reproducibly for a given seed.
+
+    Args:
+        strategy: Hypothesis strategy.
+        count: number of examples.
+        seed: seed of the random numbers.
+
+    Returns:
+        List of examples whose representations differ in the first 150 characters.
+    """
+    examples = {}
     for part in range(count):
-        if len(found) >= count:
+        if len(examples) >= count:
             break
 
         @seeded(seed * 1_000_000 + part)
@@ -25,7 +34,7 @@ def drawn(strategy, count, seed):
         )
         @given(strategy)
         def draw(example):
-            found.setdefault(f"{example!r:.150}", example)
+            examples.setdefault(f"{example!r:.150}", example)
 
         draw()
-    return list(found.values())[:count]
+    return list(examples.values())[:count]

@@ -1,11 +1,11 @@
-"""A run's config.yaml: other values, other keys, other letters, and what YAML can do besides."""
+"""Changed config.yaml files of a run: other values, keys and characters, and special features of YAML."""
 
 import copy
 
 import yaml
 from hypothesis import strategies as st
 
-from fuzzing import drawn, schema
+from fuzzing import draw_cases, schema
 from fuzzing.overrides import SPECIAL
 from fuzzing.runs import Runs
 
@@ -41,7 +41,7 @@ TEXTS = (
         "*a",
         "!!binary x\n",
     ),
-    # Nine levels of nine aliases each, which would become a billion.
+    # Nine levels of nine aliases each, which would expand to almost a billion entries.
     "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)),
     *(
         "!!python/object/apply:os.system [touch /tmp/galvae-fuzz-was-here]",
@@ -121,21 +121,21 @@ VALUES = st.one_of(
         ["cvae", "ae", "vae", "beta_vae", "slim", "dcgan", "conv", "hdf", "warmup", "none", "jax", "bce"]
     ),
 )
-places = st.integers(0, 10**6)
+positions = st.integers(0, 10**6)
 mutations = st.one_of(
-    st.tuples(st.just("value"), places, VALUES),
-    st.tuples(st.just("value"), places, VALUES),
-    st.tuples(st.just("edge"), places, places),
-    st.tuples(st.sampled_from(["without", "line twice", "line away", "letter away"]), places),
+    st.tuples(st.just("value"), positions, VALUES),
+    st.tuples(st.just("value"), positions, VALUES),
+    st.tuples(st.just("edge"), positions, positions),
+    st.tuples(st.sampled_from(["without", "line repeated", "line removed", "character removed"]), positions),
     st.tuples(
         st.just("key"),
-        places,
+        positions,
         st.one_of(st.sampled_from(["format", "version", "_target_", "x"]), st.text()),
         VALUES,
     ),
-    st.tuples(st.just("rename"), places, st.text(max_size=5)),
-    st.tuples(st.just("snippet"), places, st.sampled_from(SNIPPETS)),
-    st.tuples(st.just("bytes"), places, st.binary(min_size=1, max_size=4)),
+    st.tuples(st.just("rename"), positions, st.text(max_size=5)),
+    st.tuples(st.just("snippet"), positions, st.sampled_from(SNIPPETS)),
+    st.tuples(st.just("bytes"), positions, st.binary(min_size=1, max_size=4)),
     st.tuples(st.just("encoding"), st.sampled_from(["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "utf-7"])),
     st.tuples(st.just("text"), st.sampled_from(TEXTS)),
 )
@@ -144,25 +144,29 @@ strategy = st.lists(mutations, min_size=1, max_size=3)
 
 
 def cases(count, seed):
-    """Lists of one to three mutations."""
-    return drawn(strategy, count, seed)
+    """Draws lists of one to three mutations."""
+    return draw_cases(strategy, count, seed)
 
 
 def prepare(folder):
-    """Makes the runs."""
+    """Creates the runs."""
     prepare_with(Runs(folder))
 
 
 def prepare_with(runs):
-    """Takes runs that were made before."""
+    """Uses existing runs.
+
+    Args:
+        runs: Runs.
+    """
     from galvae.config.check import read_config, to_dict
 
     path = runs.a / "config.yaml"
-    State.update(runs=runs, plain=to_dict(read_config(path)), text=path.read_text())
+    State.update(runs=runs, values=to_dict(read_config(path)), text=path.read_text())
 
 
 def leaves(section, prefix=()):
-    """(keys, value) of every value and every section of a configuration."""
+    """Yields (keys, value) of every value and every section of a nested dict."""
     for key, value in section.items():
         yield (*prefix, key), value
         if isinstance(value, dict):
@@ -170,30 +174,38 @@ def leaves(section, prefix=()):
 
 
 def mutated(text, mutation):
-    """The bytes of a config.yaml with one thing changed."""
-    kind, place, *more = mutation
+    """Applies one mutation to the content of a config.yaml.
+
+    Args:
+        text: content of the file as bytes.
+        mutation: tuple of the kind and its parameters, see `mutations`.
+
+    Returns:
+        The changed content as bytes.
+    """
+    kind, position, *more = mutation
     if kind == "text":
-        return place.encode()
+        return position.encode()
     if kind == "encoding":
-        return text.decode("utf-8", "replace").encode(place, "replace")
+        return text.decode("utf-8", "replace").encode(position, "replace")
     if kind == "bytes":
-        place %= len(text) + 1
-        return text[:place] + more[0] + text[place + len(more[0]) :]
+        position %= len(text) + 1
+        return text[:position] + more[0] + text[position + len(more[0]) :]
     if kind in ("value", "edge", "without", "key", "rename"):
         try:
             values = copy.deepcopy(yaml.safe_load(text))
-            found = list(leaves(values))
-            keys, _ = found[place % len(found)]
+            entries = list(leaves(values))
+            keys, _ = entries[position % len(entries)]
         except (yaml.YAMLError, ValueError, AttributeError, ZeroDivisionError, RecursionError, KeyError):
-            return text  # an earlier mutation left no configuration
+            return text  # an earlier mutation left nothing that can be read as a configuration
         section = values
         for key in keys[:-1]:
             section = section[key]
         if kind == "value":
             section[keys[-1]] = more[0]
         elif kind == "edge":
-            edges = schema.edges(State["schema"], ".".join(map(str, keys)))
-            section[keys[-1]] = schema.reading(edges[more[0] % len(edges)])
+            boundaries = schema.boundary_values(State["schema"], ".".join(map(str, keys)))
+            section[keys[-1]] = schema.parse(boundaries[more[0] % len(boundaries)])
         elif kind == "without":
             del section[keys[-1]]
         elif kind == "rename":
@@ -202,20 +214,20 @@ def mutated(text, mutation):
             section[more[0]] = more[1]
         return yaml.safe_dump(values, sort_keys=False).encode("utf-8", "surrogatepass")
     lines = text.decode("utf-8", "replace").splitlines(keepends=True) or [""]
-    place %= len(lines)
-    if kind == "line twice":
-        lines.insert(place, lines[place])
-    elif kind == "line away":
-        del lines[place]
-    elif kind == "letter away":
-        lines[place] = lines[place][:-2] + "\n"
+    position %= len(lines)
+    if kind == "line repeated":
+        lines.insert(position, lines[position])
+    elif kind == "line removed":
+        del lines[position]
+    elif kind == "character removed":
+        lines[position] = lines[position][:-2] + "\n"
     else:
-        lines.insert(place, more[0])
+        lines.insert(position, more[0])
     return "".join(lines).encode("utf-8", "surrogatepass")
 
 
 def check(case):
-    """The outcome of reading a run with another config.yaml."""
+    """Reads a run with a changed config.yaml; returns the outcome and a text."""
     from galvae.config.check import to_dict
     from galvae.config.train import TrainConfig
     from galvae.errors import GalvaeError
@@ -229,33 +241,33 @@ def check(case):
     path = runs.copy / "config.yaml"
     path.write_bytes(text)
     try:
-        outcome, said = runs.judged()
-        if outcome == "wrong" and not said.startswith("config: "):
-            return outcome, said
+        outcome, message = runs.read_copy()
+        if outcome == "wrong" and not message.startswith("config: "):
+            return outcome, message
         try:
             config = RunDirectory.open(runs.copy).config
         except GalvaeError:
-            return outcome, said
-        found = schema.faults(config) + differing(config, yaml.safe_load(text))
-        if found:
-            return "wrong", f"accepted: {found}"
+            return outcome, message
+        bad_keys = schema.invalid_keys(config) + differing_keys(config, yaml.safe_load(text))
+        if bad_keys:
+            return "wrong", f"accepted: {bad_keys}"
         if outcome == "refused":
-            return outcome, said  # a sound configuration, but not that of the weights
-        free = all(
-            to_dict(config)[name] == State["plain"][name] for name in State["plain"] if name != "dataset"
+            return outcome, message  # a valid configuration, but not that of the weights
+        same_model = all(
+            to_dict(config)[name] == State["values"][name] for name in State["values"] if name != "dataset"
         )
-        return ("clean" if outcome == "clean" or free else "wrong"), said
+        return ("clean" if outcome == "clean" or same_model else "wrong"), message
     finally:
         path.write_text(State["text"])
 
 
-def differing(config, values):
-    """Keys of an accepted configuration that are not what the file says."""
+def differing_keys(config, values):
+    """Describes the keys of an accepted configuration whose values differ from those in the file."""
     from galvae.config.check import to_dict
 
-    meant = dict(leaves(values))
+    expected = dict(leaves(values))
     return [
-        f"{keys}: {value!r} instead of {meant.get(keys)!r}"
+        f"{keys}: {value!r} instead of {expected.get(keys)!r}"
         for keys, value in leaves(to_dict(config))
-        if not isinstance(value, dict) and not schema.same(value, meant.get(keys, "missing"), keys[-1])
+        if not isinstance(value, dict) and not schema.matches(value, expected.get(keys, "missing"), keys[-1])
     ]

@@ -1,4 +1,4 @@
-"""Bit flips, zeroed pages and truncations of every file that is read back of a run."""
+"""Bit flips, zeroed pages and truncations of every file of a run that commands read back."""
 
 import numpy as np
 
@@ -9,42 +9,50 @@ State = {}
 
 
 def cases(count, seed):
-    """(file, damage, place): the files in turn, three quarters of the damages one bit, the rest pages and cuts."""
+    """Draws cases (file, kind of damage, position) over all files, three quarters of them bit flips.
+
+    Args:
+        count: number of cases.
+        seed: seed of the positions.
+
+    Returns:
+        List of (path in the run, "bit", "page" or "cut", position from 0 to 1 relative to the file's size).
+    """
     generator = np.random.default_rng(seed)
     kinds = ("bit", "bit", "bit", "page", "bit", "bit", "bit", "cut")
     rounds = -(-count // len(READ))
-    places = generator.random(count).tolist()
-    order = [(name, kinds[turn % len(kinds)]) for turn in range(rounds) for name in READ]
-    return [(*pair, place) for pair, place in zip(order, places, strict=False)]
+    positions = generator.random(count).tolist()
+    order = [(name, kinds[number % len(kinds)]) for number in range(rounds) for name in READ]
+    return [(*pair, position) for pair, position in zip(order, positions, strict=False)]
 
 
 def prepare(folder):
-    """Makes the runs."""
+    """Creates the runs."""
     State["runs"] = Runs(folder)
 
 
 def check(case):
-    """The outcome of reading a run with one damaged file."""
-    name, kind, place = case
+    """Reads a run with one damaged file; returns the outcome and a text."""
+    name, kind, position = case
     path = State["runs"].copy / name
-    whole = path.read_bytes()
-    path.write_bytes(damaged(whole, kind, place))
+    content = path.read_bytes()
+    path.write_bytes(damaged(content, kind, position))
     try:
-        return State["runs"].judged()
+        return State["runs"].read_copy()
     finally:
-        path.write_bytes(whole)
+        path.write_bytes(content)
 
 
-def damaged(content, kind, place):
-    """A file's content with one bit turned, one page of zeros, or without its end."""
+def damaged(content, kind, position):
+    """Copy of a file's content with one bit flipped, one page set to zero, or its end cut off."""
     content = bytearray(content)
     if kind == "bit":
-        bit = int(place * len(content) * 8)
+        bit = int(position * len(content) * 8)
         content[bit // 8] ^= 1 << bit % 8
     elif kind == "page":
-        start = int(place * -(-len(content) // PAGE)) * PAGE
+        start = int(position * -(-len(content) // PAGE)) * PAGE
         stop = min(start + PAGE, len(content))
         content[start:stop] = bytes(stop - start)
     else:
-        del content[int(place * len(content)) :]
+        del content[int(position * len(content)) :]
     return bytes(content)

@@ -1,4 +1,4 @@
-"""Real commands in processes whose surroundings are odd: variables, limits, streams, home directories."""
+"""Commands run as processes in unusual environments: variables, limits, streams and home directories."""
 
 import os
 import resource
@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-LIMIT = 300  # seconds
+LIMIT = 300  # seconds per case
 State = {}
 TRAIN = (
     "train",
@@ -18,13 +18,13 @@ TRAIN = (
     "epochs=1",
 )
 SHOW = ("train", "--cfg", "job")
-NEITHER = ("sample", "run=nothing")
+MISSING_RUN = ("sample", "run=nothing")
 KERAS = {
     "torn": '{"floatx": "floa',
     "half": '{"floatx": "float16", "epsilon": 1e-3, "backend": "tensorflow", "image_data_format": "channels_first"}',
     "other backend": '{"backend": "torch"}',
 }
-# name -> (arguments, exit statuses that are right, variables; None takes one away, what the shell does first).
+# name -> (arguments, correct exit statuses, variables with None for one that is unset, shell code run first).
 CASES = {
     "nothing odd": (TRAIN, {0}, {}, ""),
     **{f"keras.json {name}": (TRAIN, {0}, {"KERAS": name}, "") for name in KERAS},
@@ -66,23 +66,23 @@ for variable, value in (
     *(("HYDRA_FULL_ERROR", "0"), ("COMP_LINE", "galvae tr"), ("PWD", "/nonexistent")),
 ):
     CASES[f"{variable}={value}"] = SHOW, {0}, {variable: value}, ""
-    CASES[f"{variable}={value}, refused"] = NEITHER, {2}, {variable: value}, ""
+    CASES[f"{variable}={value}, refused"] = MISSING_RUN, {2}, {variable: value}, ""
 
 
 def cases(count, seed):
-    """Names of the cases; count and seed have no meaning."""
+    """Lists the names of the fixed cases; `count` and `seed` have no effect."""
     return list(CASES)
 
 
 def prepare(folder):
-    """Makes a few images."""
+    """Writes a small dataset."""
     State["folder"] = folder
     np.save(folder / "images.npy", np.random.default_rng(0).integers(0, 255, (40, 8, 8, 1), np.uint8))
 
 
 def check(name):
-    """The outcome of a command in odd surroundings."""
-    arguments, right, variables, shell = CASES[name]
+    """Runs a command in an unusual environment; returns the outcome and a text."""
+    arguments, correct, variables, shell = CASES[name]
     folder = State["folder"]
     values = {**os.environ, "HOME": str(folder / "home"), "GALVAE_CACHE": str(folder / "cache"), **variables}
     keras = values.pop("KERAS", None)
@@ -98,15 +98,15 @@ def check(name):
         cwd=folder,
         capture_output=True,
         check=False,
-        # The fuzzer's own limit is not for them.
+        # The worker's own limit of memory must not apply.
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2),
     )
-    said = done.stderr.decode("utf-8", "replace")
-    text = f"exit status {done.returncode}: {said[-1500:]}"
-    if "Traceback" in said or "Exception ignored" in said:
+    errors = done.stderr.decode("utf-8", "replace")
+    text = f"exit status {done.returncode}: {errors[-1500:]}"
+    if "Traceback" in errors or "Exception ignored" in errors:
         return "traceback", text
     if done.returncode < 0 or done.returncode > 128:
         return "signal", text
-    if done.returncode not in right:
+    if done.returncode not in correct:
         return "wrong", text
     return {0: "clean", 1: "failed", 2: "refused"}[done.returncode], text

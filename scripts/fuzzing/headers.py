@@ -1,4 +1,4 @@
-"""Headers and states of a stranger's own making, with manifests and checksums that agree with them."""
+"""Forged headers and states in the files of a run, with manifests and checksums that agree with them."""
 
 import hashlib
 import io
@@ -9,7 +9,7 @@ import zipfile
 
 from hypothesis import strategies as st
 
-from fuzzing import drawn
+from fuzzing import draw_cases
 from fuzzing.runs import Runs
 
 State = {}
@@ -31,24 +31,24 @@ VALUES = st.one_of(
 DTYPES = st.sampled_from(
     ["F64", "F32", "F16", "BF16", "F8_E4M3", "I64", "I8", "U64", "BOOL", "C64", "F4", "", None, 3, "|O"]
 )
-places = st.integers(0, 10**6)
+positions = st.integers(0, 10**6)
 weights = st.one_of(
-    st.tuples(st.just("shape"), places, st.lists(NUMBERS, max_size=4)),
-    st.tuples(st.just("dtype"), places, DTYPES),
-    st.tuples(st.just("offsets"), places, st.lists(NUMBERS, min_size=2, max_size=2)),
-    st.tuples(st.just("entry"), places, VALUES),
-    st.tuples(st.sampled_from(["without", "twice", "exchanged", "same bytes"]), places),
-    st.tuples(st.just("rename"), places, st.text(max_size=10)),
+    st.tuples(st.just("shape"), positions, st.lists(NUMBERS, max_size=4)),
+    st.tuples(st.just("dtype"), positions, DTYPES),
+    st.tuples(st.just("offsets"), positions, st.lists(NUMBERS, min_size=2, max_size=2)),
+    st.tuples(st.just("entry"), positions, VALUES),
+    st.tuples(st.sampled_from(["without", "twice", "exchanged", "same bytes"]), positions),
+    st.tuples(st.just("rename"), positions, st.text(max_size=10)),
     st.tuples(st.just("more"), st.text(max_size=10), st.lists(NUMBERS, max_size=4), DTYPES),
     st.tuples(st.just("length"), NUMBERS),
     st.tuples(
         st.just("raw"),
         st.sampled_from([b"", b"{}", b"[]", b"null", b"1", b'{"a":' * 50_000, b"[" * 99_999, b"\xff"]),
     ),
-    st.tuples(st.sampled_from(["cut", "grown"]), places),
+    st.tuples(st.sampled_from(["cut", "grown"]), positions),
     st.tuples(st.just("metadata"), VALUES),
 )
-states = st.tuples(st.just("state"), places, VALUES)
+states = st.tuples(st.just("state"), positions, VALUES)
 DESCRS = st.sampled_from(
     [
         "<i8",
@@ -73,27 +73,27 @@ DESCRS = st.sampled_from(
 npz = st.one_of(
     st.tuples(
         st.just("header"),
-        places,
+        positions,
         DESCRS,
         st.sampled_from(["False", "True", "0", "None"]),
         st.lists(NUMBERS, max_size=4),
     ),
     st.tuples(
         st.just("header text"),
-        places,
+        positions,
         st.one_of(st.text(max_size=40), st.sampled_from(["(" * 9000, "1" * 9000, "-" * 9000])),
     ),
-    st.tuples(st.just("version"), places, st.binary(min_size=2, max_size=2)),
-    st.tuples(st.just("content"), places, st.binary(max_size=40)),
-    st.tuples(st.just("pickle"), places),
+    st.tuples(st.just("version"), positions, st.binary(min_size=2, max_size=2)),
+    st.tuples(st.just("content"), positions, st.binary(max_size=40)),
+    st.tuples(st.just("pickle"), positions),
     st.tuples(
         st.just("name"),
-        places,
+        positions,
         st.sampled_from(["../x.npy", "/x.npy", "train.npy", "x", "x.npy", "", "a\\b.npy"]),
     ),
-    st.tuples(st.sampled_from(["twice", "without", "compressed"]), places),
-    st.tuples(st.just("sizes"), places, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
-    st.tuples(st.just("bytes"), places, st.binary(min_size=1, max_size=3)),
+    st.tuples(st.sampled_from(["twice", "without", "compressed"]), positions),
+    st.tuples(st.just("sizes"), positions, st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+    st.tuples(st.just("bytes"), positions, st.binary(min_size=1, max_size=3)),
 )
 targets = st.one_of(
     st.tuples(st.just(f"{CHECKPOINT}/best.safetensors"), weights),
@@ -103,42 +103,46 @@ targets = st.one_of(
 
 
 def cases(count, seed):
-    """(file, mutation)."""
-    return drawn(targets, count, seed)
+    """Draws cases (file, mutation)."""
+    return draw_cases(targets, count, seed)
 
 
 def prepare(folder):
-    """Makes the runs."""
+    """Creates the runs."""
     warnings.filterwarnings("ignore", "Duplicate name")
     State["runs"] = Runs(folder)
 
 
 def check(case):
-    """The outcome of reading a run with a forged file; only a refusal or the same arrays are right."""
+    """Reads a run with a forged file, which must be refused or give the original arrays; returns outcome and text."""
     name, mutation = case
     runs = State["runs"]
     path = runs.copy / name
     content = path.read_bytes()
-    forge = {"state.json": state, "best.safetensors": header}.get(path.name, archive)
+    forge = {"state.json": forge_state, "best.safetensors": forge_safetensors}.get(path.name, forge_npz)
     path.write_bytes(forge(content, *mutation))
     if name.startswith(CHECKPOINT):
-        seal(path.parent)
+        write_manifest(path.parent)
     try:
-        outcome, text = runs.judged()
+        outcome, text = runs.read_copy()
     finally:
         path.write_bytes(content)
-        seal(runs.copy / CHECKPOINT)
+        write_manifest(runs.copy / CHECKPOINT)
     if (
         outcome == "wrong"
         and path.name == "state.json"
         and text.startswith(("state:", "results:", "weights:"))
     ):
-        return "clean", text  # a state that can be, of which only its author knows that it was another
+        return "clean", text  # a possible state, which nothing distinguishes from a genuine one
     return outcome, text
 
 
-def seal(folder):
-    """Writes the manifest that agrees with a checkpoint's files."""
+def write_manifest(folder):
+    """Writes a manifest that agrees with a checkpoint's files.
+
+    Args:
+        folder: of the checkpoint.
+    """
     manifest = {}
     for path in sorted(folder.iterdir()):
         if path.name != "manifest.json":
@@ -147,38 +151,38 @@ def seal(folder):
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def state(content, kind, place, value):
-    """A state.json with one value exchanged, at any depth."""
+def forge_state(content, kind, position, value):
+    """Content of a state.json with one value replaced, at any depth."""
     values = json.loads(content)
-    holders = [(values, key) for key in values]
-    for holder, key in holders:
-        inner = holder[key]
+    entries = [(values, key) for key in values]
+    for container, key in entries:  # grows while it is read
+        inner = container[key]
         if isinstance(inner, dict | list):
-            holders += [(inner, each) for each in (inner if isinstance(inner, dict) else range(len(inner)))]
-    holder, key = holders[place % len(holders)]
-    holder[key] = value
+            entries += [(inner, each) for each in (inner if isinstance(inner, dict) else range(len(inner)))]
+    container, key = entries[position % len(entries)]
+    container[key] = value
     return json.dumps(values).encode()
 
 
-def header(content, kind, place, *more):
-    """A safetensors file with one thing of its header changed."""
+def forge_safetensors(content, kind, position, *more):
+    """Content of a safetensors file with one change in its header."""
     (length,) = struct.unpack("<Q", content[:8])
     entries, data = json.loads(content[8 : 8 + length]), content[8 + length :]
     if kind == "raw":
-        return struct.pack("<Q", len(place)) + place + data
+        return struct.pack("<Q", len(position)) + position + data
     if kind == "length":
-        return struct.pack("<Q", place % 2**64) + content[8:]
+        return struct.pack("<Q", position % 2**64) + content[8:]
     if kind == "cut":
-        return content[: place % len(content)]
+        return content[: position % len(content)]
     if kind == "grown":
-        return content + bytes(1 + place % 100)
+        return content + bytes(1 + position % 100)
     if kind == "metadata":
-        entries["__metadata__"] = place
+        entries["__metadata__"] = position
     elif kind == "more":
-        entries[place] = {"dtype": more[1], "shape": more[0], "data_offsets": [len(data), len(data)]}
+        entries[position] = {"dtype": more[1], "shape": more[0], "data_offsets": [len(data), len(data)]}
     else:
         names = list(entries)
-        name, other = names[place % len(names)], names[(place + 1) % len(names)]
+        name, other = names[position % len(names)], names[(position + 1) % len(names)]
         if kind in ("shape", "dtype"):
             entries[name][kind] = more[0]
         elif kind == "offsets":
@@ -202,29 +206,29 @@ def header(content, kind, place, *more):
     return struct.pack("<Q", len(text)) + text + data
 
 
-def archive(content, kind, place, *more):
-    """An .npz file with one thing of a member or of the archive changed, checksums included."""
+def forge_npz(content, kind, position, *more):
+    """Content of an .npz file with one change in a member or in the archive, checksums included."""
     if kind in ("sizes", "bytes"):
         content = bytearray(content)
-        found = [index for index in range(len(content)) if content[index : index + 4] == b"PK\x01\x02"]
+        entries = [index for index in range(len(content)) if content[index : index + 4] == b"PK\x01\x02"]
         if kind == "sizes":
-            start = found[place % len(found)] + 20
+            start = entries[position % len(entries)] + 20
             content[start : start + 8] = struct.pack("<II", *more)
-        else:  # in the directory and behind it, which no checksum covers
-            start = found[0] + place % (len(content) - found[0])
+        else:  # in the central directory and after it, which no checksum covers
+            start = entries[0] + position % (len(content) - entries[0])
             content[start : start + len(more[0])] = more[0]
         return bytes(content)
-    with zipfile.ZipFile(io.BytesIO(content)) as opened:
-        members = [(name, opened.read(name)) for name in opened.namelist()]
-    index = place % len(members)
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        members = [(name, file.read(name)) for name in file.namelist()]
+    index = position % len(members)
     name, array = members[index]
     (length,) = struct.unpack("<H", array[8:10])
     data = array[10 + length :]
     if kind == "header":
         text = f"{{'descr': '{more[0]}', 'fortran_order': {more[1]}, 'shape': ({', '.join(map(str, more[2]))},), }}\n"
-        members[index] = name, member(text, data)
+        members[index] = name, npy(text, data)
     elif kind == "header text":
-        members[index] = name, member(more[0], data)
+        members[index] = name, npy(more[0], data)
     elif kind == "version":
         members[index] = name, array[:6] + more[0] + array[8:]
     elif kind == "content":
@@ -237,15 +241,15 @@ def archive(content, kind, place, *more):
         members.append(members[index])
     elif kind == "without":
         del members[index]
-    written = io.BytesIO()
+    buffer = io.BytesIO()
     compression = zipfile.ZIP_DEFLATED if kind == "compressed" else zipfile.ZIP_STORED
-    with zipfile.ZipFile(written, "w", compression) as target:
+    with zipfile.ZipFile(buffer, "w", compression) as target:
         for name, array in members:
             target.writestr(zipfile.ZipInfo(name), array, compression)
-    return written.getvalue()
+    return buffer.getvalue()
 
 
-def member(text, data):
-    """An array with a header of its own making."""
+def npy(text, data):
+    """Content of an .npy file with a given header text."""
     header = text.encode("utf-8", "surrogatepass")[:65535]
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data

@@ -1,4 +1,4 @@
-"""Command lines: every key of every command with values of every kind, most of them wrong."""
+"""Command lines with values of all kinds, most of them wrong, for every key of every command."""
 
 import contextlib
 import dataclasses
@@ -13,7 +13,7 @@ import types
 
 from hypothesis import strategies as st
 
-from fuzzing import drawn, schema
+from fuzzing import draw_cases, schema
 from galvae.cli.help import paths
 from galvae.cli.overrides import PATH_KEYS
 from galvae.config.check import write_config
@@ -150,7 +150,7 @@ scalars = st.one_of(
     st.floats().map(repr),
     st.floats(-2, 2).map(repr),
     texts,
-    st.sampled_from("a9[{'\\$,~").map(lambda letter: letter * 100_000),
+    st.sampled_from("a9[{'\\$,~").map(lambda character: character * 100_000),
 )
 values = st.one_of(
     scalars,
@@ -163,13 +163,13 @@ values = st.one_of(
 
 
 @st.composite
-def words(draw, command):
-    """One or more overrides of a command."""
-    known = list(dict.fromkeys(paths(COMMANDS[command])))
+def override(draw, command):
+    """Draws an override of a command."""
+    keys = list(dict.fromkeys(paths(COMMANDS[command])))
     groups = [group for group in GROUPS if command == "train" or (command, group) == ("prepare", "dataset")]
     key = draw(
         st.one_of(
-            *[st.sampled_from(known)] * 5,
+            *[st.sampled_from(keys)] * 5,
             st.sampled_from([*groups, "experiment"]),
             st.sampled_from(HYDRA),
             st.sampled_from(ODD),
@@ -179,7 +179,11 @@ def words(draw, command):
     sign = draw(st.sampled_from([*[""] * 14, "+", "++", "~", "-", "@"]))
     equals = draw(st.sampled_from([*["="] * 14, "", "==", ":=", " = "]))
     value = draw(
-        st.one_of(values, st.sampled_from(PLAUSIBLE), st.sampled_from(schema.edges(COMMANDS[command], key)))
+        st.one_of(
+            values,
+            st.sampled_from(PLAUSIBLE),
+            st.sampled_from(schema.boundary_values(COMMANDS[command], key)),
+        )
     )
     if key in groups and draw(st.booleans()):
         value = draw(st.sampled_from(list(GROUPS[key])))
@@ -188,10 +192,10 @@ def words(draw, command):
 
 @st.composite
 def lines(draw):
-    """(command, arguments): mostly one override, sometimes options, a sweep, or a thousand."""
+    """Draws (command, arguments): mostly one override, sometimes options, a sweep, or a thousand overrides."""
     command = draw(st.sampled_from(list(COMMANDS)))
     count = draw(st.sampled_from([1] * 12 + [2] * 4 + [3, 3, 5]))
-    arguments = [draw(words(command)) for _ in range(count)]
+    arguments = [draw(override(command)) for _ in range(count)]
     kind = draw(st.integers(0, 199))
     if kind == 0:
         arguments += arguments[:1] * 1000
@@ -209,12 +213,19 @@ def lines(draw):
 
 
 def cases(count, seed):
-    """Command lines as (command, arguments)."""
-    return drawn(lines(), count, seed)
+    """Draws command lines (command, arguments)."""
+    return draw_cases(lines(), count, seed)
 
 
 class State:
-    """What a process that tries command lines keeps: its folder, a run to read, and what the commands were handed."""
+    """State of a worker process.
+
+    Attributes:
+        folder: working directory of the command lines, empty before each.
+        run: directory with the config.yaml of a run.
+        received: configurations that the commands received.
+        defaults: command -> its flattened configuration without overrides.
+    """
 
     folder = run = None
     received = []
@@ -222,7 +233,7 @@ class State:
 
 
 def prepare(folder):
-    """Puts a note-taker in the place of every command, and a run's config.yaml where the reading ones look."""
+    """Replaces every command by one that only records its configuration, and writes the config.yaml of a run."""
     State.folder, State.run = folder / "here", folder / "run"
     for command in COMMANDS:
         module = types.ModuleType(f"galvae.commands.{command}")
@@ -230,32 +241,32 @@ def prepare(folder):
         sys.modules[module.__name__] = module
     os.environ["GALVAE_CACHE"] = str(folder / "cache")
     State.run.mkdir(exist_ok=True)
-    called(["train"])
+    run_command(["train"])
     write_config(State.received[0].run, State.run / "config.yaml")
     for command in COMMANDS:
-        status, _, err = called(
-            [command, *needed(command), *(["dataset=hdf"] if command == "prepare" else [])]
+        status, _, err = run_command(
+            [command, *required_arguments(command), *(["dataset=hdf"] if command == "prepare" else [])]
         )
         if status != 0 or len(State.received) != 1:
             raise RuntimeError(f"{command}: {err}")
         State.defaults[command] = flatten(State.received[0])
 
 
-def needed(command):
-    """Arguments without which a command refuses all others."""
+def required_arguments(command):
+    """Arguments that a command requires."""
     if command in ("train", "prepare"):
         return []
     return [f"runs={State.run}" if command == "compare" else f"run={State.run}"]
 
 
-def called(arguments):
-    """(exit status, standard output, standard error) of a command line in an empty folder."""
+def run_command(arguments):
+    """Runs a command line in an empty folder; returns (exit status, standard output, standard error)."""
     from galvae.cli.main import main
 
     shutil.rmtree(State.folder, ignore_errors=True)
-    for left in State.run.iterdir():
-        if left.is_dir():
-            shutil.rmtree(left)
+    for path in State.run.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
     State.folder.mkdir()
     os.chdir(State.folder)
     State.received.clear()
@@ -276,11 +287,11 @@ def called(arguments):
 
 
 def check(case):
-    """The outcome of a command line."""
+    """Runs a command line; returns the outcome and a text."""
     command, arguments = case
-    line = [command, *needed(command), *arguments]
-    status, out, err = called(line)
-    outcome, text = judged(command, arguments, status, err)
+    line = [command, *required_arguments(command), *arguments]
+    status, out, err = run_command(line)
+    outcome, text = outcome_of(command, arguments, status, err)
     if outcome == "refused" and random.Random(repr(case)).random() < 0.02 and len(repr(case)) < 50_000:
         done = subprocess.run(
             [sys.executable, "-m", "galvae", *line],
@@ -292,51 +303,61 @@ def check(case):
         if (done.returncode, one_line(done.stderr.decode("utf-8", "surrogateescape"))) != (2, True):
             return (
                 "wrong",
-                f"refused in-process, but the command says {done.returncode}: {done.stderr[-2000:]}",
+                f"refused in this process, but the command ends with {done.returncode}: {done.stderr[-2000:]}",
             )
     return outcome, text
 
 
 def one_line(err, most=1):
-    """Whether standard error holds one line, or at most so many of a sweep's jobs, each with galvae's name."""
-    found = err.removesuffix("\n").splitlines() or [""]
-    return len(found) <= most and all(line.startswith("galvae: ") for line in found)
+    """Whether standard error has one line that starts with "galvae: ", or at most `most` of them in a sweep."""
+    lines = err.removesuffix("\n").splitlines() or [""]
+    return len(lines) <= most and all(line.startswith("galvae: ") for line in lines)
 
 
-def judged(command, arguments, status, err):
-    """The outcome of a call, from its exit status, what it said and what it left."""
+def outcome_of(command, arguments, status, err):
+    """Judges a command line by its exit status, its messages and the files that it left.
+
+    Args:
+        command: name of the command.
+        arguments: its arguments, without the required ones.
+        status: exit status.
+        err: standard error.
+
+    Returns:
+        (outcome, text).
+    """
     sweep = "-m" in arguments
-    left = [
+    leftovers = [
         str(path) for path in [*State.folder.rglob("*"), *State.run.iterdir()] if path.name != "config.yaml"
     ]
-    text = f"status {status}, left {left[:5]}, said {err[-500:]!r}"
+    text = f"status {status}, left {leftovers[:5]}, wrote {err[-500:]!r}"
     if status in (1, 2):
         jobs = [line for line in err.splitlines(keepends=True) if not line.startswith(("sweep of ", "  "))]
         if not (one_line("".join(jobs), 10) if sweep and jobs else one_line(err)) or len(err) > 5000:
             return "wrong", f"not one line: {text}"
-        if (left and not sweep) or State.received:
-            return "wrong", f"refused, but not at once: {text}"
+        if (leftovers and not sweep) or State.received:
+            return "wrong", f"refused, but only after the command had started or left files: {text}"
         return ("refused" if status == 2 else "failed"), text
     if status != 0:
         return "wrong", text
-    shown = {"--help", "-h", "-c", "--cfg=job", "--cfg", "-i"} & set(arguments)
-    if not State.received and not shown:
+    shows_only = {"--help", "-h", "-c", "--cfg=job", "--cfg", "-i"} & set(arguments)
+    if not State.received and not shows_only:
         return "wrong", f"accepted, but not run: {text}"
     for config in State.received:
-        found = schema.faults(config) or bent(command, arguments, config)
-        if found:
-            return "wrong", f"accepted: {found}"
+        bad_keys = schema.invalid_keys(config) or changed_keys(command, arguments, config)
+        if bad_keys:
+            return "wrong", f"accepted: {bad_keys}"
     return "clean", text
 
 
-def bent(command, arguments, config):
-    """Keys that are not as typed, or that changed although they were not typed; of one plain override only."""
+def changed_keys(command, arguments, config):
+    """Lists keys that differ from a single plain override or changed without one; else an empty list."""
     if len(arguments) != 1 or arguments[0].count("=") != 1 or arguments[0].lstrip("+")[:1] in "~-":
         return []
     key, _, value = arguments[0].lstrip("+").partition("=")
     if key in GROUPS or key == "experiment" or "@" in key or key.startswith("hydra"):
         return []
-    meant = value if key in PATH_KEYS else schema.reading(value)  # a path is taken as it is
+    expected = value if key in PATH_KEYS else schema.parse(value)  # a path is taken literally
     accepted = flatten(config)
     others = {
         name for name, value in accepted.items() if State.defaults[command].get(name, value) != value
@@ -344,20 +365,20 @@ def bent(command, arguments, config):
     if others:
         return sorted(others)
     if key not in accepted:
-        return [f"{key}: accepted, but no key"]
-    if isinstance(meant, str) and "${" in meant:
+        return [f"{key}: accepted, but not a key"]
+    if isinstance(expected, str) and "${" in expected:
         return []  # resolved by Hydra, for the user's own command line
-    if not schema.same(accepted[key], meant, key.rpartition(".")[2]) and any(
-        not isinstance(part, str) for part in (meant, accepted[key])
+    if not schema.matches(accepted[key], expected, key.rpartition(".")[2]) and any(
+        not isinstance(part, str) for part in (expected, accepted[key])
     ):
-        return [f"{key}: {accepted[key]!r}, typed as {value!r}"]
+        return [f"{key}: {accepted[key]!r}, given as {value!r}"]
     return []
 
 
 def flatten(config, prefix=""):
-    """A typed configuration as one dict with dotted names."""
-    found = {}
+    """A configuration dataclass as one dict with dotted keys."""
+    values = {}
     for field in dataclasses.fields(config):
         value, name = getattr(config, field.name), f"{prefix}{field.name.rstrip('_')}"
-        found |= flatten(value, f"{name}.") if dataclasses.is_dataclass(value) else {name: value}
-    return found
+        values |= flatten(value, f"{name}.") if dataclasses.is_dataclass(value) else {name: value}
+    return values

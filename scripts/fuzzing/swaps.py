@@ -1,4 +1,4 @@
-"""Files of one run in the place of another's, of the same architecture."""
+"""Files of a run replaced by those of another run of the same architecture."""
 
 import itertools
 import shutil
@@ -10,17 +10,17 @@ PARTS = (*READ[:-2], "checkpoints", "checkpoints/epoch-0002")
 
 
 def cases(count, seed):
-    """Each file or folder, and each pair of files; count and seed have no meaning."""
+    """Lists each file or folder and each pair of them; `count` and `seed` have no effect."""
     return [*((name,) for name in PARTS), *itertools.combinations(PARTS, 2)]
 
 
 def prepare(folder):
-    """Makes the runs."""
+    """Creates the runs."""
     State["runs"] = Runs(folder)
 
 
 def check(case):
-    """The outcome of reading a run with files of another one."""
+    """Reads a run with files of another one; returns the outcome and a text."""
     runs = State["runs"]
     for name in case:
         if (runs.b / name).is_dir():
@@ -29,6 +29,6 @@ def check(case):
         else:
             shutil.copy(runs.b / name, runs.copy / name)
     try:
-        return runs.judged()
+        return runs.read_copy()
     finally:
         runs.restore()

@@ -332,8 +332,8 @@ def test_written_as_galaxy10(write, tmp_path):
 
 
 def test_classes_of_galaxy10_all_occur(write):
-    known = simulated.read(configuration(count=1000, max_redshift=0.3)).catalogue
-    counts = np.bincount(write.script.classes(known), minlength=10)
+    catalogue = simulated.read(configuration(count=1000, max_redshift=0.3)).catalogue
+    counts = np.bincount(write.script.classes(catalogue), minlength=10)
     assert counts.shape == (10,)
     assert counts.min() > 20
 

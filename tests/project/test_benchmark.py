@@ -7,21 +7,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarking import training
-from benchmarking.measuring import in_turns, program, run
+from benchmarking.measuring import alternating, program, run
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def test_measures_are_taken_in_turns():
+def test_measurements_alternate():
     calls = []
-    found = in_turns({name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}, 3)
+    results = alternating({name: lambda name=name: calls.append(name) or len(calls) for name in "ab"}, 3)
     assert calls == ["a", "b"] * 3
-    assert found == {"a": [1, 3, 5], "b": [2, 4, 6]}
+    assert results == {"a": [1, 3, 5], "b": [2, 4, 6]}
 
 
-def test_peak_memory_of_a_process_is_what_it_holds():
-    hold = "import time; held = bytearray(200_000_000); time.sleep(0.3); print(len(held))"
-    done = run([sys.executable, "-c", hold])
+def test_peak_memory_of_a_process_is_what_it_allocates():
+    allocate = "import time; block = bytearray(200_000_000); time.sleep(0.3); print(len(block))"
+    done = run([sys.executable, "-c", allocate])
     assert done.output == "200000000\n"
     assert 200 < done.peak_mb < 250
 
@@ -35,7 +35,7 @@ def test_tiled_images_are_the_same_galaxies_again(tmp_path):
     assert len(np.unique(images[:100].reshape(100, -1), axis=0)) == 100
 
 
-def test_an_unknown_case_is_a_mistake():
+def test_an_unknown_case_is_refused():
     done = subprocess.run(
         [sys.executable, SCRIPTS / "benchmark.py", "nothing"], capture_output=True, text=True, check=False
     )
@@ -54,10 +54,12 @@ def test_operations_are_those_of_the_layers():
 def test_the_keras_tutorial_trains_the_network_that_galvae_trains(tmp_path):
     path = training.tiled(tmp_path, "galaxies", 40, 128, 3)
     parts = training.splits(40)
-    known = program("keras_tutorial", images=str(path), train=parts["train"], val=parts["val"], seconds=0.1)
+    tutorial = program(
+        "keras_tutorial", images=str(path), train=parts["train"], val=parts["val"], seconds=0.1
+    )
     ours = training.galvae(
         path, ["experiment=galaxy10_blog", "latent_dim=8", "epochs=1", "precision=float32"]
     )
-    assert known["parameters"] == ours["parameters"]
-    assert len(known["curve"]) == 1
-    assert ours["history"][0]["val_loss"] == pytest.approx(known["curve"][0][1], rel=0.05)
+    assert tutorial["parameters"] == ours["parameters"]
+    assert len(tutorial["curve"]) == 1
+    assert ours["history"][0]["val_loss"] == pytest.approx(tutorial["curve"][0][1], rel=0.05)
