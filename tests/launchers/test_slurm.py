@@ -16,6 +16,8 @@ import pytest
 from builders.configs import SMALL
 from builders.galaxies import blobs
 
+from galvae.runs.sweep import recorded
+
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 missing = [name for name in ("munged", "slurmctld", "slurmd") if shutil.which(name, path=PATH) is None]
 pytestmark = [
@@ -169,7 +171,7 @@ def test_a_sweep_survives_requeueing_signals_and_the_death_of_who_submitted_it(s
     overrides = [f"epochs={EPOCHS}", "latent_dim=2,3,4,5"]
     folders = [tmp_path / "sweep" / f"{number}_files_vae_z{number + 2}" for number in range(4)]
     first = sweep(*overrides)
-    wait_for(lambda: len(queue()) == 4 and (tmp_path / "sweep" / "jobs.json").exists())
+    wait_for(lambda: len(queue()) == 4 and len(recorded(tmp_path / "sweep")) == 4)
     first.send_signal(signal.SIGKILL)
     first.communicate()
     jobs = sorted(queue())

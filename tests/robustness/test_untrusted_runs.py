@@ -13,7 +13,7 @@ import pytest
 import yaml
 from builders.configs import SMALL
 from builders.galaxies import blobs
-from fuzzing.headers import seal
+from fuzzing.headers import write_manifest
 
 from galvae.runs.checkpoints import newest
 from galvae.runs.directory import RunDirectory, config_digest
@@ -104,7 +104,7 @@ def forge(run):
     state = json.loads((folder / "state.json").read_text())
     state["config_sha256"] = config_digest(RunDirectory.open(run).config)
     (folder / "state.json").write_text(json.dumps(state))
-    seal(folder)
+    write_manifest(folder)
 
 
 def test_an_untrusted_run_names_no_place_to_write_to(run, galvae, tmp_path, monkeypatch):
