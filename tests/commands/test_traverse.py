@@ -193,6 +193,7 @@ def test_redshifts_far_outside_are_drawn_with_a_warning(galvae, trained, tmp_pat
     np.testing.assert_array_equal(found["codes"][:30], found["codes"][30:])
 
 
+@pytest.mark.slow
 def test_a_condition_is_a_redshift_by_another_name(galvae, trained, tmp_path):
     run = f"run={trained('cvae2')}"
     for command, by_name in {
