@@ -2,21 +2,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from builders.galaxies import blobs
+from builders.galaxies import dataset
 
-from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
 from galvae.errors import GalvaeError
-
-
-def dataset(count=25, **changes):
-    values = {
-        "name": "test",
-        "images": blobs(count, 8),
-        "pixel_range": (0, 255),
-        "splits": make_splits(count, [0.6, 0.2, 0.2], 0),
-    }
-    return GalaxyDataset(**{**values, **changes})
 
 
 def test_units_there_and_back():
