@@ -4,6 +4,7 @@ No value is converted to fit: 2.5 is not an integer and "2" is not a number, whe
 from the config.yaml of an untrusted run.
 """
 
+import contextlib
 import math
 import typing
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from types import NoneType, UnionType
 
 import yaml
 
-from galvae.config.fields import closest, key_name
+from galvae.config.fields import ALWAYS, closest, key_name
 from galvae.config.registry import choices
 from galvae.config.train import TrainConfig
 from galvae.errors import GalvaeError, line_of
@@ -114,6 +115,20 @@ def to_dict(config):
     return list(config) if isinstance(config, list) else config
 
 
+def without_later_keys(config):
+    """A configuration as nested dicts like `to_dict`, without the keys that it has at the value of earlier runs.
+
+    Two configurations that behave alike give equal dicts, whether or not their version knows a key.
+    """
+    if not is_dataclass(config):
+        return list(config) if isinstance(config, list) else config
+    return {
+        key_name(f): without_later_keys(getattr(config, f.name))
+        for f in fields(config)
+        if f.metadata["added"] is ALWAYS or getattr(config, f.name) != f.metadata["added"]
+    }
+
+
 def flatten(values, prefix=""):
     """A configuration, or nested dicts, as one flat dict with dotted names such as "beta.value"."""
     values = to_dict(values)
@@ -157,6 +172,9 @@ def _section(schema, values, prefix):
             raise GalvaeError(f"{_escaped(f'{prefix}{name}')}: unknown key{closest(name, keys)}")
     arguments = {}
     for name, schema_field in keys.items():
+        if name not in values and schema_field.metadata["added"] is not ALWAYS:
+            arguments[schema_field.name] = schema_field.metadata["added"]
+            continue
         if name not in values or values[name] == "???":
             raise GalvaeError(f"{prefix}{name}: missing; expected {schema_field.metadata['meaning']}")
         if is_dataclass(schema_field.type):
@@ -182,12 +200,20 @@ def _value(schema_field, value, name):
     raise GalvaeError(f"{name}: expected {expected(schema_field)}, received {_quoted(value)}")
 
 
+def _convert_to_any(kinds, value):
+    """The value as the first of some types that it fits; raises TypeError if it fits none."""
+    for kind in kinds:
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            return _convert(kind, value)
+    raise TypeError
+
+
 def _convert(kind, value):
     """The value as `kind`; raises an exception unless it is of that type, but integers are accepted as numbers."""
     if typing.get_origin(kind) is list:
         if isinstance(value, str) or not hasattr(value, "__iter__") or isinstance(value, Mapping):
             raise TypeError
-        return [_convert(typing.get_args(kind)[0], entry) for entry in value]
+        return [_convert_to_any(_kinds(typing.get_args(kind)[0]), entry) for entry in value]
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
@@ -215,7 +241,8 @@ def _kinds(annotation):
 
 def _type_name(kind, plural=False):
     if typing.get_origin(kind) is list:
-        return f"list{'s' if plural else ''} of {_type_name(typing.get_args(kind)[0], plural=True)}"
+        entries = " or ".join(_type_name(entry, plural=True) for entry in _kinds(typing.get_args(kind)[0]))
+        return f"list{'s' if plural else ''} of {entries}"
     name = {int: "integer", float: "number", str: "text", bool: "true or false"}[kind]
     return f"{name}s" if plural else name
 

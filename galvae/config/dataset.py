@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from galvae.config.fields import key, make_absolute
 from galvae.errors import GalvaeError
 
+READING = 2  # version of the rules by which readers understand files; a change makes earlier runs refuse new readings
+
 
 @dataclass(kw_only=True)
 class DatasetConfig:
@@ -32,8 +34,34 @@ class DatasetConfig:
         "the mean condition",
         choices=("drop", "error", "mean"),
     )
+    nan: str = key(
+        "what happens to images with pixels that are not finite: stop with an error, fill these pixels with the median "
+        "of the image's sky and set them aside in the loss, or drop the images",
+        choices=("error", "fill", "drop"),
+        added="error",
+    )
+    drop: str | None = key(
+        "blank: leave out images whose pixels all have one value, or of which a part is blank; null: keep them",
+        choices=("blank",),
+        added=None,
+    )
+    rgb: list[int] | None = key(
+        "three bands, counted from 0, that figures show as red, green and blue; null: images of three bands as they "
+        "are, of any other number as their mean",
+        at_least=0,
+        at_most=15,
+        added=None,
+    )
+    verify: str = key(
+        "when the checksums of prepared images are compared: auto, once for each state of their files; always, "
+        "whenever they are opened",
+        choices=("auto", "always"),
+        added="auto",
+    )
 
     def check(self):
+        if self.rgb is not None and len(self.rgb) != 3:
+            raise GalvaeError(f"dataset.rgb: expected three bands, as [2,1,0], received {self.rgb}")
         if len(self.split) != 3 or not math.isclose(sum(self.split), 1, abs_tol=1e-6):
             raise GalvaeError(
                 f"dataset.split: expected three fractions that sum to 1, as [0.8,0.1,0.1], received {self.split}"
@@ -54,20 +82,94 @@ class HdfConfig(DatasetConfig):
 
 
 @dataclass(kw_only=True)
-class Galaxy10Config(DatasetConfig):
-    """The Galaxy10 DECaLS file."""
+class SourceConfig(DatasetConfig):
+    """Keys of every dataset that is read from files of images and columns."""
 
-    path: str | None = key("path of the HDF5 file; null: astroNN's cache folder, else a download (2.7 GB)")
+    reading: int = key(
+        "version of the rules by which files are read; 1: those of galvae 0.1, of which only images that it prepared "
+        "can be opened",
+        at_least=1,
+        at_most=READING,
+        added=1,
+    )
 
 
 @dataclass(kw_only=True)
-class FilesConfig(DatasetConfig):
+class Galaxy10Config(SourceConfig):
+    """Galaxy10, DECaLS or SDSS: colour images of galaxies in ten morphological classes."""
+
+    path: str | None = key(
+        "path of the HDF5 or Parquet file; null: astroNN's cache folder, else a download (2.7 GB)"
+    )
+
+
+@dataclass(kw_only=True)
+class ArraysConfig(SourceConfig):
+    """Keys of datasets whose images are arrays in files of the user's."""
+
+    axes: str | None = key(
+        "order of the axes of stored images in letters, N galaxies, H rows, W columns, C bands: as NHWC, NCHW, NHW, "
+        "HWN, or HWC for a single galaxy; null: by their lengths, where these allow one order only",
+        added=None,
+    )
+    row_0: str | None = key(
+        "where the first stored row of an image is drawn; null: at the bottom for FITS, at the top for others",
+        choices=("top", "bottom"),
+        added=None,
+    )
+
+    def check(self):
+        super().check()
+        letters = sorted(self.axes or "HW")
+        if not (set("HW") <= set(letters) <= set("NHWC") and len(letters) == len(set(letters))):
+            raise GalvaeError(
+                f"dataset.axes: expected each of H and W once, and N and C at most once, as NHWC, received {self.axes}"
+            )
+
+
+@dataclass(kw_only=True)
+class FilesConfig(ArraysConfig):
     """The user's own images."""
 
-    path: str = key("path of an HDF5, .npy or .npz file, or of a folder of PNG, JPEG or FITS images")
-    images: str | None = key("name of the images in an HDF5 or .npz file; null: the only array of images")
+    path: str = key(
+        "path of an HDF5, .npy, .npz or Parquet file, of a folder of PNG, JPEG, WebP, TIFF or FITS images, or a "
+        "pattern of files of one kind, as part-*.hdf5"
+    )
+    images: str | None = key("name of the images in an HDF5, .npz or Parquet file; null: the only images")
+    channels: list[str | int] | None = key(
+        "bands to use, in this order, by name or counted from 0, as [i,r,g]; null: all, as stored", added=None
+    )
+    hdu: list[str | int] | str | int | None = key(
+        "extension of the image in a FITS file, by name or number, or a list with one for each band; null: SCI, else "
+        "the only image",
+        added=None,
+    )
+    band_files: str | list[str] | None = key(
+        "for one file per band: the pattern of file names, as '{id}_{band}.fits', or the columns of the table that "
+        "hold them; null: one file per galaxy",
+        added=None,
+    )
+    mask: str | None = key(
+        "extension, array or column with a mask of each image, whose pixels are set aside in the loss; null: none",
+        added=None,
+    )
+    mask_where: str = key(
+        "values of the mask where pixels are set aside: nonzero, or zero as in weights and inverse variances",
+        choices=("nonzero", "zero"),
+        added="nonzero",
+    )
     table: str | None = key(
-        "path of a CSV, ECSV or FITS table with a row per image, for .npy files and folders; null: none"
+        "path of a table with a row per image: CSV, TSV, ECSV, FITS, VOTable, Parquet or HDF5; null: none"
+    )
+    table_name: str | int | None = key(
+        "name or number of the table in a file of several; null: the only one with the columns asked for",
+        added=None,
+    )
+    join: str = key(
+        "how rows of the table find their images: auto, by ids or file names wherever both have them; order, the first "
+        "row to the first image",
+        choices=("auto", "order"),
+        added="auto",
     )
     labels: str | None = key(
         "column or array of class labels; folder: the names of sub-folders; null: no classes"
@@ -76,8 +178,16 @@ class FilesConfig(DatasetConfig):
     condition: list[str] = key(
         "columns or arrays on which a conditional model is conditioned; commands vary the first"
     )
+    redshift: str | None = key(
+        "column of redshifts, if its name does not say that it is one; null: by name", added=None
+    )
     ids: str | None = key(
-        "column or array of ids; in the table of a folder, the column of file names; null: row indices or file names"
+        "column or array of ids, or a .npy file of them, by which the table is joined; in the table of a folder, the "
+        "column of file names; null: recognised by name"
+    )
+    split_from: str | None = key(
+        "column that says train, val or test for each image; folder: the names of sub-folders; null: at random",
+        added=None,
     )
     pixel_range: list[float] | None = key(
         "stored values that become 0 and 1; null: [0,255] for uint8, [0,65535] for uint16, [0,1] for floats"
@@ -94,13 +204,13 @@ class FilesConfig(DatasetConfig):
 
 
 @dataclass(kw_only=True)
-class StampsConfig(DatasetConfig):
+class StampsConfig(ArraysConfig):
     """Hubble stamps with redshifts, from vae-project's HDF5 layout or from the public COSMOS archive."""
 
     path: str | None = key("path of the HDF5 file; null: the COSMOS sample")
     images: str | None = key("name of the images in the file; null: the only data set with 3 or 4 axes")
     redshift: str | None = key(
-        "name of the redshifts in the file; null: the only column of floats, else the one named like a redshift"
+        "name of the redshifts in the file; null: the column named like a redshift, or the second of two arrays"
     )
     archive: str | None = key("folder of the COSMOS sample, which galsim reads; null: in the cache folder")
     download: bool = key("whether to download the COSMOS sample (4 GB) if it is not in its folder")

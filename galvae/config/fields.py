@@ -7,15 +7,17 @@ from pathlib import Path
 
 PATHS = ("cache_dir", "path", "table", "archive")  # keys of a dataset that are stored absolute
 LATEST = Path("outputs/train/latest")  # link of train to the newest finished run
+ALWAYS = object()  # `added` of a key that every run has
 
 
-def key(meaning, *, at_least=None, above=None, at_most=None, choices=None):
+def key(meaning, *, at_least=None, above=None, at_most=None, choices=None, added=ALWAYS):
     """A field of a schema, with its meaning for the help texts and its range.
 
     Args:
         meaning: phrase that explains the key to a newcomer.
         at_least, above, at_most: bounds of a number, or of each entry of a list of numbers.
         choices: the texts that are allowed.
+        added: for a key that was added after 0.1, the value by which earlier runs behave, so that they stay readable.
     """
     return field(
         metadata={
@@ -24,6 +26,7 @@ def key(meaning, *, at_least=None, above=None, at_most=None, choices=None):
             "above": above,
             "at_most": at_most,
             "choices": choices,
+            "added": added,
         }
     )
 

@@ -10,7 +10,7 @@ import os
 import uuid
 from pathlib import Path
 
-from galvae.config.check import flatten, read_config, write_config
+from galvae.config.check import flatten, read_config, without_later_keys, write_config
 from galvae.config.fields import LATEST, PATHS
 from galvae.config.model import ConditionalConfig
 from galvae.data.load import load_dataset
@@ -276,13 +276,13 @@ class RunDirectory:
 
 
 def config_digest(config):
-    """SHA-256 of a configuration without the epochs, which may grow, and the dataset's paths, which may move.
+    """SHA-256 of what determines a run: without its epochs, which may grow, and its paths, which may move.
 
     Args:
         config: TrainConfig.
     """
-    free = {"epochs", *(f"dataset.{name}" for name in PATHS)}
-    values = {name: value for name, value in flatten(config).items() if name not in free}
+    free = {"epochs", "dataset.verify", *(f"dataset.{name}" for name in PATHS)}
+    values = {name: value for name, value in flatten(without_later_keys(config)).items() if name not in free}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_dir
 
 from galvae.cli.help import CONF
 
-# Recorded before the recipes existed.
+# Recorded before the recipes existed; keys that came later were added.
 RECORDED = json.loads((Path(__file__).parent / "experiments.json").read_text(encoding="utf-8"))
 
 
