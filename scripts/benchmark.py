@@ -15,7 +15,7 @@ import json
 import os
 from pathlib import Path
 
-from benchmarking import commands, training
+from benchmarking import commands, training, user_data
 
 from galvae.backend.hardware import processor_name
 
@@ -38,6 +38,9 @@ CASES = {
         training.checkpoint,
         training.sweep_memory,
         commands.stamps,
+        user_data.joins,
+        user_data.fits_folder,
+        user_data.parquet,
         commands.simulated,
         commands.figures,
         commands.umap,

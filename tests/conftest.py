@@ -109,7 +109,7 @@ def small_files(tmp_path):
     """Overrides of a quick run on 60 images of 16 pixels."""
     path = tmp_path / "blobs.npy"
     np.save(path, blobs(60, 16))
-    return ("dataset=files", f"dataset.path={path}", *SMALL)
+    return ("dataset=files", f"dataset.path={path}", "dataset.axes=NHWC", *SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galvae.analysis.comparison import descriptions, differing_keys, short_names
+from galvae.analysis.comparison import comparable, descriptions, differing_keys, short_names
 from galvae.analysis.run_table import RESULTS, as_text, column_of, has_number, results
 from galvae.config.check import flatten
 from galvae.errors import GalvaeError
 from galvae.latent.information import active_units
 from galvae.runs.directory import RunDirectory
+from galvae.runs.evaluations import OLD, evaluated_epoch
 from galvae.runs.find import find_runs
 from galvae.runs.trained_run import TrainedRun
+
+EVALUATED = "evaluated"  # column of the table, where any run has been evaluated
+MOST_KINDS = 4  # of runs that cannot be compared, each of which has its own panel
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +44,8 @@ class ComparedRuns:
     @property
     def columns(self):
         """Names of the table's columns."""
-        return list(dict.fromkeys(["run", *map(column_of, ["latent_dim", *self.keys]), *RESULTS]))
+        evaluated = [EVALUATED] * any(row.get(EVALUATED) for row in self.rows)
+        return list(dict.fromkeys(["run", *map(column_of, ["latent_dim", *self.keys]), *RESULTS, *evaluated]))
 
     def sample_arrays(self, order):
         """Samples of all runs as arrays for one .npz file.
@@ -61,34 +66,63 @@ class ComparedRuns:
     def losses_by_latent_dim(self):
         """Validation losses of the runs against their number of latent dimensions.
 
+        Losses that cannot be compared stand in panels of their own; too many of them are left out, with a line.
+
         Returns:
-            (latent_dim, losses, groups): see `galvae.figures.loss_against_latent_dim`; None if no run has a loss.
+            (latent_dim, panels, groups): see `galvae.figures.loss_against_latent_dim`; None if there is none to draw.
         """
         rows = self._rows_with("val_loss")
-        if not rows:
+        panels = []
+        for term in ("loss", "reconstruction") if rows else ():
+            values = np.array([row.get(f"val_{term}", math.nan) for row in rows])
+            texts = self._kinds(term, rows, f"validation {term}")
+            for kind in dict.fromkeys(texts):
+                chosen = np.array([text == kind for text in texts])
+                panels.append((f"validation {term}", kind, np.where(chosen, values, math.nan)))
+        if not panels:
             return None
-        losses = {
-            "validation loss": [row["val_loss"] for row in rows],
-            "validation reconstruction": [row.get("val_reconstruction", math.nan) for row in rows],
-        }
         names = descriptions(self.settings, self.keys, "latent_dim")
-        return [row["latent_dim"] for row in rows], losses, [names[row["run"]] for row in rows]
+        return [row["latent_dim"] for row in rows], panels, [names[row["run"]] for row in rows]
 
     def rate_distortion(self):
         """Reconstruction against KL divergence of the runs that have one.
 
         Returns:
-            (rate, distortion, groups, labels, label_name): see `galvae.figures.rate_distortion`; None if no run has
-            a KL divergence.
+            (rate, distortion, groups, labels, label_name, kinds): see `galvae.figures.rate_distortion`; None, with a
+            line that says why, if there is none to draw.
         """
         rows = self._rows_with("val_kl", "val_reconstruction")
         if not rows:
+            log.info("no rate-distortion curve: none of the runs has a KL divergence")
+            return None
+        kinds = self._kinds("reconstruction", rows, "the rate-distortion curve")
+        if not kinds:
             return None
         along = next((key for key in ("latent_dim", "beta.value") if key in self.keys), "latent_dim")
         names = descriptions({row["run"]: self.settings[row["run"]] for row in rows}, self.keys, along)
         rate, distortion = ([row[name] for row in rows] for name in ("val_kl", "val_reconstruction"))
         groups, labels = [names[row["run"]] for row in rows], [as_text(row[along]) for row in rows]
-        return rate, distortion, groups, labels, along
+        return rate, distortion, groups, labels, along, kinds
+
+    def _kinds(self, term, rows, what):
+        """A text for each row, the same for those whose values of a term can be compared.
+
+        Args:
+            term: see `galvae.analysis.comparison.comparable`.
+            rows: of the table.
+            what: what is drawn, for the line that says that it is left out.
+
+        Returns:
+            list of texts; empty, with a line, if there are more of them than panels.
+        """
+        by_run = comparable(self.settings, self.keys, term)
+        kinds = [by_run[row["run"]] for row in rows]
+        if len(set(kinds)) > MOST_KINDS:
+            log.info(
+                "%s is not drawn: the runs are of %d kinds that cannot be compared", what, len(set(kinds))
+            )
+            return []
+        return kinds
 
     def _rows_with(self, *names):
         """Rows of the readable runs that have finite numbers in all of the named columns."""
@@ -180,12 +214,20 @@ def measure_run(directory, name, config, backend, noise, alone):
         GalvaeError: if the dataset cannot be opened and there is no other run.
     """
     row = {"status": directory.status, **results(directory.metrics, [])}
+    if directory.config.beta.name == "none":  # a plain autoencoder, whose active units 0.1 counted
+        row.pop("active_units", None)
     try:
         run = TrainedRun.open(directory, backend, vars(config.dataset))
     except GalvaeError as error:
         log.warning("%s (%s) is not drawn: %s", name, directory.status, error)
         return row, None
     row |= results({"peak_memory_mb": run.state.peak_memory_mb}, run.state.history)
+    row[EVALUATED] = evaluated_epoch(run.path, run.state.best_epoch, run.weights_digest)
+    if row[EVALUATED] and row[EVALUATED].endswith(OLD):
+        log.warning(
+            "%s: its evaluation is old, of %s; its weights are now of epoch %d",
+            *(name, row[EVALUATED].removesuffix(OLD), run.state.best_epoch),
+        )
     try:
         validation = run.dataset.split("val")[: config.galaxies]
     except GalvaeError as error:
@@ -193,7 +235,8 @@ def measure_run(directory, name, config, backend, noise, alone):
             raise
         log.warning("%s is not drawn: %s", name, error)
         return row, None
-    row["active_units"] = int(active_units(run.codes_at(validation).mean).sum())
+    if "kl" in run.model.terms:
+        row["active_units"] = int(active_units(run.codes_at(validation).mean).sum())
     row["parameters"] = run.model.count_params()
     condition = run.random_condition(config.n, config.seed) if run.model.condition_dim else None
     codes = run.prior().from_noise(config.temperature * noise[:, : run.model.latent_dim], condition)

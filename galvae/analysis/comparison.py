@@ -6,10 +6,18 @@ from collections import Counter
 from galvae.analysis.run_table import as_text
 
 MAX_PANELS = 6  # in a row
-# Losses of runs that differ in one of these keys were measured on other galaxies or in other units.
-MEASURED = {
-    *("reconstruction.loss", "dataset.name", "dataset.path", "dataset.archive", "dataset.image_size"),
-    *("dataset.stretch", "dataset.split", "dataset.split_seed"),
+# Keys of a dataset that change neither the images on which losses are measured nor their scale; all others do.
+SAME_IMAGES = {
+    *(
+        "dataset.augment",
+        "dataset.cache_dir",
+        "dataset.verify",
+        "dataset.rgb",
+        "dataset.download",
+        "dataset.workers",
+    ),
+    *("dataset.labels", "dataset.class_names", "dataset.ids", "dataset.condition", "dataset.redshift"),
+    *("dataset.table", "dataset.table_name", "dataset.join"),
 }
 # Runs that differ in one of these keys minimise different sums of the same terms.
 OBJECTIVE = {
@@ -91,13 +99,33 @@ def descriptions(settings, keys, along=None):
     return {name: label(values, chosen) for name, values in settings.items()}
 
 
+def is_measured_otherwise(key):
+    """Whether runs that differ in a key have losses that were measured on other galaxies or in other units."""
+    return key == "reconstruction.loss" or (key.startswith("dataset.") and key not in SAME_IMAGES)
+
+
+def comparable(settings, keys, term):
+    """Which runs have values of a term that can be compared, as a short text that is the same for them.
+
+    Args:
+        settings: name of the run -> its flattened configuration.
+        keys: configuration keys that differ between the runs.
+        term: "loss", of which the weights of its terms are a part, or the name of one of its terms.
+
+    Returns:
+        dict of name -> text; the text is empty where all can be compared.
+    """
+    chosen = [key for key in keys if is_measured_otherwise(key) or (term == "loss" and key in OBJECTIVE)]
+    return {name: label(values, chosen) for name, values in settings.items()}
+
+
 def not_comparable(keys):
     """Warning about losses that are not comparable between runs with the given differences, or None.
 
     Args:
         keys: configuration keys that differ between the runs.
     """
-    measured = [key for key in keys if key in MEASURED]
+    measured = [key for key in keys if is_measured_otherwise(key)]
     if measured:
         return f"losses cannot be compared between runs that differ in {', '.join(measured)}"
     weighted = [key for key in keys if key in OBJECTIVE]

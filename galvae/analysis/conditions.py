@@ -116,11 +116,11 @@ def most_likely_condition(model, dataset, indices, grid):
     """
 
     def prepare(inputs):
-        target = model.unit_images(inputs, training=False)
-        return target, model.image_features(target)
+        prepared = model.prepare(inputs, training=False)
+        return prepared, model.image_features(prepared["target"])
 
-    def objective(condition, target, image_features):
-        posterior = model.encode_with_condition(model.scaled_condition(condition), target, image_features)
+    def objective(condition, prepared, image_features):
+        posterior = model.encode_with_condition(model.scaled_condition(condition), prepared, image_features)
         outputs = model.reconstruct(posterior, posterior["mean"])
         return model.total_loss(model.loss_terms(outputs), training=False)
 
@@ -128,11 +128,11 @@ def most_likely_condition(model, dataset, indices, grid):
     objective = compiled_for(objective, len(indices) * len(grid))
     predicted = []
     for inputs in batches(dataset, indices, "predicting"):
-        prepared, losses = prepare(inputs), []
+        (prepared, features), losses = prepare(inputs), []
         for value in grid:
             condition = inputs["condition"].copy()
             condition[:, 0] = value
-            losses.append(np.asarray(objective(condition, *prepared)))
+            losses.append(np.asarray(objective(condition, prepared, features)))
         predicted.append(_minimum(grid, np.stack(losses, axis=1)))
     return np.concatenate(predicted)
 

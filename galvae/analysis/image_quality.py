@@ -1,4 +1,7 @@
-"""Quality of reconstructed images: pure functions of arrays, one number per image."""
+"""Quality of reconstructed images: pure functions of arrays, one number per image.
+
+Pixels that a mask sets aside count in none of them; an image without any other pixel has no quality, NaN.
+"""
 
 import functools
 import math
@@ -12,50 +15,72 @@ SSIM_RADIUS = 5  # pixels
 SSIM_CONSTANTS = (0.01**2, 0.03**2)
 
 
-def mean_squared_error(images, targets):
+def mean_squared_error(images, targets, mask=None):
     """Mean squared difference of each image, (B,).
 
     Args:
         images, targets: (B, H, W, C) intensities.
+        mask: (B, H, W, C), 1 where a pixel is set aside, else 0; or None.
     """
-    return ops.mean(ops.square(images - targets), axis=(1, 2, 3))
+    return _mean(ops.square(images - targets), mask)
 
 
-def peak_signal_to_noise(images, targets):
+def mean_squared_error_per_band(images, targets, mask=None):
+    """Mean squared difference of each image in each band, (B, C).
+
+    Args:
+        images, targets, mask: see `mean_squared_error`.
+    """
+    return _mean(ops.square(images - targets), mask, axes=(1, 2))
+
+
+def peak_signal_to_noise(images, targets, mask=None):
     """Peak signal-to-noise ratio of each image in dB, (B,), for intensities of range 1; at most 120.
 
     Args:
         images, targets: (B, H, W, C) intensities in [0, 1].
+        mask: see `mean_squared_error`.
     """
-    error = ops.maximum(mean_squared_error(images, targets), MIN_ERROR)
+    error = mean_squared_error(images, targets, mask)
+    error = ops.where(error < MIN_ERROR, MIN_ERROR, error)  # NaN stays
     return -10.0 * ops.log(error) / math.log(10.0)
 
 
-def r_squared(images, targets):
+def r_squared(images, targets, mask=None):
     """Coefficient of determination of each image, (B,); NaN where the target is constant.
 
     Args:
         images, targets: (B, H, W, C) intensities.
+        mask: see `mean_squared_error`.
     """
-    unexplained = ops.sum(ops.square(images - targets), axis=(1, 2, 3))
-    total = ops.sum(ops.square(targets - ops.mean(targets, axis=(1, 2, 3), keepdims=True)), axis=(1, 2, 3))
+    axes, used = (1, 2, 3), 1.0 if mask is None else _used(mask, targets)
+    unexplained = ops.sum(used * ops.square(images - targets), axis=axes)
+    mean = _mean(targets, mask, keepdims=True)
+    total = ops.sum(used * ops.square(targets - mean), axis=axes)
     # Tested on the pixels, because rounding leaves the sum of a constant image slightly above zero.
-    varied = ops.max(targets, axis=(1, 2, 3)) > ops.min(targets, axis=(1, 2, 3))
+    lowest, highest = targets, targets
+    if mask is not None:
+        lowest, highest = (ops.where(used > 0, targets, bound) for bound in (math.inf, -math.inf))
+    varied = ops.max(highest, axis=axes) > ops.min(lowest, axis=axes)
     return ops.where(varied, 1.0 - unexplained / ops.where(varied, total, 1.0), float("nan"))
 
 
-def structural_similarity(images, targets):
+def structural_similarity(images, targets, mask=None):
     """Structural similarity of each image, (B,), for intensities of range 1, averaged over channels.
 
     Means and variances are weighted by a Gaussian of sigma 1.5 pixels in a window of 11 x 11 pixels, or in the
-    largest odd window that fits into a smaller image.
+    largest odd window that fits into a smaller image. Since these windows need every pixel, those that are set aside
+    have the target's value in both images: they count as reconstructed without an error.
 
     Args:
         images, targets: (B, H, W, C) intensities in [0, 1].
+        mask: see `mean_squared_error`.
 
     Reference:
         Wang et al. 2004, IEEE Trans. Image Process. 13, 600.
     """
+    if mask is not None:
+        images = ops.where(_used(mask, targets) > 0, images, targets)
     height, width = targets.shape[1:3]
     radius = min(SSIM_RADIUS, (min(height, width) - 1) // 2)
     rows, columns = _smoothing(height, radius), _smoothing(width, radius)
@@ -71,7 +96,31 @@ def structural_similarity(images, targets):
     covariance = smooth(x * y) - mean_x * mean_y
     c1, c2 = SSIM_CONSTANTS
     similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / ((means + c1) * (variances + c2))
-    return ops.mean(similarity, axis=(1, 2, 3))
+    similarity = ops.mean(similarity, axis=(1, 2, 3))
+    if mask is None:
+        return similarity
+    return ops.where(ops.min(mask, axis=(1, 2, 3)) == 0, similarity, float("nan"))
+
+
+def _used(mask, values):
+    """One for pixels that count and zero for those that a mask sets aside, in the type of some values."""
+    return 1.0 - ops.cast(mask, values.dtype)
+
+
+def _mean(values, mask, axes=(1, 2, 3), keepdims=False):
+    """Mean over the pixels that a mask does not set aside, NaN if it sets all of them aside.
+
+    Args:
+        values: (B, H, W, C).
+        mask: (B, H, W, C) or None.
+        axes: over which the mean is taken.
+        keepdims: whether they are kept, with length 1.
+    """
+    if mask is None:
+        return ops.mean(values, axis=axes, keepdims=keepdims)
+    used = _used(mask, values)
+    total, count = (ops.sum(part, axis=axes, keepdims=keepdims) for part in (used * values, used))
+    return ops.where(count > 0, total / ops.where(count > 0, count, 1.0), float("nan"))
 
 
 @functools.cache

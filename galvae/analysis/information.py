@@ -20,23 +20,25 @@ def measure(run, indices, config, columns):
     Returns:
         Report, whose columns are the codes of each galaxy and their errors.
     """
-    if len(indices) < FEW:
+    if len(indices) < FEW and "kl" in run.model.terms:
         log.warning(
             "%d galaxies are too few to count active units reliably; split=all has more", len(indices)
         )
     codes = run.codes_at(indices)
     values, unit = information(codes.mean, codes.log_variance), information_unit(run.model)
-    active = active_units(codes.mean)
+    # A plain autoencoder has none to count: the threshold is a fraction of the prior's variance.
+    active = None if codes.log_variance is None else active_units(codes.mean)
+    count = None if active is None else int(active.sum())
     columns = code_columns(codes.mean)
     if codes.std is not None:
         columns |= code_columns(codes.std, "code_error")
     return Report(
         question="How informative is each latent dimension about a galaxy?",
-        perfect="every dimension is active",
+        perfect="every dimension is active (not counted for a plain autoencoder, whose codes have no prior)",
         chance="0 nats in every dimension: the posterior has collapsed to the prior",
         summary={
             f"{'kl' if unit == 'nats' else unit}_per_dimension": values.tolist(),
-            "active_units": int(active.sum()),
+            "active_units": count,
         },
         columns={name: (column, None) for name, column in columns.items()},
         arrays={"latent": {"indices": indices, "mean": codes.mean, "information": values}},
@@ -46,5 +48,5 @@ def measure(run, indices, config, columns):
             "latents": config.latents,
             "has_posterior": codes.log_variance is not None,
         },
-        lines=[f"  active units     {active.sum()}"],
+        lines=[] if count is None else [f"  active units     {count}"],
     )

@@ -15,7 +15,10 @@ def measure(run, indices, config, columns):
         Report.
     """
     dataset, error = run.dataset, columns["mse"][0]
-    order, per_group = np.argsort(error, kind="stable"), min(config.n, len(indices)) // 3
+    order = np.argsort(error, kind="stable")
+    # An image whose pixels are all set aside has no error: last in order, it would pass for the worst.
+    order = order[: max(1, np.isfinite(error).sum())]
+    per_group = min(config.n, len(order)) // 3
     groups = None
     if per_group:
         typical = np.random.default_rng(config.seed).permutation(order[per_group:-per_group])[:per_group]
@@ -28,6 +31,9 @@ def measure(run, indices, config, columns):
         "decoded": run.decode(run.codes_at(indices).mean[order], run.condition(examples)),
         "mse": error[order],
     }
+    masks = dataset.masks_of(examples)
+    if masks is not None:
+        arrays["mask"] = masks
     captions = None
     if dataset.condition is not None and np.isfinite(dataset.condition[examples, 0]).any():
         predicted = columns.get(f"predicted_{dataset.condition_names[0]}")

@@ -71,7 +71,7 @@ def feed(batches, start=0, endless=True, resident=None):
 
 
 class ResidentImages:
-    """Images and conditions in the device's memory, as they are stored, from which each step gathers its batch.
+    """Images, conditions and masks in the device's memory, as they are stored, from which each step gathers its batch.
 
     TensorFlow's steps refer to the arrays. JAX would compile arrays that a step refers to as constants, so its steps
     receive them, without a copy, together with the row positions of their images.
@@ -83,9 +83,7 @@ class ResidentImages:
 
     def __init__(self, dataset, indices):
         self.indices = np.unique(indices)  # in order, so that the memory map is read from front to back
-        self.arrays = {
-            name: _on_device(array, self.indices) for name, array in _model_arrays(dataset).items()
-        }
+        self.arrays = {name: _on_device(array, self.indices) for name, array in dataset.model_arrays.items()}
 
     def gather(self, indices):
         """What a step receives instead of the images of `Batches.gather`: their row positions in the arrays.
@@ -106,7 +104,8 @@ class ResidentImages:
             inputs: what `gather` returned, as tensors.
 
         Returns:
-            dict of tensors: images (B, H, W, C) as stored and, if the dataset has one, condition (B, K).
+            dict of tensors: images (B, H, W, C) as stored and, if the dataset has them, condition (B, K) and mask
+            (B, H, W, C).
         """
         positions = inputs["positions"]
         if "resident" in inputs:
@@ -136,7 +135,7 @@ def make_resident(requested, device, dataset, indices):
             "resident=true: expected one device, received %d; batches come from the cache", device.count
         )
         return None
-    needed = len(indices) * sum(array.nbytes // len(array) for array in _model_arrays(dataset).values())
+    needed = len(indices) * sum(array.nbytes // len(array) for array in dataset.model_arrays.values())
     most = MEMORY_SHARE * free_memory(device.kind)
     if needed > most:
         log.log(
@@ -156,12 +155,6 @@ def make_resident(requested, device, dataset, indices):
         return None
     log.info("%.3g MB of images are held in the %s's memory", needed / 1e6, device.kind.upper())
     return resident
-
-
-def _model_arrays(dataset):
-    """The arrays of a dataset that a model receives: images and, if it has one, the condition."""
-    arrays = {"images": dataset.images, "condition": dataset.condition}
-    return {name: array for name, array in arrays.items() if array is not None}
 
 
 def _on_device(stored, indices):

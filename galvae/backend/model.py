@@ -33,7 +33,8 @@ class BatchModel(keras.Model):
         """The tensors that the objective is computed from.
 
         Args:
-            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K).
+            inputs: dict of images (B, H, W, C) as stored; for conditional models, condition (B, K); and mask
+                (B, H, W, C), 1 where a pixel is set aside, if the dataset has masks.
             training: whether this is a training step.
 
         Returns:
@@ -45,9 +46,9 @@ class BatchModel(keras.Model):
         """The tensors that the objective is computed from, for a batch in any form that `feed` gives it.
 
         Args:
-            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K), or in their
-                place `positions` (B,) among the resident images; where devices share a batch, also the `rows`
-                (B,) of these images in it, and their `weight` (B,) in its mean.
+            inputs: dict of what `forward` takes, or in its place `positions` (B,) among the resident images; where
+                devices share a batch, also the `rows` (B,) of these images in it, and their `weight` (B,) in its
+                mean.
             training: whether this is a training step.
 
         Returns:

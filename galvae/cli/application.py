@@ -28,9 +28,10 @@ from galvae.cli.overrides import check_words, hydra_arguments
 from galvae.cli.quoting import quoted
 from galvae.config.analysis import CompareConfig, RunConfig
 from galvae.config.check import from_dict
+from galvae.config.fields import LATEST, LATEST_SWEEP
 from galvae.config.registry import COMMANDS
 from galvae.errors import CannotBeDone, GalvaeError, print_error
-from galvae.runs.find import find_runs
+from galvae.runs.find import find_runs, mark_latest
 from galvae.runs.sweep import STOPPED, Sweep
 
 # Hydra takes launchers from a top-level package hydra_plugins only.
@@ -43,6 +44,7 @@ DISK_ERRORS = {
     errno.EROFS: "expected a directory to write in",
     errno.EIO: "expected a disk that works",
 }
+JOB_NUMBER = "hydra.job.num="  # begins a word that launchers give to the jobs of a sweep, and to nothing else
 PERMISSION_ERRORS = {errno.EACCES, errno.EPERM}
 # Messages of TensorFlow's, JAX's and NumPy's own exceptions when memory runs out.
 OUT_OF_MEMORY = (
@@ -76,6 +78,8 @@ class Command:
         job = HydraConfig.get()
         output_dir = Path(job.runtime.output_dir)
         sweep_dir = job.sweep.dir if job.mode == RunMode.MULTIRUN else None
+        if sweep_dir and self.name == "train":
+            self.sweep.begin(sweep_dir)
         try:
             result = self._run(composed, output_dir)
         except Exception as error:
@@ -104,6 +108,8 @@ class Command:
             raise
         if sweep_dir:
             self.sweep.note(sweep_dir, output_dir, "finished")
+        elif self.name == "train" and not any(word.startswith(JOB_NUMBER) for word in job.overrides.hydra):
+            mark_latest(LATEST, output_dir)
         print(output_dir)
         return result
 
@@ -246,6 +252,8 @@ def launch(command, arguments):
         raise GalvaeError(f"configuration: not understood ({one_line(error)})") from error
     finally:
         remove_empty_sweep(arguments, existing)
+        if task.sweep.withdraw():
+            remove_empty(LATEST_SWEEP.parent, existing)
         while RESERVED:
             remove_empty(RESERVED.pop(), existing)
         exit_status = task.sweep.report()

@@ -10,7 +10,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from galvae.cli.overrides import check_words
+from galvae.cli.overrides import check_words, quote_texts
 from galvae.config.check import expected
 from galvae.config.fields import closest, key_name
 from galvae.config.registry import COMMANDS, choices
@@ -37,7 +37,7 @@ def command_help(command, words):
         GalvaeError: if no configuration can be composed from them.
     """
     check_words(words)
-    overrides = [word for word in words if not word.startswith("-")]
+    overrides = [word for word in quote_texts(words)[0] if not word.startswith("-")]
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             values = OmegaConf.to_container(compose(command, overrides))

@@ -6,10 +6,10 @@ from itertools import accumulate
 from pathlib import Path
 
 from galvae.cli.output_dirs import reserve_directory
-from galvae.cli.quoting import quoted, unquoted
+from galvae.cli.quoting import as_text, is_swept, quoted, sweep_of_texts, unquoted
 from galvae.config.check import read_config
-from galvae.config.fields import LATEST
 from galvae.errors import GalvaeError
+from galvae.runs.find import latest, open_error
 
 CFG_CHOICES = ("job", "hydra", "all")
 INFO_CHOICES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -25,9 +25,19 @@ LONGEST_WORD = 10_000  # characters
 DEEPEST_WORD = 20  # brackets within brackets
 # Keys that galvae or Hydra sets, and users may not.
 RESERVED_KEYS = ("hydra.runtime", "hydra.output_subdir", "hydra.job.name", "hydra.job_logging.root.level")
-PATH_KEYS = {
-    *("run", "runs", "resume", "hydra.run.dir", "hydra.sweep.dir"),
-    *("dataset.path", "dataset.table", "dataset.cache_dir", "dataset.archive"),
+DIRECTORY_KEYS = {"run", "runs", "resume", "hydra.run.dir", "hydra.sweep.dir"}
+# Keys whose values are texts, in which Hydra's grammar would see numbers, lists or signs of its own.
+TEXT_KEYS = {
+    *DIRECTORY_KEYS,
+    *(
+        "dataset.path",
+        "dataset.table",
+        "dataset.cache_dir",
+        "dataset.archive",
+        "dataset.ids",
+        "dataset.band_files",
+    ),
+    *("at", "from", "to"),
 }
 KEYS_WITH_RESUME = ("resume", "epochs", "devices", "resident", "force")
 
@@ -53,8 +63,8 @@ def check_words(words):
 def hydra_arguments(command, words):
     """Hydra's arguments for the words of a command line.
 
-    Paths are quoted, `run=`, `runs=` and `resume=` become absolute, and the output directory of a command that
-    reads a run is put inside that run.
+    Paths and ids are quoted, `run=`, `runs=` and `resume=` become absolute, and the output directory of a command
+    that reads a run is put inside that run.
 
     Args:
         command: name of the command.
@@ -65,8 +75,8 @@ def hydra_arguments(command, words):
             finished.
     """
     words = _options_first(words)
-    multirun = bool({"-m", "--multirun"} & set(words))
-    words, paths = _quote_paths(words, multirun)
+    multirun = is_sweep(words)
+    words, paths = quote_texts(words)
     if command == "train" and paths.get("resume", "null") != "null":
         return _resume_arguments(words, paths["resume"], multirun)
     output_key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
@@ -75,17 +85,10 @@ def hydra_arguments(command, words):
         folder = reserve_directory(Path("outputs/multirun", f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
         sweep_dir = [f"{output_key}={folder}"]
     key = next((name for name in ("run", "runs") if name in paths), None)
-    listed = key == "runs" and paths[key].startswith("[")
-    if key is None or listed or (multirun and "," in paths[key]):
+    if key is None or _is_list(key, paths[key], multirun) or (multirun and is_swept(paths[key])):
         return words + sweep_dir
     value = unquoted(paths[key])
-    if value == "latest":
-        if not LATEST.exists():
-            raise GalvaeError(
-                f"{key}=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
-            )
-        value = LATEST
-    path = Path(os.path.expanduser(value)).resolve()
+    path = Path(latest(key) if value == "latest" else os.path.expanduser(value)).resolve()
     words = [word for word in words if not word.startswith(f"{key}=")]
     words.append(f"{key}={quoted(path)}")
     if not (path.is_dir() if key == "runs" else (path / "config.yaml").is_file()):
@@ -117,27 +120,42 @@ def _options_first(words):
     return options + overrides
 
 
-def _quote_paths(words, multirun):
-    """Quotes the values of path keys; returns the words, and those values as typed, by key."""
-    words, paths = list(words), {}
+def is_sweep(words):
+    """Whether the words of a command line ask for a sweep."""
+    return bool({"-m", "--multirun"} & set(words))
+
+
+def quote_texts(words):
+    """Quotes the values of TEXT_KEYS; returns the words, and those values as typed, by key.
+
+    In a sweep, a comma separates values, each of which is quoted.
+
+    Args:
+        words: as typed.
+
+    Raises:
+        GalvaeError: if one of these keys is given twice, or a directory is empty.
+    """
+    multirun, words, texts = is_sweep(words), list(words), {}
     for index, word in enumerate(words):
         key, equals, value = word.partition("=")
         key = key.lstrip("+")
-        if key not in PATH_KEYS or not equals:
+        if key not in TEXT_KEYS or not equals:
             continue
-        if key in paths:
+        if key in texts:
             raise GalvaeError(f"{key}: expected once, received twice")
-        if not value and not key.startswith("dataset."):
+        if not value and key in DIRECTORY_KEYS:
             raise GalvaeError(f"{key}: expected a directory, received nothing")
-        paths[key] = value
-        as_typed = (
-            value in ("", "null")
-            or value[0] in "'\""
-            or (multirun and "," in value)
-            or (key == "runs" and value[0] == "[")
-        )
-        words[index] = f"{key}={value if as_typed else quoted(value)}"
-    return words, paths
+        texts[key] = value
+        if not _is_list(key, value, multirun):
+            sweeps = multirun and not key.startswith("hydra.")  # the directory of a sweep is one
+            words[index] = f"{key}={sweep_of_texts(value) if sweeps else as_text(value)}"
+    return words, texts
+
+
+def _is_list(key, value, multirun):
+    """Whether a value is a list, or a sweep of lists, of Hydra's grammar, for one of the keys that take lists."""
+    return key in ("runs", "dataset.band_files") and value[:1] == "[" and (multirun or value[-1] == "]")
 
 
 def _resume_arguments(words, resume, multirun):
@@ -152,7 +170,7 @@ def _resume_arguments(words, resume, multirun):
         GalvaeError: if it is not a run's directory, or a key is given that is not in KEYS_WITH_RESUME.
     """
     value = unquoted(resume)
-    path = Path(LATEST if value == "latest" else os.path.expanduser(value)).resolve()
+    path = Path(latest("resume") if value == "latest" else os.path.expanduser(value)).resolve()
     names = [word.partition("=")[0].lstrip("+") for word in words]
     others = [name for name in names if name not in KEYS_WITH_RESUME and name[0] != "-"]
     if multirun or others:
@@ -161,10 +179,7 @@ def _resume_arguments(words, resume, multirun):
             f"own configuration; received {', '.join(others) or '-m'}"
         )
     if not (path / "config.yaml").is_file():
-        received = "a directory without one" if path.is_dir() else "no directory"
-        raise GalvaeError(
-            f"resume: {path}: expected a run's directory, with a config.yaml; received {received}"
-        )
+        raise open_error("resume", path)
     epochs = [] if "epochs" in names else [f"epochs={read_config(path / 'config.yaml').epochs}"]
     others = [word for word, name in zip(words, names, strict=True) if name != "resume"]
     return [*others, *epochs, f"resume={quoted(path)}", f"hydra.run.dir={quoted(path)}"]

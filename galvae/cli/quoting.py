@@ -1,8 +1,15 @@
-"""Quoting of paths for Hydra's grammar, in which many characters of ordinary paths have a special meaning."""
+"""Quoting of paths and ids for Hydra's grammar, in which many characters of ordinary names have a special meaning."""
+
+import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
+
+# A value of a sweep: text in quotes, in which commas separate nothing, or text up to the next comma.
+SWEPT = re.compile(r"""\s*(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")\s*(?=,|$)|[^,]*""", re.DOTALL)
+# A sweep by one of Hydra's functions.
+FUNCTION = re.compile(r"(choice|range|interval|glob|shuffle|sort|tag)\(.*\)", re.DOTALL)
 
 
 def quoted(path):
@@ -12,10 +19,41 @@ def quoted(path):
 
 def unquoted(value):
     """The text of a value without its quotes; a value without quotes, or with unbalanced ones, stays as it is."""
+    text = _text_in_quotes(value)
+    return value if text is None else text
+
+
+def as_text(value):
+    """A value, as typed, in quotes, so that Hydra reads it as a text; null and a text in quotes stay as they are."""
+    return value if value in ("", "null") or _text_in_quotes(value) is not None else quoted(value)
+
+
+def is_swept(value):
+    """Whether a value, as typed for a sweep, is several ones, or one of Hydra's functions."""
+    return bool(FUNCTION.fullmatch(value)) or len(_separated(value)) > 1
+
+
+def sweep_of_texts(value):
+    """The values of a sweep, each as a text for Hydra (see `as_text`); one of its functions stays as it is."""
+    return value if FUNCTION.fullmatch(value) else ",".join(map(as_text, _separated(value)))
+
+
+def _separated(value):
+    """The values of a sweep, as typed: a comma separates them, unless it stands in quotes."""
+    values, start = [], 0
+    while start <= len(value):
+        match = SWEPT.match(value, start)
+        values.append(match.group().strip())
+        start = match.end() + 1
+    return values
+
+
+def _text_in_quotes(value):
+    """The text of a value that stands in quotes by Hydra's grammar; None if it does not."""
     if value[:1] not in ("'", '"'):
-        return value
+        return None
     try:
         parsed = OverridesParser.create().parse_override(f"path={value}").value()
     except HydraException:
-        return value
-    return parsed if isinstance(parsed, str) else value
+        return None
+    return parsed if isinstance(parsed, str) else None

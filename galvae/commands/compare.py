@@ -41,8 +41,6 @@ def main(config, output_dir):
         figures.save(figures.loss_against_latent_dim(*losses, style), output_dir / "loss", style)
     if curve is not None:
         figures.save(figures.rate_distortion(*curve, style), output_dir / "rate_distortion", style)
-    else:
-        log.info("no rate-distortion curve: none of the runs has a KL divergence")
     print(table, end="")
 
 
@@ -61,5 +59,7 @@ def draw_samples(runs, output_dir, style):
     if drawn < count:
         log.info("the figure shows the first %d of %d samples of each run", drawn, count)
     panels = [runs.samples[name]["images"][:drawn] for name in order]
-    figures.save(figures.panels(panels, titles, columns, style), output_dir / "samples", style)
+    settings = [runs.settings[name] for name in order]
+    styles = [style.for_images(own.get("dataset.rgb"), own["dataset.stretch"]) for own in settings]
+    figures.save(figures.panels(panels, titles, columns, styles), output_dir / "samples", style)
     save_arrays(output_dir / "samples.npz", **runs.sample_arrays(order))

@@ -1,15 +1,22 @@
 """galvae evaluate: score every galaxy of a split."""
 
+import logging
+
 from galvae import figures
 from galvae.analysis.evaluators import EVALUATORS
 from galvae.data.catalogue import galaxy_table, write_table
 from galvae.figures.cards import CARDS
+from galvae.runs.evaluations import mark_old
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays, save_json
+
+log = logging.getLogger(__name__)
 
 
 def main(config, output_dir):
     """Writes metrics.json, a table with a row per galaxy, and the figures of every evaluator.
+
+    Earlier results in the run's directory stay, and are marked as old if they are of other weights.
 
     Args:
         config: EvaluateConfig.
@@ -18,12 +25,13 @@ def main(config, output_dir):
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset))
     indices = run.dataset.split(config.split)
     colour = run.dataset.column(config.colour, indices)  # first, so that a wrong name costs no time
-    style = figures.Style.of(config)
+    style = figures.Style.of(config, run.config.dataset)
 
     reports, columns = {}, {}
     metrics = {
         "run": str(run.path),
         "epoch": run.state.best_epoch,
+        "weights_sha256": run.weights_digest,
         "split": config.split,
         "galaxies": len(indices),
     }
@@ -41,6 +49,9 @@ def main(config, output_dir):
         for file, figure in CARDS[name](report, colour, style).items():
             figures.save(figure, output_dir / file, style)
 
+    old = mark_old(run.path, run.state.best_epoch, run.weights_digest)
+    if old:
+        log.info("%s", old)
     print(f"{len(indices):,} galaxies of the split {config.split}, weights of epoch {run.state.best_epoch}")
     for report in reports.values():
         for line in report.lines:

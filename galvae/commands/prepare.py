@@ -1,12 +1,22 @@
-"""galvae prepare: download, check and cache a dataset, and summarise it."""
+"""galvae prepare: download, check and cache a dataset, summarise it and draw its galaxies."""
+
+import numpy as np
 
 from galvae import figures
+from galvae.data.catalogue import galaxy_table, write_table
+from galvae.data.column_names import is_redshift
 from galvae.data.dataset import evenly
 from galvae.data.load import load_dataset
 from galvae.data.quality import checked
+from galvae.data.summary import dataset_report, galaxy_columns, summary
+from galvae.errors import GalvaeError
 from galvae.system.atomic import save_json
 
-CONTACT_SHEET = 100  # number of galaxies on the contact sheet
+ROWS, MOST_COLUMNS, FEWEST_COLUMNS = 6, 8, 4  # of the contact sheet
+NARROWEST = 150  # dots that a galaxy needs for its caption
+WIDEST = 2200  # dots of the sheet, of which 200 are an inch
+DIGIT = 14.2  # dots of a digit in a caption
+DIM = 0.25  # of full intensity; sheets of galaxies with less light than that are drawn brighter
 
 
 def main(config, output_dir):
@@ -14,38 +24,88 @@ def main(config, output_dir):
 
     Args:
         config: PrepareConfig.
-        output_dir: directory of data_report.json and contact_sheet.png.
+        output_dir: directory of data_report.json, contact_sheet.png and, with a row for each galaxy on it in the same
+            order, contact_sheet.ecsv.
     """
-    dataset = checked(load_dataset(config.dataset))
-    report = {
-        "dataset": dataset.name,
-        **dataset.report,
-        "splits": {name: len(indices) for name, indices in dataset.splits.items()},
-        "catalogue": sorted(dataset.catalogue),
-    }
+    dataset = checked(load_dataset(config.dataset), report=None)  # what it found is in the summary
+    report = dataset_report(dataset, getattr(config.dataset, "path", None))
     save_json(output_dir / "data_report.json", report)
-    indices = evenly(len(dataset), CONTACT_SHEET)
-    figures.save(figures.grid(dataset.to_unit(dataset.images[indices])), output_dir / "contact_sheet")
-    print("\n".join(summary(report)))
+    lines = list(summary(report))
+    columns, line = layout(dataset.image_shape[1])
+    indices = evenly(len(dataset), ROWS * columns)
+    texts = captions(dataset, indices, line)
+    shown = as_shown(dataset, indices)
+    if shown.stretch != dataset.stretch:
+        lines.append(
+            "  figure      contact_sheet.png is drawn with dataset.stretch=asinh, to show faint light"
+        )
+    sheet = figures.grid(
+        shown.to_unit(dataset.images[indices]),
+        min(columns, len(indices)),
+        texts,
+        figures.Style().for_images(shown.rgb, shown.stretch),
+    )
+    figures.save(sheet, output_dir / "contact_sheet")
+    texts = np.array([text.replace("\n", " ") for text in texts])
+    write_table(galaxy_table(dataset, indices, {"caption": texts}), output_dir / "contact_sheet")
+    print("\n".join(lines))
 
 
-def summary(report):
-    """Lines of the summary of a dataset.
+def layout(width):
+    """Columns of a contact sheet, and how many characters of a caption fit under a galaxy.
 
     Args:
-        report: dict, the content of data_report.json.
+        width: of an image in pixels.
     """
-    height, width, bands = report["image_shape"]
-    yield f"{report['dataset']}: {report['count']:,} images of {height}x{width}x{bands}, {report['dtype']}"
-    yield f"  values      {report['low']:.6g} to {report['high']:.6g}, {report['blank']} blank images"
-    yield "  splits      " + ", ".join(f"{name} {size:,}" for name, size in report["splits"].items())
-    for name, size in report.get("classes", {}).items():
-        yield f"  class       {name}: {size:,}"
-    for key, condition in report.items():
-        if key.startswith("condition "):
-            values = "all missing"
-            if condition["known"]:
-                low, high, missing = (condition[name] for name in ("low", "high", "missing"))
-                values = f"{low:.4g} to {high:.4g}, {missing:,} missing"
-            yield f"  condition   {key.removeprefix('condition ')}: {values}"
-    yield "  catalogue   " + ", ".join(report["catalogue"])
+    for columns in range(MOST_COLUMNS, FEWEST_COLUMNS - 1, -1):
+        dots = width * figures.whole_zoom(width * columns)
+        if dots >= NARROWEST and dots * columns <= WIDEST:
+            break
+    return columns, max(8, int(dots / DIGIT - 1))
+
+
+def as_shown(dataset, indices):
+    """The dataset with a stretch that shows its galaxies: its own, or asinh where they would be nearly black.
+
+    Args:
+        dataset: GalaxyDataset.
+        indices: (n,) galaxies that are shown.
+    """
+    brightest = np.percentile(dataset.to_unit(dataset.images[indices]), 99, axis=(1, 2, 3))
+    if dataset.stretch != "none" or np.median(brightest) >= DIM:
+        return dataset
+    try:
+        return dataset.stretched("asinh")
+    except GalvaeError:  # blank images
+        return dataset
+
+
+def captions(dataset, indices, line):
+    """Texts under galaxies: a line each for the id, the redshift or else the first condition, and the class.
+
+    Args:
+        dataset: GalaxyDataset.
+        indices: (n,) galaxies.
+        line: characters that fit into a line.
+    """
+    columns = {name: texts[indices].tolist() for name, texts in galaxy_columns(dataset, digits=3).items()}
+    lines = [[shortened(text, line) for text in columns["id"]]]
+    numbers = [name for name in columns if name not in ("id", "class", "file", "split")]
+    if numbers:
+        name = next(filter(is_redshift, numbers), numbers[0])
+        label = "z =" if is_redshift(name) else shortened(name, line - 6)
+        lines.append(
+            [f"{label} {text}" if text else f"{label.removesuffix(' =')} unknown" for text in columns[name]]
+        )
+    if "class" in columns:  # last, since it may take two lines
+        lines.append([shortened(text, 2 * line) for text in columns["class"]])
+    return ["\n".join(galaxy).rstrip() for galaxy in zip(*lines, strict=True)]
+
+
+def shortened(text, longest):
+    """A text of at most `longest` characters: the last part of a path, and its start and its longer end."""
+    text = text.rsplit("/", 1)[-1]
+    if len(text) <= longest:
+        return text
+    start = longest // 3
+    return f"{text[:start]}\N{HORIZONTAL ELLIPSIS}{text[start + 1 - longest :]}"

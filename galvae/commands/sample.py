@@ -34,7 +34,7 @@ def main(config, output_dir):
     images = Blocks(shape, np.float32, decoded_batches(run.model, samples.codes, samples.condition))
     save_arrays(output_dir / "samples.npz", **samples.arrays, images=images)
 
-    style = figures.Style.of(config)
+    style = figures.Style.of(config, run.config.dataset)
     count = max(1, min(config.n, MAX_DRAWN // len(samples.values)))
     if count < config.n:
         log.info("the figure shows the first %d of %d galaxies of each block", count, config.n)

@@ -22,7 +22,8 @@ def main(command, output_dir):
         The best validation loss, so that a sweeper can minimise it.
 
     Raises:
-        GalvaeError: if the directory contains a run of another configuration, or a finished one without checkpoints.
+        GalvaeError: if the directory contains a run of another configuration, or a finished one without checkpoints,
+            or a new run asks for the reading of an earlier version.
         CannotBeDone: if another process is training this run, or training diverges.
         signals.Stopped: if a signal stops the training; carries the command that resumes the run.
     """
@@ -43,6 +44,8 @@ def main(command, output_dir):
                 _, state = checkpoint
                 log.info("already finished after %s epochs", state.epoch)
                 return state.best_loss
+    else:
+        config.dataset.check_new()
     with locked(RunDirectory(output_dir, config), command.force):
         load(config.backend)
         from galvae.training.session import train  # late: a finished run needs no Keras

@@ -18,7 +18,7 @@ def main(config, output_dir):
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset))
     traversal = Traversal(run, config)
     colour = run.dataset.column(config.colour, traversal.indices)
-    style = figures.Style.of(config)
+    style = figures.Style.of(config, run.config.dataset)
 
     draw_axes(traversal, output_dir, style)
     if len(traversal.axes) == 2:

@@ -40,7 +40,7 @@ def main(config, output_dir):
         embedding.save(output_dir / "embedding.npz")
     write_table(table, output_dir / "umap")
 
-    style = figures.Style.of(config)
+    style = figures.Style.of(config, run.config.dataset)
     scatter = figures.scatter(*embedding.plane.T, AXIS_NAMES, colour, style, marked=config.box, equal=True)
     figures.save(scatter, output_dir / "umap", style)
     cells = Cells.over(config.box or embedding.region, config.grid)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from galvae.config.fields import key, make_absolute
+from galvae.config.fields import key, make_absolute, path_keys
 from galvae.errors import GalvaeError
 
 IMAGE_MAPS = ("gray", "gray_r", "hot", "inferno", "magma", "viridis")
@@ -22,12 +22,15 @@ class MovedConfig:
 
     path: str | None = key("path of the images, if they have moved; null: as when the run was trained")
     table: str | None = key("path of the table, if it has moved; null: as when the run was trained")
+    ids: str | None = key("path of the .npy file of ids, if it has moved; null: as when the run was trained")
     archive: str | None = key(
         "folder of the COSMOS sample, if it has moved; null: as when the run was trained"
     )
     cache_dir: str | None = key("folder of prepared arrays; null: as when the run was trained")
 
     def check(self):
+        if self.ids is not None and "ids" not in path_keys(self):
+            raise GalvaeError(f"dataset.ids: expected the path of a .npy file, received {self.ids!r}")
         make_absolute(self)
 
 
@@ -182,7 +185,7 @@ class UmapConfig(RunConfig):
 class CompareConfig(FiguresConfig):
     """Compare the runs of a sweep: samples, losses, rate and distortion."""
 
-    runs: str | list[str] = key("directory of a sweep, or a list of runs")
+    runs: str | list[str] = key("directory of a sweep, latest: the newest one, or a list of runs")
     n: int = key("number of images sampled from each run", at_least=1, at_most=400)
     temperature: float = key("factor on the standard deviation of the latent codes", at_least=0)
     galaxies: int = key(

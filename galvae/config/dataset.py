@@ -53,7 +53,7 @@ class DatasetConfig:
         added=None,
     )
     verify: str = key(
-        "when the checksums of prepared images are compared: auto, once for each state of their files; always, "
+        "how often the checksums of prepared images are compared: auto, once for each state of their files; always, "
         "whenever they are opened",
         choices=("auto", "always"),
         added="auto",
@@ -67,6 +67,23 @@ class DatasetConfig:
                 f"dataset.split: expected three fractions that sum to 1, as [0.8,0.1,0.1], received {self.split}"
             )
         make_absolute(self)
+
+    @property
+    def is_read_by_earlier_rules(self):
+        """Whether files were read by the rules of an earlier version, which this one no longer has."""
+        return getattr(self, "reading", READING) != READING
+
+    def check_new(self):
+        """Refuses a dataset that is to be read anew by earlier rules.
+
+        Raises:
+            GalvaeError: if `reading` is not the present one.
+        """
+        if self.is_read_by_earlier_rules:
+            raise GalvaeError(
+                f"dataset.reading: expected {READING}, since only runs that galvae 0.1 began have another; received "
+                f"{self.reading}"
+            )
 
 
 @dataclass(kw_only=True)
@@ -249,3 +266,6 @@ class PrepareConfig:
     """Download, check and cache a dataset, and report its content."""
 
     dataset: DatasetConfig = key("dataset to prepare")
+
+    def check(self):
+        self.dataset.check_new()

@@ -6,7 +6,8 @@ from dataclasses import field
 from pathlib import Path
 
 PATHS = ("cache_dir", "path", "table", "archive")  # keys of a dataset that are stored absolute
-LATEST = Path("outputs/train/latest")  # link of train to the newest finished run
+LATEST = Path("outputs/train/latest")  # link of train to the newest finished run that is no job of a sweep
+LATEST_SWEEP = Path("outputs/multirun/latest")  # link of train -m to the newest sweep
 ALWAYS = object()  # `added` of a key that every run has
 
 
@@ -47,8 +48,13 @@ def absolute(path):
     return None if path is None else os.path.abspath(os.path.expanduser(path))
 
 
+def path_keys(section):
+    """Names of the keys of a dataset's section whose values are paths; `ids` is one of them where it names a file."""
+    ids = getattr(section, "ids", None)
+    return [name for name in PATHS if hasattr(section, name)] + ["ids"] * str(ids).endswith(".npy")
+
+
 def make_absolute(section):
     """Makes the paths in a dataset's section absolute, in place."""
-    for name in PATHS:
-        if hasattr(section, name):
-            setattr(section, name, absolute(getattr(section, name)))
+    for name in path_keys(section):
+        setattr(section, name, absolute(getattr(section, name)))

@@ -47,12 +47,11 @@ class Batches:
         return self.order(epoch)[position * self.batch : (position + 1) * self.batch]
 
     def gather(self, indices):
-        """The inputs of a model for some images: stored pixel values, read together, and any condition."""
-        prefetch(self.dataset.images, indices)
-        inputs = {"images": self.dataset.images[indices]}
-        if self.dataset.condition is not None:
-            inputs["condition"] = self.dataset.condition[indices]
-        return inputs
+        """The inputs of a model for some images, read together, see `GalaxyDataset.model_arrays`."""
+        arrays = self.dataset.model_arrays
+        for array in arrays.values():
+            prefetch(array, indices)
+        return {name: array[indices] for name, array in arrays.items()}
 
     def __iter__(self):
         """Yields the batches of the first epoch, as (indices, inputs)."""

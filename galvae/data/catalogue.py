@@ -19,8 +19,8 @@ def galaxy_table(dataset, indices, columns):
 
     Returns:
         astropy Table: the image's index, its split, id, the catalogue's other columns with their units (RA and
-        Dec among them), class, condition, then `columns`. Where the catalogue has a column of the same name, an
-        underscore is appended to the name of the added one.
+        Dec among them), class ("" where unlabelled), condition, then `columns`. Where the catalogue has a column of
+        the same name, an underscore is appended to the name of the added one.
     """
     table = Table()
     table["index"] = indices
@@ -34,7 +34,8 @@ def galaxy_table(dataset, indices, columns):
         for name, values in dataset.catalogue.items()
     }
     if dataset.labels is not None:
-        with_units["class"] = np.asarray(dataset.class_names)[dataset.labels[indices]], None
+        names = np.array([*dataset.class_names, ""])  # the last one is that of -1
+        with_units["class"] = names[dataset.labels[indices]], None
     for column, (name, unit) in enumerate(zip(dataset.condition_names, dataset.condition_units, strict=True)):
         with_units[name] = dataset.condition[indices, column], unit
     for name, values in columns.items():

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.batches import Batches
+from galvae.data.find_id import find_id
 from galvae.errors import GalvaeError
 from galvae.stretch import from_unit, to_unit
 
 SAMPLED_VALUES = 10_000_000  # pixel values from which medians and percentiles are computed
 MOST_TEXTS = 30  # different texts in a column that may colour a figure
+STORED_ROWS = "stored_rows"  # column of the catalogue with the order of an image's rows in its file
 PERCENTILES = (0.1, 99.9)  # of training pixels; a stretch maps them to 0 and 1
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ class Column:
     Attributes:
         name: name of the column.
         unit: its unit as text, "" if it has none.
-        values: (n,) numbers, NaN where unknown; integers for classes.
+        values: (n,) numbers, NaN where unknown; integers for classes, -1 where unlabelled.
         class_names: names of classes 0, 1, ...; None for numbers.
     """
 
@@ -45,7 +47,12 @@ class GalaxyDataset:
         images: (N, H, W, C) uint8 or float32, memory-mapped and never copied whole.
         pixel_range: (low, high), the stored values that become 0 and 1 in network units.
         stretch: "none", "linear" or "asinh", see `galvae.stretch.to_unit`.
-        labels: (N,) integers, or None.
+        masks: (N, H, W, C) uint8, memory-mapped, 1 where a pixel is set aside: the loss and the scores do not count it,
+            and the image holds a fill value there, the median of its sky; None if no pixel is set aside.
+        band_names: names of the C bands; empty where they have none.
+        rgb: three bands, counted from 0, that figures show as red, green and blue; None: images of three bands as they
+            are, of any other number as their mean.
+        labels: (N,) integers, -1 where unlabelled, or None.
         class_names: names of classes 0, 1, ..., or None.
         condition: (N, K) float32, or None; NaN where unknown.
         condition_names, condition_units: K names and K units.
@@ -53,7 +60,7 @@ class GalaxyDataset:
         catalogue_units: column name -> unit, for the columns that have one.
         image_facts: "hash", "low" and "high" -> (N,) array: the hash, the darkest and the brightest pixel of each
             image.
-        content: SHA-256 of images, labels, conditions and ids, hexadecimal; it does not depend on the file that
+        content: SHA-256 of images, masks, labels, conditions and ids, hexadecimal; it does not depend on the file that
             they were read from.
         report: summary of the dataset and the findings of its quality check, as a JSON-able dict.
         splits: "train", "val" and "test" -> indices of images.
@@ -63,6 +70,9 @@ class GalaxyDataset:
     images: np.ndarray
     pixel_range: tuple[float, float]
     stretch: str = "none"
+    masks: np.ndarray | None = None
+    band_names: list[str] = field(default_factory=list)
+    rgb: tuple[int, int, int] | None = None
     labels: np.ndarray | None = None
     class_names: list[str] | None = None
     condition: np.ndarray | None = None
@@ -74,6 +84,9 @@ class GalaxyDataset:
     content: str = ""
     report: dict = field(default_factory=dict)
     splits: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self):
+        check_rgb(self.rgb, self.images.shape[-1])
 
     def __len__(self):
         return len(self.images)
@@ -102,6 +115,34 @@ class GalaxyDataset:
             digest.update(np.ascontiguousarray(self.condition, "<f4"))
         return digest.hexdigest()
 
+    @property
+    def model_arrays(self):
+        """What a model receives, a row per image: stored `images`, and `condition` and `mask` if there are any."""
+        arrays = {"images": self.images, "condition": self.condition, "mask": self.masks}
+        return {name: array for name, array in arrays.items() if array is not None}
+
+    def as_stored(self, indices):
+        """Images in the row order of their files: those that were flipped when they were read are flipped back.
+
+        The catalogue's column `stored_rows` names the order in the file: "top-down", as here, or "bottom-up", as in
+        FITS, where row 0 is drawn at the bottom. Without the column, all are top-down.
+
+        Args:
+            indices: (n,) row indices of the images.
+
+        Returns:
+            (n, H, W, C) stored pixel values.
+        """
+        images = np.array(self.images[indices])
+        if STORED_ROWS in self.catalogue:
+            flipped = self.catalogue[STORED_ROWS][indices] == "bottom-up"
+            images[flipped] = images[flipped, ::-1]
+        return images
+
+    def masks_of(self, indices):
+        """Which pixels of some images are set aside, (n, H, W, C) bool; None if the dataset has no masks."""
+        return None if self.masks is None else self.masks[indices].astype(bool)
+
     def split(self, name):
         """Indices of the images of one split, or of all three in stored order.
 
@@ -125,20 +166,15 @@ class GalaxyDataset:
     def find(self, identifier):
         """Index of the galaxy that has an id.
 
+        Ids are compared as texts: 0012 and 12 are different galaxies.
+
         Args:
             identifier: the id, an integer or text.
 
         Raises:
             GalvaeError: if no galaxy has it, or several do.
         """
-        matches = np.flatnonzero(np.char.strip(self.ids.astype(str)) == str(identifier))
-        if len(matches) != 1:
-            received = f"{len(matches)} of them" if len(matches) else "none"
-            raise GalvaeError(
-                f"id {identifier}: expected one galaxy of dataset {self.name} with it, received {received}; "
-                f"its ids are like {', '.join(str(name) for name in self.ids[:3])}"
-            )
-        return int(matches[0])
+        return find_id(identifier, self.ids, self.name)
 
     def column(self, name, indices):
         """The values of a column for some galaxies, to colour a figure by.
@@ -149,7 +185,8 @@ class GalaxyDataset:
             indices: (n,) galaxies.
 
         Returns:
-            Column; None if `name` is None and the dataset has neither classes nor conditions.
+            Column; None if `name` is None and the dataset has neither classes nor conditions. Empty texts count as
+            unlabelled.
 
         Raises:
             GalvaeError: if there is no such column, or it holds more than 30 different texts.
@@ -172,6 +209,8 @@ class GalaxyDataset:
         if values.dtype.kind in "iufb":
             return Column(name, self.catalogue_units.get(name, ""), values.astype(float))
         texts, labels = np.unique(values, return_inverse=True)
+        if len(texts) and not texts[0]:  # "" is the first in order
+            texts, labels = texts[1:], labels - 1
         if len(texts) > MOST_TEXTS:
             raise GalvaeError(
                 f"colour: expected numbers or at most {MOST_TEXTS} different texts, received {len(texts)} "
@@ -184,14 +223,18 @@ class GalaxyDataset:
         return Batches(self, self.split(split), batch, seed)
 
     def training_pixels(self):
-        """Evenly sampled training images (n, H, W, C) as stored, of at most 10 million values or one image."""
+        """Stored values of up to 10 million training pixels: for each channel those that are not set aside, (n,)."""
         indices = self.split("train")
         most = max(1, SAMPLED_VALUES // int(np.prod(self.image_shape)))
-        return self.images[np.sort(indices[evenly(len(indices), most)])]
+        sampled = np.sort(indices[evenly(len(indices), most)])
+        images, masks = self.images[sampled], self.masks_of(sampled)
+        used = np.ones(images.shape, bool) if masks is None else ~masks
+        return [images[..., channel][used[..., channel]] for channel in range(images.shape[-1])]
 
     def median_pixel(self):
-        """Median intensity of each channel over the training images, (C,), in network units."""
-        return np.median(self.to_unit(self.training_pixels()), axis=(0, 1, 2))
+        """Median intensity of each channel over the training images, (C,), in network units; 0 without any pixel."""
+        channels = self.training_pixels()
+        return np.array([np.median(self.to_unit(pixels)) if len(pixels) else 0 for pixels in channels])
 
     def stretched(self, stretch):
         """The dataset on another intensity scale, between percentiles of its training pixels.
@@ -204,7 +247,8 @@ class GalaxyDataset:
         """
         if stretch == "none":
             return self
-        low, high = np.percentile(self.training_pixels(), PERCENTILES)
+        pixels = np.concatenate(self.training_pixels())
+        low, high = np.percentile(pixels, PERCENTILES) if len(pixels) else (np.nan, np.nan)
         if not low < high:
             raise GalvaeError(
                 f"dataset.stretch: expected training pixels of different values, received {low} to {high}"
@@ -253,6 +297,21 @@ class GalaxyDataset:
                     f"{name}; missing_condition=mean keeps the images without one"
                 )
         return dataclasses.replace(self, splits=splits)
+
+
+def check_rgb(rgb, bands):
+    """Checks the bands that figures are to show as red, green and blue.
+
+    Args:
+        rgb: three bands, counted from 0, or None.
+        bands: number of bands that images have.
+
+    Raises:
+        GalvaeError: if there are not three, or an image has no such band.
+    """
+    if rgb is not None and not (len(rgb) == 3 and all(0 <= band < bands for band in rgb)):
+        has = "one band, 0" if bands == 1 else f"{bands} bands, 0 to {bands - 1}"
+        raise GalvaeError(f"dataset.rgb: expected three of an image's {has}, received {list(rgb)}")
 
 
 def evenly(count, most):

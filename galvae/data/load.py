@@ -5,10 +5,10 @@ import importlib
 import numpy as np
 
 from galvae.data.dataset import GalaxyDataset
-from galvae.data.splits import make_splits
+from galvae.data.splits import make_splits, split_notes
 from galvae.data.store import cache_entry, isolation
-from galvae.data.store.cache import cache_folder, cached
-from galvae.errors import CannotBeDone
+from galvae.data.store.cache import cache_folder, cached, stored
+from galvae.errors import CannotBeDone, GalvaeError
 
 # Module of the reader for each `dataset.name`.
 SOURCES = {
@@ -21,6 +21,8 @@ SOURCES = {
     "files": "galvae.data.readers.user_files",
 }
 TRUSTED = ("hdf", "simulated")  # read no file that could be damaged or hostile
+# Parts of a fingerprint that galvae 0.1 did not have; readers put the keys that it did not have under "options".
+LATER = ("reading", "options", "left out")
 
 
 def load_dataset(config):
@@ -39,25 +41,43 @@ def load_dataset(config):
         CannotBeDone: if it cannot be downloaded, changes while it is read, or its cache cannot be written.
     """
     reader = importlib.import_module(SOURCES[config.name])
-    fingerprint = reader.fingerprint(config)
+    fingerprint = _fingerprint(reader, config)
 
     def write_entry(folder):
         if config.name in TRUSTED:
-            cache_entry.write(folder, config.name, reader.read(config))
+            cache_entry.write(folder, config.name, reader.read(config), config.nan, config.drop)
             return
         isolation.write_entry(folder, SOURCES[config.name], config)
-        if reader.fingerprint(config) != fingerprint:
+        if _fingerprint(reader, config) != fingerprint:
             raise CannotBeDone(
                 f"dataset {config.name}: expected files that do not change while they are read, received changed "
                 "ones; run the command again"
             )
 
-    images, columns, about = cached(cache_folder(config.cache_dir), config.name, fingerprint, write_entry)
+    folder, opened = cache_folder(config.cache_dir), None
+    if getattr(config, "reading", None) == 1:
+        earlier = {name: value for name, value in fingerprint.items() if name not in LATER}
+        opened = stored(folder, config.name, earlier, config.verify)
+    if opened is None:
+        opened = cached(folder, config.name, fingerprint, write_entry, config.verify)
+    images, masks, columns, about = opened
+    if about["pixel_range"] is None and config.stretch == "none":
+        raise GalvaeError(
+            f"dataset.pixel_range: expected the values that become 0 and 1 for the pixels of {config.path}, received "
+            "null; dataset.stretch=linear or asinh finds them"
+        )
     image_facts = {name: columns[f"image.{name}"] for name in ("hash", "low", "high")}
+    given = columns.get("split")
+    splits = make_splits(len(images), config.split, config.split_seed, given)
+    report = _report(images, columns, about, image_facts)
+    report["notes"] += split_notes(given, splits)
     return GalaxyDataset(
         name=config.name,
         images=images,
-        pixel_range=tuple(about["pixel_range"]),
+        masks=masks,
+        pixel_range=tuple(about["pixel_range"] or (0, 1)),
+        rgb=None if config.rgb is None else tuple(config.rgb),
+        band_names=about.get("band_names", []),
         labels=columns.get("labels"),
         class_names=about["class_names"],
         condition=columns.get("condition"),
@@ -71,9 +91,20 @@ def load_dataset(config):
         catalogue_units=about["catalogue_units"],
         image_facts=image_facts,
         content=about["content"],
-        report=_report(images, columns, about, image_facts),
-        splits=make_splits(len(images), config.split, config.split_seed),
+        report=report,
+        splits=splits,
     ).stretched(config.stretch)
+
+
+def _fingerprint(reader, config):
+    """What determines a cache entry: what the reader needs, and the keys that the entry's writer follows."""
+    fingerprint = dict(reader.fingerprint(config))
+    if hasattr(config, "reading"):
+        fingerprint["reading"] = config.reading
+    kept = {"nan": config.nan, "drop": config.drop}
+    if kept != {"nan": "error", "drop": None}:
+        fingerprint["left out"] = kept
+    return fingerprint
 
 
 def _report(images, columns, about, image_facts):
@@ -86,11 +117,14 @@ def _report(images, columns, about, image_facts):
         "low": float(image_facts["low"].min()),
         "high": float(image_facts["high"].max()),
         "blank": int((image_facts["low"] == image_facts["high"]).sum()),
+        "notes": list(about.get("notes", [])),
+        "warnings": list(about.get("warnings", [])),
     }
     if "labels" in columns:
         report["classes"] = {
             name: int((columns["labels"] == index).sum()) for index, name in enumerate(about["class_names"])
         }
+        report["unlabelled"] = int((columns["labels"] < 0).sum())
     for index, name in enumerate(about["condition_names"]):
         values = columns["condition"][:, index]
         known = values[np.isfinite(values)]

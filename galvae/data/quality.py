@@ -17,6 +17,8 @@ from galvae.errors import GalvaeError
 LISTED = 10  # ids, groups of duplicates or values that a finding lists in the report
 NAMED = 3  # classes or values that a finding names in the warning
 LARGEST_INTENSITY = 1.8e19  # its square is still finite in float32
+# Share of the intensity range that dark images use at most: that of 12 bits in 16; HST's stamps use far more.
+DARK = 1 / 16
 EXTREME = 1000  # times the median of the images' brightest pixels, above which a pixel counts as a defect
 OUTLYING = 30  # interquartile ranges from the median, beyond which a condition counts as an outlier
 # Numbers that stand for "unknown" in catalogues.
@@ -47,12 +49,14 @@ class Finding:
 
 
 def checked(dataset, loss=None, report="data_report.json"):
-    """The dataset with all findings of the quality check in its report; a warning sums them up in one line.
+    """The dataset with all findings of the quality check in its report.
+
+    What its reader has to say is logged, each sentence in a line; a warning sums up the findings in another.
 
     Args:
         dataset: GalaxyDataset.
         loss: the reconstruction loss that will be used, "mse" or "bce", or None.
-        report: name of the file that the caller writes the report to, for the warning.
+        report: name of the file that the caller writes the report to, for the warning; None: nothing is logged.
 
     Raises:
         GalvaeError: if the loss is not defined for the dataset's intensities, or would overflow.
@@ -65,10 +69,15 @@ def checked(dataset, loss=None, report="data_report.json"):
         *conditions(dataset),
         *positions(dataset),
     ]
-    if findings:
-        log.warning("data: %s; see %s", ", ".join(finding.text for finding in findings), report)
+    if report is not None:
+        for level, sentences in ((logging.INFO, "notes"), (logging.WARNING, "warnings")):
+            for sentence in dataset.report.get(sentences, []):
+                log.log(level, "data: %s", sentence)
+        if findings:
+            log.warning("data: %s; see %s", ", ".join(finding.text for finding in findings), report)
     entries = {
-        finding.name: {"count": finding.count, "ids": finding.ids, **finding.details} for finding in findings
+        finding.name: {"count": finding.count, "ids": finding.ids, **finding.details, "text": finding.text}
+        for finding in findings
     }
     return dataclasses.replace(dataset, report={**dataset.report, "findings": entries})
 
@@ -100,7 +109,7 @@ def _named(names):
 
 
 def intensities(dataset, loss=None):
-    """Intensities outside of [0, 1], which the decoder cannot reach, and pixels far brighter than those elsewhere.
+    """Intensities outside of [0, 1], which the decoder cannot reach, dark images, and pixels far brighter than others.
 
     Raises:
         GalvaeError: if any are outside of [0, 1] and the loss is bce, or the square of one overflows in float32.
@@ -130,8 +139,33 @@ def intensities(dataset, loss=None):
     bounds = {"low": float(low.min()), "high": float(high.max())}
     return [
         *_finding(dataset, "range", outside, span, **bounds),
+        *_dark(dataset, high - low),
         *_finding(dataset, "extreme pixels", extreme, " with extreme pixels", "image"),
     ]
+
+
+def _dark(dataset, spans):
+    """Images that use a small part of the intensity range, such as counts of 12 bits in uint16, or fluxes of 1e-19.
+
+    They are reported if nine of ten images use at most DARK of it. A few bright or defective images do not hide the
+    others, and a survey with some bright galaxies among faint ones is not reported.
+
+    Args:
+        dataset: GalaxyDataset.
+        spans: (N,) brightest minus darkest pixel of each image, in network units.
+    """
+    varied = spans > 0
+    if dataset.stretch != "none" or not varied.any():
+        return []
+    used = float(np.percentile(spans[varied], 90))
+    if used > DARK:
+        return []
+    stored, (low, high) = used * (dataset.pixel_range[1] - dataset.pixel_range[0]), dataset.pixel_range
+    text = (
+        f"dark images, nine of ten of which span at most {stored:.3g} where stored values from {low:g} to {high:g} "
+        f"become 0 to 1 ({used:.2g} of the range): set dataset.stretch=linear or asinh"
+    )
+    return _finding(dataset, "dark images", varied & (spans <= DARK), text, span=used)
 
 
 def blank_and_duplicated(dataset):
@@ -184,18 +218,24 @@ def identifiers(dataset):
 
 
 def classes(dataset):
-    """Classes with one image or none, and labels that are all the same."""
+    """Images without a class, classes with one image or none, and labels that are all the same."""
     if dataset.labels is None:
         return []
-    counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
+    findings = _finding(dataset, "unlabelled", dataset.labels < 0, " without a class", "image")
+    labelled = dataset.labels[dataset.labels >= 0]
+    counts = np.bincount(labelled, minlength=len(dataset.class_names))
     small = [name for name, count in zip(dataset.class_names, counts, strict=True) if count < 2]
     if np.count_nonzero(counts) == 1:
         only = dataset.class_names[int(np.argmax(counts))]
-        return [Finding("one class", f"all images of class {only}", len(dataset), [], {"classes": small})]
-    if not small:
-        return []
+        which = "all images" if len(labelled) == len(dataset) else "all labelled images"
+        return [
+            *findings,
+            Finding("one class", f"{which} of class {only}", len(labelled), [], {"classes": small}),
+        ]
+    if not small or not len(labelled):
+        return findings
     text = f"{len(small)} {'class' if len(small) == 1 else 'classes'} of one image or none ({_named(small)})"
-    return [Finding("small classes", text, int((counts == 1).sum()), [], {"classes": small})]
+    return [*findings, Finding("small classes", text, int((counts == 1).sum()), [], {"classes": small})]
 
 
 def conditions(dataset):

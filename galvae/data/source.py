@@ -1,6 +1,6 @@
 """The output of a reader: images block by block, with labels, conditions and catalogue columns."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,16 +13,26 @@ class Source:
     Attributes:
         shape: (N, H, W, C) of all images.
         dtype: uint8 or float32.
-        blocks: consecutive arrays (n, H, W, C), N images in all; only one block is in memory at a time.
-        pixel_range: (low, high), the stored values that become 0 and 1.
-        labels, class_names, condition, condition_names, condition_units, catalogue, catalogue_units: see
-            `GalaxyDataset`.
+        blocks: consecutive arrays (n, H, W, C), N images in all; only one block is in memory at a time. Where
+            `masked` is true they are NumPy's masked arrays, of which masked pixels are set aside in the loss.
+        masked: whether the blocks are masked arrays.
+        pixel_range: (low, high), the stored values that become 0 and 1; None if only `dataset.stretch` tells them.
+        labels: (N,) integers, -1 where unlabelled, or None.
+        split: (N,) indices into `galvae.data.splits.SPLITS`, -1 for images in none, or None: at random.
+        band_names: names of the C bands; empty where they have none.
+        drop_constant: whether images whose pixels all have one value are left out, whatever `dataset.drop` is.
+        origin: function of an image's number, counted from 0 in the order of the blocks, that says where it comes
+            from as the user knows it ("g007.fits", "row 7 of a.h5"); None: by its id.
+        notes: sentences about what was read from where, joined, reordered or rescaled.
+        warnings: sentences about what was left out or looks wrong.
+        class_names, condition, condition_names, condition_units, catalogue, catalogue_units: see `GalaxyDataset`.
     """
 
     shape: tuple[int, int, int, int]
     dtype: str
     blocks: Iterable[np.ndarray]
-    pixel_range: tuple[float, float]
+    pixel_range: tuple[float, float] | None
+    masked: bool = False
     labels: np.ndarray | None = None
     class_names: list[str] | None = None
     condition: np.ndarray | None = None
@@ -30,3 +40,9 @@ class Source:
     condition_units: list[str] = field(default_factory=list)
     catalogue: dict[str, np.ndarray] = field(default_factory=dict)
     catalogue_units: dict[str, str] = field(default_factory=dict)
+    split: np.ndarray | None = None
+    band_names: list[str] = field(default_factory=list)
+    drop_constant: bool = False
+    origin: Callable[[int], str] | None = None
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)

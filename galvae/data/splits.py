@@ -10,13 +10,16 @@ from galvae.system.safe_read import read_npz
 SPLITS = ("train", "val", "test")
 
 
-def make_splits(count, shares, seed):
-    """Splits `count` images at random into training, validation and test images.
+def make_splits(count, shares, seed, given=None):
+    """Splits `count` images into training, validation and test images, at random or as the dataset gives them.
+
+    A split that the dataset does not give is cut from its training images at random, in the proportion of the shares.
 
     Args:
         count: number of images.
         shares: fractions of train, val and test, which sum to 1.
         seed: of the permutation (`numpy.random.RandomState`, whose stream NumPy guarantees not to change).
+        given: (count,) index into SPLITS of each image, -1 for images in none; None: all at random.
 
     Returns:
         dict of index arrays by the names in SPLITS.
@@ -24,21 +27,49 @@ def make_splits(count, shares, seed):
     Raises:
         GalvaeError: if a split would be empty.
     """
-    order = np.random.RandomState(seed).permutation(count)
-    val, test = (round(count * share) for share in shares[1:])
-    train = count - val - test
-    sizes = dict(zip(SPLITS, (train, val, test), strict=True))
-    empty = [name for name, size in sizes.items() if size < 1]
+    given = np.zeros(count, int) if given is None else given
+    members = [np.flatnonzero(given == number) for number in range(len(SPLITS))]
+    missing = [number for number in (1, 2) if not len(members[number])]
+    pool = members[0]
+    order = pool[np.random.RandomState(seed).permutation(len(pool))]
+    total = (
+        1
+        if len(missing) == 2 and len(pool) == count
+        else shares[0] + sum(shares[number] for number in missing)
+    )
+    sizes = {number: round(len(pool) * shares[number] / total) for number in missing}
+    members[0] = order[: max(0, len(pool) - sum(sizes.values()))]
+    start = len(members[0])
+    for number, size in sizes.items():
+        members[number], start = order[start : start + size], start + size
+    splits = dict(zip(SPLITS, members, strict=True))
+    empty = [name for name, indices in splits.items() if not len(indices)]
     if empty:
         raise GalvaeError(
             f"dataset.split: the {empty[0]} split is empty; expected at least one image in each, "
-            f"received {list(shares)} of {count} images"
+            f"received {list(shares)} of {len(pool)} images"
         )
-    return {
-        "train": order[:train],
-        "val": order[train : train + val],
-        "test": order[train + val :],
-    }
+    return splits
+
+
+def split_notes(given, splits):
+    """Sentences about splits that the dataset gives: what was cut from the training images, what is in none.
+
+    Args:
+        given: see `make_splits`; None: at random, about which nothing is said.
+        splits: what it returned.
+    """
+    if given is None:
+        return []
+    notes = [
+        "split as given: " + ", ".join(f"{np.sum(given == n):,} {name}" for n, name in enumerate(SPLITS))
+    ]
+    cut = [f"{len(splits[name]):,} {name}" for n, name in enumerate(SPLITS) if not np.any(given == n)]
+    if cut:
+        notes.append(f"{' and '.join(cut)} images, of which none were given, are cut from train at random")
+    if np.any(given < 0):
+        notes.append(f"{np.sum(given < 0):,} images are in no split, and not used")
+    return notes
 
 
 def save_splits(splits, path):

@@ -1,6 +1,6 @@
 """Figures: arrays in, matplotlib Figure out."""
 
-from galvae.figures.canvas import shrunk
+from galvae.figures.canvas import shrunk, whole_zoom
 from galvae.figures.cards import CARDS
 from galvae.figures.image_grids import (
     animate,
@@ -52,4 +52,5 @@ __all__ = [
     "save",
     "scatter",
     "shrunk",
+    "whole_zoom",
 ]

@@ -12,6 +12,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from galvae.figures.style import DPI, LITERAL, RC
+from galvae.stretch import from_unit, to_unit
 
 WIDTH = 1400  # approximate width of a canvas, in dots
 MAX_DOTS = 6000  # largest width or height of a canvas
@@ -24,11 +25,11 @@ FADED_GREY = 0.85  # grey level towards which images without a real galaxy nearb
 
 
 def rgb(images, style):
-    """Colours in which images are drawn; other numbers of bands than one or three are averaged.
+    """Colours in which images are drawn: three bands, or the mean of any other number through a colour map.
 
     Args:
         images: (n, H, W, C) intensities, clipped to [0, 1]; an image that contains NaN is drawn white.
-        style: Style.
+        style: Style, whose `rgb` chooses the three bands.
 
     Returns:
         (n, H, W, 3) uint8.
@@ -36,11 +37,40 @@ def rgb(images, style):
     images = np.clip(np.asarray(images, np.float32), 0, 1)
     missing = np.isnan(images).any(axis=(1, 2, 3))
     images[missing] = 1.0
-    if images.shape[-1] != 3:
+    if style.rgb is not None:
+        images = lupton(shown_bands(images, style), style.stretch)
+    elif images.shape[-1] != 3:
         images = matplotlib.colormaps[style.image_map](images.mean(axis=-1))[..., :3]
     colours = _bytes(images)
     colours[missing] = WHITE
     return colours
+
+
+def shown_bands(images, style):
+    """The three bands that a style chooses of images (..., C), or all of them if it chooses none."""
+    return images if style.rgb is None else images[..., list(style.rgb)]
+
+
+def lupton(images, stretch):
+    """Colours of three bands by Lupton's asinh, which brightens faint light and keeps the ratios of the bands.
+
+    The mean of the bands is stretched as `dataset.stretch=asinh` stretches one band, the same for all images, so that
+    galaxies can be compared. Where a band would exceed 1, all three are reduced alike.
+
+    Args:
+        images: (n, H, W, 3) intensities in [0, 1].
+        stretch: their own stretch, which is undone first, see galvae.stretch.
+
+    Returns:
+        (n, H, W, 3) in [0, 1].
+
+    Reference:
+        Lupton et al. 2004, PASP 116, 133.
+    """
+    linear = from_unit(images, stretch, (0, 1))
+    mean = linear.mean(axis=-1, keepdims=True)
+    factor = to_unit(mean, "asinh", (0, 1)) / np.where(mean > 0, mean, 1)
+    return factor * linear / np.maximum(factor * linear.max(axis=-1, keepdims=True), 1)
 
 
 def residual_rgb(residuals, limit):

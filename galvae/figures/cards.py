@@ -19,7 +19,7 @@ def information(report, column, style):
 
     Args:
         report: report whose arrays["latent"] has mean (n, latent_dim) and information (latent_dim,), with the
-            facts unit ("nats" or "variance"), active ((latent_dim,) booleans), latents (largest number of
+            facts unit ("nats" or "variance"), active ((latent_dim,) booleans, or None), latents (largest number of
             dimensions in the corner plot) and has_posterior (whether the codes have a prior to compare with).
         column: what colours the scatter plot, or None.
         style: Style.
@@ -68,8 +68,9 @@ def reconstructions(report, column, style):
     """Figure of the best, typical and worst reconstructions.
 
     Args:
-        report: report whose arrays["reconstructions"] has originals and decoded, (n, H, W, C) each, with the
-            facts columns (galaxies in a row), captions (n texts, or None) and groups (their names, or None).
+        report: report whose arrays["reconstructions"] has originals, decoded and, if pixels are set aside, mask,
+            (n, H, W, C) each, with the facts columns (galaxies in a row), captions (n texts, or None) and groups
+            (their names, or None).
         column: not used.
         style: Style.
 
@@ -78,7 +79,10 @@ def reconstructions(report, column, style):
     """
     arrays, facts = report.arrays["reconstructions"], report.facts
     figure = image_grids.reconstructions(
-        arrays["originals"], arrays["decoded"], facts["columns"], facts["captions"], facts["groups"], style
+        *(arrays[name] for name in ("originals", "decoded")),
+        *(facts[name] for name in ("columns", "captions", "groups")),
+        style,
+        arrays.get("mask"),
     )
     return {"reconstructions": figure}
 

@@ -17,6 +17,7 @@ from galvae.figures.canvas import (
     figure_of_dots,
     residual_rgb,
     rgb,
+    shown_bands,
     whole_zoom,
 )
 from galvae.figures.style import PLAIN, RC, amount, latent_name
@@ -82,11 +83,11 @@ def latent_walks(images, axes, offsets, information, unit="nats", galaxy=None, s
     return rows(images, labels, positions, captions, style)
 
 
-def reconstructions(originals, decoded, columns=12, captions=None, groups=None, style=PLAIN):
+def reconstructions(originals, decoded, columns=12, captions=None, groups=None, style=PLAIN, mask=None):
     """Galaxies above their reconstructions and the residuals, in groups of three rows.
 
     Residuals, original minus decoded, share one symmetric colour scale, whose limit is written beside them:
-    zero is white for one band and grey for three.
+    zero is white for one band and grey for three. They are those of the bands that the style shows.
 
     Args:
         originals, decoded: (n, H, W, C) intensities in [0, 1].
@@ -94,8 +95,12 @@ def reconstructions(originals, decoded, columns=12, captions=None, groups=None, 
         captions: n short texts under the groups, or None.
         groups: name for each group of `columns` galaxies, or None.
         style: Style.
+        mask: (n, H, W, C) booleans of pixels that are set aside, which are drawn without a residual; or None.
     """
     residuals = np.asarray(originals, np.float32) - decoded
+    if mask is not None:
+        residuals[mask] = 0
+    residuals = shown_bands(residuals, style)
     limit = max(float(np.quantile(np.abs(residuals), 0.998)), 1e-3)
     colours = {
         "original": rgb(originals, style),
@@ -146,15 +151,16 @@ def panels(blocks, titles, columns=None, style=PLAIN):
         blocks: arrays (n, H, W, C) of intensities in [0, 1], each with the same n.
         titles: text for each block, wrapped to the panel's width.
         columns: panels in a row.
-        style: Style.
+        style: Style, or a list with one for each block.
     """
+    styles = style if isinstance(style, list) else [style] * len(blocks)
     columns = columns or -(-len(blocks) // -(-len(blocks) // 4))
     inner = int(np.ceil(np.sqrt(len(blocks[0]))))
     pixels = [inner * block.shape[2] for block in blocks]
     panel_width = max(1.5 * WIDTH / columns, (1 + GAP) * max(pixels))
     grids = [
-        Canvas(rgb(block, style), inner, zoom=whole_zoom(count, panel_width)).dots
-        for block, count in zip(blocks, pixels, strict=True)
+        Canvas(rgb(block, own), inner, zoom=whole_zoom(count, panel_width)).dots
+        for block, own, count in zip(blocks, styles, pixels, strict=True)
     ]
     height, width = (max(panel.shape[axis] for panel in grids) for axis in (0, 1))
     # Wide figures are printed smaller: larger characters keep their titles legible.

@@ -17,7 +17,7 @@ from galvae.figures.canvas import (
     rgb,
 )
 from galvae.figures.scatter import draw_scatter
-from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN
+from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN, UNLABELLED
 
 TICK_SPACING = 90  # dots that the label of a tick takes, with room around it
 # Room for the tick labels and names of axes: on the left, below, and on the sides without any.
@@ -76,7 +76,8 @@ def plane_and_scatter(images, x, y, names, codes, column=None, style=PLAIN):
         class_names = getattr(column, "class_names", None)
         bar = 60 if column is None else 190
         if class_names:
-            bar += max(map(len, class_names)) * CHARACTER_WIDTH
+            labels = [*class_names, UNLABELLED] if np.min(column.values) < 0 else class_names
+            bar += max(map(len, labels)) * CHARACTER_WIDTH
         rest = 3 * REST
         total = LEFT + height + bar + LEFT + width + rest
         figure = Figure(figsize=(total / DPI, (BELOW + height + rest) / DPI))

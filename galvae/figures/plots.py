@@ -174,20 +174,19 @@ def predictions(true, predicted, name, summary):
         return figure
 
 
-def loss_against_latent_dim(latent_dim, losses, groups, style=PLAIN):
+def loss_against_latent_dim(latent_dim, panels, groups, style=PLAIN):
     """Losses of several runs against their numbers of latent dimensions, in one panel for each loss.
 
     Args:
         latent_dim: (n,) integers.
-        losses: name of the loss -> (n,) values per image; NaN is left out.
+        panels: list of (name of the loss, kind of the runs as a short text, (n,) values per image); NaN is left out.
         groups: n names; runs of the same name are joined by a line.
         style: Style.
     """
     with matplotlib.rc_context(RC):
-        figure = _figure_of_runs(groups, len(losses))
-        for axes, (name, values) in zip(
-            figure.subplots(1, len(losses), squeeze=False)[0], losses.items(), strict=True
-        ):
+        figure = _figure_of_runs(groups, len(panels))
+        every = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axes, (name, kind, values) in zip(every, panels, strict=True):
             _draw_runs(axes, latent_dim, values, groups, style)
             ticks = _clear_ticks(np.unique(latent_dim))
             if len(ticks) > 1:
@@ -195,11 +194,14 @@ def loss_against_latent_dim(latent_dim, losses, groups, style=PLAIN):
             axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
             axes.minorticks_off()
             axes.set(xlabel="latent dimensions", ylabel=f"{name} per image")
+            axes.set_title(_wrapped(kind), size=8, **LITERAL)
         _legend_of_runs(figure, groups)
         return figure
 
 
-def rate_distortion(rate, distortion, groups, labels, label_name="latent dimensions", style=PLAIN):
+def rate_distortion(
+    rate, distortion, groups, labels, label_name="latent dimensions", kinds=None, style=PLAIN
+):
     """Rate-distortion plot of several runs: reconstruction term against KL divergence.
 
     Args:
@@ -208,20 +210,31 @@ def rate_distortion(rate, distortion, groups, labels, label_name="latent dimensi
         groups: n names; runs of the same name are joined by a line in the order of their rates.
         labels: n short texts beside the points.
         label_name: what the texts are, written above the axes.
+        kinds: n short texts; runs whose values cannot be compared have different ones, and panels of their own. None:
+            all can be compared.
         style: Style.
 
     Reference:
         Alemi et al. 2018 (arXiv:1711.00464), "Fixing a broken ELBO".
     """
+    kinds = [""] * len(rate) if kinds is None else kinds
+    points = np.stack([rate, distortion], axis=1).astype(float)
     with matplotlib.rc_context(RC):
-        figure = _figure_of_runs(groups, 1)
-        axes = figure.subplots()
-        _draw_runs(axes, rate, distortion, groups, style)
-        axes.set(xlabel="rate: KL divergence (nats per image)", ylabel="distortion: reconstruction per image")
-        axes.set_title(f"beside the points: {label_name}", loc="right", size=8)
+        names = list(dict.fromkeys(kinds))
+        figure = _figure_of_runs(groups, len(names))
+        every = figure.subplots(1, len(names), squeeze=False)[0]
+        for axes, name in zip(every, names, strict=True):
+            own = np.array([kind == name for kind in kinds])
+            _draw_runs(axes, *np.where(own[:, None], points, np.nan).T, groups, style)
+            axes.set_xlabel("rate: KL divergence (nats per image)")
+            title = f"{_wrapped(name)}\nbeside the points: {label_name}".strip()
+            axes.set_title(title, loc="right", size=8, **LITERAL)
+        every[0].set_ylabel("distortion: reconstruction per image")
         _legend_of_runs(figure, groups)
         figure.draw_without_rendering()  # fixes the layout before labels are placed in it
-        _label_points(axes, np.stack([rate, distortion], axis=1), labels)
+        for axes, name in zip(every, names, strict=True):
+            own = [kind == name for kind in kinds]
+            _label_points(axes, points[own], list(itertools.compress(labels, own)))
         return figure
 
 

@@ -3,10 +3,10 @@
 import matplotlib
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize, to_rgba_array
 from matplotlib.figure import Figure
 
-from galvae.figures.style import LITERAL, PLAIN, RC, TRAIN, UNKNOWN, axis_label
+from galvae.figures.style import LITERAL, PLAIN, RC, TRAIN, UNKNOWN, UNLABELLED, axis_label
 
 BINNED = 50_000  # points; more are counted in hexagons, unless they are coloured by class
 HEXAGONS = 120  # across
@@ -23,7 +23,7 @@ def scatter(x, y, names, column=None, style=PLAIN, marked=None, equal=False):
         x, y: (n,) coordinates.
         names: labels of the two axes.
         column: what colours the points: an object with `name`, `unit`, `values` (n,) and `class_names` (None
-            for numbers, of which NaN is drawn in grey); or None.
+            for numbers); or None. Values of NaN, and classes of -1, are drawn in grey.
         style: Style.
         marked: (x0, x1, y0, y1) of a rectangle to outline, or None.
         equal: whether a unit has the same length on both axes.
@@ -61,7 +61,7 @@ def latent_scatter(codes, information, column=None, information_unit="nats", sty
         axes = figure.subplots()
         edges = np.histogram_bin_edges(codes[:, 0], bins=min(60, 5 + len(codes) // 10))
         if has_classes:
-            colours = style.class_colours(len(column.class_names))
+            colours = _class_colours(column, style)
             for index in np.unique(column.values):
                 members = codes[column.values == index, 0]
                 axes.hist(members, bins=edges, histtype="step", color=colours[index])
@@ -93,7 +93,7 @@ def draw_scatter(axes, x, y, column, style, bar_axes=None):
         return
     if column.class_names is not None:
         labels = np.asarray(column.values)
-        colours = style.class_colours(len(column.class_names))
+        colours = _class_colours(column, style)
         # In random order, so that the last class does not cover the others.
         order = np.random.default_rng(0).permutation(len(x))
         axes.scatter(x[order], y[order], c=colours[labels[order]], **point)
@@ -122,21 +122,32 @@ def draw_scatter(axes, x, y, column, style, bar_axes=None):
     bar.set_label(_label(column), **LITERAL)
 
 
+def _class_colours(column, style):
+    """Colours of classes 0, 1, ... and then that of -1, unlabelled, (classes + 1, 4) RGBA.
+
+    Args:
+        column: see `scatter`, with class names.
+        style: Style.
+    """
+    return np.concatenate([style.class_colours(len(column.class_names)), to_rgba_array(UNKNOWN)])
+
+
 def _draw_class_bar(axes, column, colours, **bar_options):
     """Draws a bar of the classes present, each in the colour that it has in every figure.
 
     Args:
         axes: matplotlib Axes of the data.
         column: see `scatter`, with class names.
-        colours: (classes, 4) RGBA.
+        colours: see `_class_colours`.
         bar_options: position of the bar, as arguments of `matplotlib.figure.Figure.colorbar`.
     """
     present = np.unique(column.values)
+    present = np.concatenate([present[present >= 0], present[present < 0]])  # unlabelled last
     edges = np.arange(len(present) + 1) - 0.5
     mappable = ScalarMappable(BoundaryNorm(edges, len(present)), ListedColormap(colours[present]))
     bar = axes.figure.colorbar(mappable, **bar_options)
     every = -(-len(present) // MOST_NAMES)
-    names = [str(column.class_names[index]) for index in present]
+    names = [str(column.class_names[index]) if index >= 0 else UNLABELLED for index in present]
     bar.set_ticks(np.arange(len(present))[::every], labels=names[::every], **LITERAL)
     bar.ax.invert_yaxis()
     bar.ax.tick_params(length=0, which="both", labelsize=9 if len(present) <= MOST_NAMES / 2 else 6)

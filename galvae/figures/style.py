@@ -1,5 +1,6 @@
 """The style that all figures share: fonts, colours, names of latent dimensions, and how a file is written."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import matplotlib
@@ -31,6 +32,7 @@ MUTED = (
 )
 TRAIN, VAL = "#332288", "#CC6677"
 UNKNOWN = "#BBBBBB"  # points without a value
+UNLABELLED = "unlabelled"  # name of class -1 in legends
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 # For texts that come from data, such as ids and names of classes, whose dollar signs are no formulas.
 LITERAL = {"parse_math": False}
@@ -38,28 +40,39 @@ LITERAL = {"parse_math": False}
 
 @dataclass(frozen=True)
 class Style:
-    """File format and colour maps of a figure, as the user chooses them.
+    """File format and colours of a figure, as the user chooses them.
 
     Attributes:
         format: "png", "pdf" or "svg".
         image_map: name of matplotlib's colour map for images of one band.
         class_map: "muted", or the name of a colour map from which the colours of classes are drawn evenly.
         value_map: name of the colour map for redshifts and other numbers.
+        rgb: three bands, counted from 0, that are shown as red, green and blue; None: images of three bands as they
+            are, of any other number as their mean.
+        stretch: the stretch of the images' intensities, "none", "linear" or "asinh", see galvae.stretch.
     """
 
     format: str = "png"
     image_map: str = "gray"
     class_map: str = "muted"
     value_map: str = "viridis"
+    rgb: tuple[int, int, int] | None = None
+    stretch: str = "none"
 
     @classmethod
-    def of(cls, config):
+    def of(cls, config, data=None):
         """The style that a command's configuration asks for.
 
         Args:
-            config: configuration with the four attributes of the same names.
+            config: configuration with the first four attributes.
+            data: dataset of the images, or its section of a configuration, with the other two; or None.
         """
-        return cls(config.format, config.image_map, config.class_map, config.value_map)
+        style = cls(config.format, config.image_map, config.class_map, config.value_map)
+        return style if data is None else style.for_images(data.rgb, data.stretch)
+
+    def for_images(self, rgb, stretch):
+        """The same style for images of other bands or intensities, see the attributes of these names."""
+        return dataclasses.replace(self, rgb=rgb, stretch=stretch)
 
     def class_colours(self, count):
         """Colours of so many classes, (count, 4) RGBA in [0, 1]; those of "muted" repeat after the tenth."""

@@ -126,7 +126,7 @@ def encode_dataset(model, dataset, indices):
     encode = compiled_for(model.encode, len(indices))
     means, log_variances = [], []
     for inputs in batches(dataset, indices, "encoding"):
-        mean, log_variance = encode(**inputs)
+        mean, log_variance = encode(inputs["images"], inputs.get("condition"))
         means.append(np.asarray(mean))
         if log_variance is not None:
             log_variances.append(np.asarray(log_variance))
@@ -212,7 +212,8 @@ def batches(dataset, indices, description):
         description: text of the progress bar.
 
     Yields:
-        dict of images (B, H, W, C), stored pixel values, and, if the dataset has one, condition (B, K).
+        dict of images (B, H, W, C), stored pixel values, and, if the dataset has them, condition (B, K) and mask
+        (B, H, W, C).
     """
     with progress_bar(len(indices), description) as bar:
         for part, inputs in Batches(dataset, indices, BATCH):

@@ -118,11 +118,12 @@ class Autoencoder(BatchModel):
         """The posterior of each image, and what the objective compares the decoded image with.
 
         Args:
-            inputs: dict of images (B, H, W, C) as stored and, for conditional models, condition (B, K).
+            inputs: dict of images (B, H, W, C) as stored; for conditional models, condition (B, K); and mask
+                (B, H, W, C), 1 where a pixel is set aside, if there is one.
             training: whether images are augmented and running statistics updated.
 
         Returns:
-            dict of target (B, H, W, C) in network units, mean (B, latent_dim), and what a subclass adds.
+            dict of what `prepare` returns, mean (B, latent_dim), and what a subclass adds.
         """
         prepared = self.prepare(inputs, training)
         return {**prepared, **self.posterior(self.features(prepared), training)}
@@ -148,21 +149,18 @@ class Autoencoder(BatchModel):
             inputs, training: see `infer`.
 
         Returns:
-            dict of target (B, H, W, C) and, for conditional models, condition (B, K).
+            dict of target (B, H, W, C), flipped and rotated at random in training if so configured; mask (B, H, W, C),
+            flipped and rotated as its image, if there is one; and for conditional models, condition (B, K).
         """
-        return {"target": self.unit_images(inputs, training)}
-
-    def unit_images(self, inputs, training):
-        """Stored images as floats in network units, flipped and rotated at random in training if so configured.
-
-        Args:
-            inputs: dict with images (B, H, W, C) as stored.
-            training: whether images are augmented.
-        """
-        images = inputs["images"]
+        images, mask = inputs["images"], inputs.get("mask")
         if training and self.augmentation is not None:
-            images = self.augmentation(images)
-        return self.scaling(images)
+            if mask is None:
+                images = self.augmentation(images)
+            else:  # as further channels of their images, masks follow every flip
+                both = ops.concatenate([images, ops.cast(mask, images.dtype)], axis=-1)
+                images, mask = ops.split(self.augmentation(both), 2, axis=-1)
+        prepared = {"target": self.scaling(images)}
+        return prepared if mask is None else {**prepared, "mask": mask}
 
     def features(self, prepared):
         """The encoder's output, from which the posterior is computed, (B, features).
@@ -218,10 +216,11 @@ class Autoencoder(BatchModel):
         Returns:
             dict of (B,) arrays, in the order of `terms`.
         """
+        logits, target, mask = outputs["logits"], outputs["target"], outputs.get("mask")
         if self.reconstruction == "bce":
-            reconstruction = losses.binary_cross_entropy(outputs["logits"], outputs["target"])
+            reconstruction = losses.binary_cross_entropy(logits, target, mask)
         else:
-            reconstruction = losses.squared_error(ops.sigmoid(outputs["logits"]), outputs["target"])
+            reconstruction = losses.squared_error(ops.sigmoid(logits), target, mask)
         return {"reconstruction": reconstruction}
 
     def total_loss(self, terms, training):

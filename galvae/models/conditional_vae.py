@@ -74,16 +74,16 @@ class ConditionalVAE(VAE):
     def features(self, prepared):
         return self.encoder_features(self.image_features(prepared["target"]), prepared["condition"])
 
-    def encode_with_condition(self, condition, target, image_features):
+    def encode_with_condition(self, condition, prepared, image_features):
         """What `infer` returns, for images under a given condition, which need not be their own.
 
         Args:
             condition: (B, K) in the units of the network.
-            target: (B, H, W, C) in network units.
-            image_features: what `image_features` returned for `target`.
+            prepared: what `prepare` returned.
+            image_features: what `image_features` returned for its target.
         """
         posterior = self.posterior(self.encoder_features(image_features, condition))
-        return {"target": target, "condition": condition, **posterior}
+        return {**prepared, "condition": condition, **posterior}
 
     def image_features(self, target):
         """The part of the encoder's work that does not depend on the condition.

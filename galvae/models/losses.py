@@ -5,7 +5,7 @@ import math
 from keras import ops
 
 
-def binary_cross_entropy(logits, targets):
+def binary_cross_entropy(logits, targets, mask=None):
     """Binary cross-entropy between target intensities and a decoder's logits, per image.
 
     It is computed as log(1 + exp(x)) - x t, which equals -t log s(x) - (1-t) log(1-s(x)) for logits x, targets t and
@@ -14,27 +14,35 @@ def binary_cross_entropy(logits, targets):
     Args:
         logits: (B, H, W, C), the decoder's output before its sigmoid.
         targets: (B, H, W, C), intensities in [0, 1].
+        mask: (B, H, W, C), 1 where a pixel is set aside, else 0; or None.
 
     Returns:
-        (B,) nats, summed over pixels and averaged over channels.
+        (B,) nats, summed over pixels and averaged over channels, see `_per_image`.
     """
-    return _per_image(ops.softplus(logits) - logits * targets)
+    return _per_image(ops.softplus(logits) - logits * targets, mask)
 
 
-def squared_error(images, targets):
+def squared_error(images, targets, mask=None):
     """Squared difference between decoded and target intensities, per image.
 
     Args:
         images, targets: (B, H, W, C).
+        mask: (B, H, W, C), 1 where a pixel is set aside, else 0; or None.
 
     Returns:
-        (B,), summed over pixels and averaged over channels.
+        (B,), summed over pixels and averaged over channels, see `_per_image`.
     """
-    return _per_image(ops.square(images - targets))
+    return _per_image(ops.square(images - targets), mask)
 
 
-def _per_image(values):
-    """Sum over pixels of the mean over channels, (B,)."""
+def _per_image(values, mask):
+    """Sum over pixels of the mean over channels, (B,), in which a pixel set aside has weight zero.
+
+    The sum is not enlarged to that of a whole image: pixels that nobody has measured say nothing about the code, whose
+    KL term then weighs more, as in a likelihood of the measured pixels alone.
+    """
+    if mask is not None:
+        values = values * (1.0 - ops.cast(mask, values.dtype))
     return ops.sum(values, axis=(1, 2, 3)) / values.shape[-1]
 
 

@@ -6,18 +6,18 @@ import hashlib
 import io
 import json
 import logging
-import os
 import uuid
 from pathlib import Path
 
 from galvae.config.check import flatten, read_config, without_later_keys, write_config
-from galvae.config.fields import LATEST, PATHS
+from galvae.config.fields import path_keys
 from galvae.config.model import ConditionalConfig
 from galvae.data.load import load_dataset
 from galvae.data.splits import save_splits
 from galvae.data.store.cache import is_cache
 from galvae.errors import GalvaeError
 from galvae.runs import checkpoints
+from galvae.runs.find import latest, open_error
 from galvae.runs.provenance import differences, environment
 from galvae.system.atomic import replacing, save_json
 from galvae.system.safe_read import read_json
@@ -107,18 +107,9 @@ class RunDirectory:
         Raises:
             GalvaeError: if the directory does not exist or is not a run's, or its configuration is not valid.
         """
-        if str(path) == "latest":
-            if not LATEST.exists():
-                raise GalvaeError(
-                    f"run=latest: expected a finished run, received none in {LATEST.parent.resolve()}"
-                )
-            path = LATEST.resolve()
-        path = Path(path)
+        path = latest("run") if str(path) == "latest" else Path(path)
         if not (path / "config.yaml").is_file():
-            received = "a directory without one" if path.is_dir() else "no directory"
-            raise GalvaeError(
-                f"run: {path}: expected a run's directory, with a config.yaml; received {received}"
-            )
+            raise open_error("run", path)
         return cls(path, read_config(path / "config.yaml"))
 
     def checkpoint(self):
@@ -163,6 +154,14 @@ class RunDirectory:
             GalvaeError: if they differ.
         """
         if state.dataset_sha256 != dataset.digest:
+            if self.config.dataset.is_read_by_earlier_rules:
+                raise GalvaeError(
+                    f"dataset: {self.path} was trained by galvae 0.1, whose images, ids or redshifts of these files "
+                    f"were others (SHA-256 {state.dataset_sha256[:12]}, now {dataset.digest[:12]}): since then row 0 "
+                    "of a FITS image is drawn at the bottom, tables are joined by ids, and -1, -99 and the like are "
+                    "unknown redshifts; expected the cache entry that 0.1 prepared, in $GALVAE_CACHE or "
+                    "dataset.cache_dir, or a new run with dataset.reading=2"
+                )
             raise GalvaeError(
                 f"dataset: expected the images and the split that {self.path} was trained on (SHA-256 "
                 f"{state.dataset_sha256[:12]}), received others ({dataset.digest[:12]}), {len(dataset)} of shape "
@@ -244,15 +243,6 @@ class RunDirectory:
         """
         save_json(self.path / name, values)
 
-    def mark_latest(self):
-        """Points outputs/train/latest of the working directory to this run; a failure is logged as a warning."""
-        try:
-            LATEST.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(LATEST) as temporary:
-                temporary.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
-        except OSError as error:
-            log.warning("%s does not point to this run: %s", LATEST, error.strerror)
-
     def _write_config(self):
         with replacing(self.path / "config.yaml") as temporary:
             write_config(self.config, temporary)
@@ -278,10 +268,12 @@ class RunDirectory:
 def config_digest(config):
     """SHA-256 of what determines a run: without its epochs, which may grow, and its paths, which may move.
 
+    An ids file is such a path, since the ids are part of the dataset's own digest; the name of a column is not.
+
     Args:
         config: TrainConfig.
     """
-    free = {"epochs", "dataset.verify", *(f"dataset.{name}" for name in PATHS)}
+    free = {"epochs", "dataset.verify", *(f"dataset.{name}" for name in path_keys(config.dataset))}
     values = {name: value for name, value in flatten(without_later_keys(config)).items() if name not in free}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

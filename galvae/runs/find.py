@@ -1,11 +1,75 @@
-"""Run directories that `runs=` refers to: those of a sweep, or several."""
+"""Run directories that `run=` and `runs=` refer to: a run, those of a sweep, several; the links `latest`."""
 
+import logging
 import os
 import re
 from pathlib import Path
 
-from galvae.config.fields import LATEST, absolute
+from galvae.config.fields import LATEST, LATEST_SWEEP, absolute
 from galvae.errors import GalvaeError
+from galvae.system.atomic import replacing
+
+SWEEP_FILE = "multirun.yaml"  # in the directory of every sweep, by Hydra
+
+log = logging.getLogger(__name__)
+
+
+def latest(key):
+    """The directory that `latest` means: for `runs` the newest sweep, else the newest finished run.
+
+    Args:
+        key: `run`, `runs` or `resume`, as named in messages.
+
+    Raises:
+        GalvaeError: if there is none, or `resume` would take a job of a sweep, which is only resumed by its path.
+    """
+    if key == "runs":
+        if not LATEST_SWEEP.is_dir():
+            hint = f"; runs={LATEST} is the newest run" if LATEST.exists() else ""
+            raise GalvaeError(
+                f"runs=latest: expected a sweep, as galvae train -m makes it, received none in "
+                f"{LATEST_SWEEP.parent.resolve()}{hint}"
+            )
+        return LATEST_SWEEP.resolve()
+    sweep = f"; the jobs of the newest sweep are in {LATEST_SWEEP.resolve()}" if LATEST_SWEEP.is_dir() else ""
+    if not LATEST.exists():
+        raise GalvaeError(
+            f"{key}=latest: expected a finished run, received none in {LATEST.parent.resolve()}{sweep}"
+        )
+    path = LATEST.resolve()
+    if key == "resume" and (path.parent / SWEEP_FILE).is_file():
+        raise GalvaeError(
+            f"resume=latest: expected a run of its own, received a job of a sweep; expected its path, as resume={path}"
+        )
+    return path
+
+
+def mark_latest(link, folder):
+    """Points one of the links LATEST and LATEST_SWEEP to a directory; a failure is logged as a warning."""
+    try:
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(link) as temporary:
+            temporary.symlink_to(os.path.relpath(Path(folder).resolve(), link.parent.resolve()))
+    except OSError as error:
+        log.warning("%s does not point to %s: %s", link, folder, error.strerror)
+
+
+def open_error(key, path):
+    """The error for a directory that is expected to be a run's and is none; where it is a sweep's, it names its jobs.
+
+    Args:
+        key: `run` or `resume`.
+        path: the directory.
+
+    Returns:
+        GalvaeError.
+    """
+    runs = _runs_in(path)
+    received = "a directory without one" if path.is_dir() else "no directory"
+    hint = f"; its {len(runs)} runs are in it, as {key}={runs[0]}" if runs else ""
+    return GalvaeError(
+        f"{key}: {path}: expected a run's directory, with a config.yaml; received {received}{hint}"
+    )
 
 
 def find_runs(locations):
@@ -13,19 +77,25 @@ def find_runs(locations):
 
     Args:
         locations: path, or list of paths, of runs or of directories that contain runs, as a sweep's does. "latest" is
-            the newest finished run.
+            the newest sweep.
 
     Returns:
         list of paths; the runs of a sweep in the order of its jobs.
 
     Raises:
-        GalvaeError: if the list is empty, a location contains no run, or a run is listed twice.
+        GalvaeError: if the list is empty, a location contains no run, a run is listed twice, or "latest" stands in a
+            list, where it might mean a run as well.
     """
     if not locations:
         raise GalvaeError("runs: expected a sweep's directory or a list of runs, received an empty list")
+    if isinstance(locations, list) and "latest" in locations:
+        raise GalvaeError(
+            f"runs: expected paths in a list, received latest; the newest run is {LATEST}, the newest sweep "
+            f"{LATEST_SWEEP}"
+        )
     paths = []
     for location in [locations] if isinstance(locations, str) else locations:
-        path = Path(absolute(LATEST.resolve() if location == "latest" else location))
+        path = Path(absolute(latest("runs") if location == "latest" else location))
         runs = [path] if _is_run(path) else _runs_in(path)
         if not runs:
             received = "a directory without runs" if path.is_dir() else "no directory"

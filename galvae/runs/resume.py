@@ -29,6 +29,7 @@ def check_same(run, config):
             f"{name}={given.get(name, 'none')} (there {own.get(name, 'none')})" for name in names[:MOST_KEYS]
         )
         more = f" and {len(names) - MOST_KEYS} more" if len(names) > MOST_KEYS else ""
+        more += f"; a run of galvae 0.1: resume={run.path} resumes it" * (names == ["dataset.reading"])
         raise GalvaeError(
             f"{run.path} already holds a run of another configuration; expected the same, in which only epochs may "
             f"grow, or a new directory, as hydra.run.dir=...; received {differing}{more}"

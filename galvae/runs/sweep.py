@@ -9,7 +9,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from galvae.config.fields import LATEST_SWEEP
 from galvae.errors import line_of
+from galvae.runs.find import mark_latest
 from galvae.system.atomic import replacing, save_json
 
 RECORD = "jobs.json"
@@ -30,6 +32,33 @@ class Sweep:
     def __init__(self):
         self.folder = None
         self.jobs = {}
+        self._before = None  # where outputs/multirun/latest pointed before this sweep, "" for nowhere
+
+    def begin(self, folder):
+        """Points outputs/multirun/latest to this sweep, before its first job; does nothing when called again.
+
+        At its start, not at its end: the jobs of SLURM outlive this process, and a sweep that is still running is
+        the one that is asked about.
+
+        Args:
+            folder: the sweep's directory.
+        """
+        if self._before is None:
+            self._before = os.readlink(LATEST_SWEEP) if LATEST_SWEEP.is_symlink() else ""
+            mark_latest(LATEST_SWEEP, folder)
+
+    def withdraw(self):
+        """Points outputs/multirun/latest back to where it did, if this sweep has left no directory.
+
+        Returns:
+            Whether that was done.
+        """
+        if self._before is None or LATEST_SWEEP.is_dir() or not LATEST_SWEEP.is_symlink():
+            return False
+        LATEST_SWEEP.unlink()
+        if self._before:
+            mark_latest(LATEST_SWEEP, LATEST_SWEEP.parent / self._before)
+        return True
 
     def note(self, folder, directory, status, error=None, exit_status=0, **more):
         """Records the status of a job, here and in jobs.json.

@@ -2,12 +2,15 @@
 
 import dataclasses
 import functools
+import glob
 import logging
 import os
 
 import numpy as np
 
 from galvae.backend.setup import setup
+from galvae.config.fields import path_keys
+from galvae.data.dataset import check_rgb
 from galvae.data.splits import read_splits
 from galvae.errors import GalvaeError
 from galvae.latent import codes as latent_codes
@@ -64,6 +67,7 @@ class TrainedRun:
             )
         checkpoint, state = newest
         shape, conditions = tuple(state.image_shape), len(state.condition_names)
+        check_rgb(directory.config.dataset.rgb, shape[-1])
         # Before the model is built, because one of another size could need any amount of memory.
         checkpoints.check_shapes(checkpoint, "best", variable_shapes(directory.config, shape, conditions))
         model = build_model(directory.config, shape, tuple(state.pixel_range), state.stretch, conditions)
@@ -97,9 +101,9 @@ class TrainedRun:
                 )
         section = dataclasses.replace(section, **given)
         section = dataclasses.replace(without_write_paths(section), **given)
-        for name in ("path", "table", "archive"):
-            path = getattr(section, name, None)
-            if path is not None and not os.path.exists(path):
+        for name in path_keys(section):
+            path = getattr(section, name)
+            if name != "cache_dir" and path is not None and not _exists(path):
                 raise GalvaeError(
                     f"dataset.{name}: {path}: does not exist; expected the dataset that {self.path} was trained on; "
                     f"if it has moved, give its new path as dataset.{name}=..."
@@ -303,3 +307,10 @@ class TrainedRun:
                 return None
             self._codes[split] = codes
         return self._codes[split]
+
+
+def _exists(path):
+    """Whether there is a file or folder of a path, or one that fits it as a pattern."""
+    return os.path.exists(path) or (
+        glob.has_magic(path) and next(glob.iglob(path, recursive=True), None) is not None
+    )

@@ -23,6 +23,8 @@ from galvae.training.callbacks import (
 from galvae.training.schedules import beta_schedule, learning_rate_schedule
 from galvae.training.state import TrainingState
 
+ROSE = 1.5  # times its lowest value, above which a loss has ended far above it
+
 log = logging.getLogger(__name__)
 
 
@@ -142,6 +144,36 @@ def summary(state):
         "seconds": sum(row["seconds"] for row in state.history),
         "peak_memory_mb": state.peak_memory_mb,
     }
+
+
+def loss_rose(history, config):
+    """A line that says that the training loss ended far above where it had been; None if it did not.
+
+    That is: more than ROSE times its lowest value, and half of what was gained since the first one is lost again, so
+    that the last epochs of a run that learns are never meant. The training loss, not the validation loss, which also
+    rises where a model learns its training images by heart. Losses are compared among epochs of one beta; where the
+    last epoch's is its own, the first and the last epoch are, without the KL term.
+
+    Args:
+        history: list with a dict per epoch.
+        config: TrainConfig.
+    """
+    last, what = history[-1], "loss"
+    rows = [row for row in history if row.get("beta") == last.get("beta")]
+    losses = {row["epoch"]: row["loss"] for row in rows}
+    if len(rows) == 1 and "beta" in last:
+        what = "loss without its KL term"
+        losses = {row["epoch"]: row["loss"] - row["beta"] * row["kl"] for row in (history[0], last)}
+    best, first, end = min(losses, key=losses.get), min(losses), losses[last["epoch"]]
+    low = losses[best]
+    if not end > ROSE * low > 0 or 2 * (end - low) < losses[first] - low:
+        return None
+    clip = f"a smaller clip_norm than {config.clip_norm:g}" if config.clip_norm else "clip_norm=1"
+    return (
+        f"the {what} ended at {end:.4g}; it was {losses[first]:.4g} in epoch {first} and {low:.4g} in epoch {best}: "
+        f"learning_rate={config.learning_rate:g} is likely too large; try "
+        f"learning_rate={config.learning_rate / 10:.2g} or {clip}"
+    )
 
 
 def _warn_of_batch(train, config, device):

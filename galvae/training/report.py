@@ -27,7 +27,8 @@ def write_report(run, model, dataset, history):
         history: list with a dict per epoch.
 
     Returns:
-        dict for metrics.json: the number of active latent dimensions, and the indices of the others.
+        dict for metrics.json: the number of active latent dimensions, and the indices of the others; None for a plain
+        autoencoder, whose codes have no scale of their own to count them by.
     """
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
@@ -35,10 +36,13 @@ def write_report(run, model, dataset, history):
     # Validation first: the reconstructions show galaxies that training has not seen.
     indices = np.concatenate([dataset.split("val"), dataset.split("train")])[:SCATTERED]
     codes = encode_dataset(model, dataset, indices)
+    style = figures.Style().for_images(dataset.rgb, dataset.stretch)
     _draw_latent_space(model, dataset, codes, folder)
     validation = min(len(indices), len(dataset.split("val")))
-    _draw_reconstructions(model, dataset, codes, min(RECONSTRUCTED, validation), folder)
-    _draw_samples(model, dataset, run.config.seed, folder)
+    _draw_reconstructions(model, dataset, codes, min(RECONSTRUCTED, validation), folder, style)
+    _draw_samples(model, dataset, run.config.seed, folder, style)
+    if codes.log_variance is None:
+        return {"active_units": None, "dead_dimensions": None}
     return _unused_dimensions(codes.mean[:validation])
 
 
@@ -53,20 +57,25 @@ def _draw_latent_space(model, dataset, codes, folder):
     save_arrays(folder / "latent.npz", **arrays)
 
 
-def _draw_reconstructions(model, dataset, codes, count, folder):
+def _draw_reconstructions(model, dataset, codes, count, folder, style):
     indices = codes.indices[:count]
     originals = dataset.to_unit(dataset.images[indices])
     decoded = decode_codes(model, codes.mean[:count], condition_of(model, dataset, indices))
-    figures.save(figures.reconstructions(originals, decoded), folder / "reconstructions")
-    save_arrays(folder / "reconstructions.npz", indices=indices, originals=originals, decoded=decoded)
+    arrays = {"indices": indices, "originals": originals, "decoded": decoded}
+    masks = dataset.masks_of(indices)
+    if masks is not None:
+        arrays["mask"] = masks
+    figure = figures.reconstructions(originals, decoded, mask=masks, style=style)
+    figures.save(figure, folder / "reconstructions")
+    save_arrays(folder / "reconstructions.npz", **arrays)
 
 
-def _draw_samples(model, dataset, seed, folder):
+def _draw_samples(model, dataset, seed, folder, style):
     codes = prior_of(model).sample(SAMPLED, seed=seed)
     generator = np.random.default_rng(seed)
     condition = condition_of(model, dataset, generator.choice(dataset.split("train"), SAMPLED))
     images = decode_codes(model, codes, condition)
-    figures.save(figures.grid(images), folder / "samples")
+    figures.save(figures.grid(images, style=style), folder / "samples")
     arrays = {"codes": codes, "images": images}
     if condition is not None:
         arrays["condition"] = condition

@@ -6,12 +6,14 @@ import shlex
 
 from galvae.backend.setup import setup
 from galvae.data.quality import checked
-from galvae.errors import TrainingDiverged, line_of
+from galvae.errors import GalvaeError, TrainingDiverged, line_of
 from galvae.models.build import build_model
+from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory, dataset_for_model
+from galvae.runs.evaluations import mark_old
 from galvae.runs.resume import lock_owner
 from galvae.system.signals import Stopped
-from galvae.training.fit import fit
+from galvae.training.fit import fit, loss_rose
 from galvae.training.report import write_report
 
 log = logging.getLogger(__name__)
@@ -65,8 +67,11 @@ def train(config, source, output_dir, count, resident):
         with contextlib.suppress(OSError):  # a full disk must not hide what ended the training
             run.write_json("metrics.json", _failure(error))
         raise
-    run.mark_latest()
     log.info("best epoch %d: validation loss %.5g", metrics["best_epoch"], metrics["val_loss"])
+    weights = checkpoints.weights_digest(checkpoints.newest(run.path / "checkpoints"))
+    for warning in (mark_old(run.path, metrics["best_epoch"], weights), loss_rose(history, config)):
+        if warning:
+            log.warning("%s", warning)
     return metrics["val_loss"]
 
 
@@ -78,6 +83,11 @@ def _begin(config, output_dir, dataset, device):
         if checkpoint is not None:
             run.resume(config, dataset, device, checkpoint)
             return run, checkpoint
+        if config.dataset.is_read_by_earlier_rules:
+            raise GalvaeError(
+                f"{output_dir}: a run that galvae 0.1 began, without a checkpoint; expected a new run in another "
+                "directory, since its files are read otherwise now"
+            )
     return RunDirectory.create(output_dir, config, dataset, device), None
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fuzzing import draw_cases, schema
 from galvae.cli.help import paths
-from galvae.cli.overrides import PATH_KEYS
+from galvae.cli.overrides import TEXT_KEYS
 from galvae.config.check import write_config
 from galvae.config.registry import COMMANDS, GROUPS
 
@@ -357,7 +357,7 @@ def changed_keys(command, arguments, config):
     key, _, value = arguments[0].lstrip("+").partition("=")
     if key in GROUPS or key == "experiment" or "@" in key or key.startswith("hydra"):
         return []
-    expected = value if key in PATH_KEYS else schema.parse(value)  # a path is taken literally
+    expected = value if key in TEXT_KEYS else schema.parse(value)  # a path or an id is taken literally
     accepted = flatten(config)
     others = {
         name for name, value in accepted.items() if State.defaults[command].get(name, value) != value

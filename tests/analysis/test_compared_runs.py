@@ -31,18 +31,24 @@ def runs():
 
 
 def test_losses_are_those_of_readable_runs_with_a_finite_loss(runs):
-    latent_dim, losses, groups = runs.losses_by_latent_dim()
+    latent_dim, panels, groups = runs.losses_by_latent_dim()
     assert latent_dim == [2, 4, 2]
-    assert losses["validation loss"] == [9.0, 8.0, 7.0]
-    np.testing.assert_array_equal(losses["validation reconstruction"], [9.0, math.nan, 5.0])
+    assert [panel[:2] for panel in panels] == [
+        ("validation loss", "ae"),
+        ("validation loss", "vae"),  # a sum of other terms, in an axis of its own
+        ("validation reconstruction", ""),
+    ]
+    expected = [[9.0, 8.0, math.nan], [math.nan, math.nan, 7.0], [9.0, math.nan, 5.0]]
+    np.testing.assert_array_equal([values for *_, values in panels], expected)
     assert groups == ["ae", "ae", "vae"]
 
 
 def test_rate_and_distortion_are_those_of_runs_with_a_kl_divergence(runs):
-    rate, distortion, groups, labels, label_name = runs.rate_distortion()
+    rate, distortion, groups, labels, label_name, kinds = runs.rate_distortion()
     assert (rate, distortion) == ([2.0, 3.0], [5.0, 4.0])
     assert (labels, label_name) == (["2", "4"], "latent_dim")
     assert len(set(groups)) == 1
+    assert kinds == ["", ""]
 
 
 def test_points_are_labelled_by_beta_where_it_alone_differs():
@@ -57,7 +63,7 @@ def test_points_are_labelled_by_beta_where_it_alone_differs():
         }
         for name, values in settings.items()
     ]
-    *_, labels, label_name = ComparedRuns(
+    *_, labels, label_name, _ = ComparedRuns(
         settings, ["beta.value"], rows, {}, np.zeros((1, 2))
     ).rate_distortion()
     assert (labels, label_name) == (["0.5", "2"], "beta.value")
@@ -79,3 +85,44 @@ def test_arrays_of_the_samples_are_numbered_in_the_order_of_the_runs(runs):
 
 def test_the_table_begins_with_the_run_and_what_differs(runs):
     assert runs.columns[:4] == ["run", "latent_dim", "model.name", "status"]
+
+
+def compared(key, values):
+    """Runs that differ in one key."""
+    settings = {str(index): {**VAE, key: value} for index, value in enumerate(values)}
+    rows = [
+        {"run": name, "latent_dim": 2, "val_loss": 7.0, "val_reconstruction": 5.0, "val_kl": 2.0}
+        for name in settings
+    ]
+    return ComparedRuns(settings, [key], rows, {}, np.zeros((3, 2)))
+
+
+@pytest.mark.parametrize(
+    "key", ["dataset.image_size", "dataset.hdu", "dataset.split_seed", "reconstruction.loss"]
+)
+def test_other_galaxies_or_units_have_panels_of_their_own(key):
+    runs = compared(key, [16, 18, 16])
+    _, panels, _ = runs.losses_by_latent_dim()
+    kinds = [f"{key} 16", f"{key} 18"]
+    assert [panel[:2] for panel in panels] == [
+        (name, kind) for name in ("validation loss", "validation reconstruction") for kind in kinds
+    ]
+    np.testing.assert_array_equal(panels[1][2], [math.nan, 7.0, math.nan])
+    assert runs.rate_distortion()[-1] == [kinds[0], kinds[1], kinds[0]]
+
+
+@pytest.mark.parametrize("key", ["dataset.cache_dir", "dataset.augment", "seed", "learning_rate"])
+def test_runs_that_can_be_compared_share_an_axis(key):
+    _, panels, _ = compared(key, [1, 2]).losses_by_latent_dim()
+    assert [panel[:2] for panel in panels] == [("validation loss", ""), ("validation reconstruction", "")]
+
+
+def test_too_many_kinds_are_left_out_with_a_line(caplog):
+    with caplog.at_level("INFO"):
+        _, panels, _ = compared("beta.value", [1.0, 2.0, 3.0, 4.0, 5.0]).losses_by_latent_dim()
+        assert [panel[0] for panel in panels] == ["validation reconstruction"]
+        runs = compared("dataset.split_seed", range(5))
+        assert runs.losses_by_latent_dim() is None and runs.rate_distortion() is None
+    left_out = "is not drawn: the runs are of 5 kinds that cannot be compared"
+    names = ["validation loss", "validation loss", "validation reconstruction", "the rate-distortion curve"]
+    assert caplog.messages == [f"{name} {left_out}" for name in names]

@@ -16,7 +16,7 @@ from galvae.runs.trained_run import TrainedRun
 
 MODELS = ("ae", "vae", "cvae2", "fancy_cvae")
 CONFIG = EvaluateConfig(
-    dataset=MovedConfig(path=None, table=None, archive=None, cache_dir=None),
+    dataset=MovedConfig(path=None, table=None, ids=None, archive=None, cache_dir=None),
     seed=0,
     format="png",
     image_map="gray",

@@ -18,7 +18,11 @@ from galvae.data.splits import make_splits
 def test_devices_get_equal_parts_of_a_batch_or_all_of_it(images, shares):
     stored = np.arange(images, dtype=np.uint8).reshape(images, 1, 1, 1)
     data = GalaxyDataset(
-        name="test", images=stored, pixel_range=(0, 255), splits={"train": np.arange(images)[::-1]}
+        name="test",
+        images=stored,
+        pixel_range=(0, 255),
+        masks=stored % 2,
+        splits={"train": np.arange(images)[::-1]},
     )
     batches = data.batches("train", 8)
     parts = [input_pipeline._shard(batches, 0, device, 2) for device in (0, 1)]
@@ -26,6 +30,7 @@ def test_devices_get_equal_parts_of_a_batch_or_all_of_it(images, shares):
     weights = np.zeros(images)
     for part in parts:
         np.testing.assert_array_equal(part["images"].ravel(), images - 1 - part["rows"])
+        np.testing.assert_array_equal(part["mask"], part["images"] % 2)
         weights[part["rows"]] += part["weight"]
     np.testing.assert_array_equal(weights, 1)
 
@@ -37,6 +42,7 @@ def test_feed_is_the_batches_in_their_order():
         images=blobs(20, 8),
         pixel_range=(0, 255),
         condition=redshift,
+        masks=(blobs(20, 8, seed=1) > 99).astype(np.uint8),
         splits=make_splits(20, [0.6, 0.2, 0.2], 0),
     )
     batches = data.batches("train", 5, seed=4)
@@ -47,7 +53,9 @@ def test_feed_is_the_batches_in_their_order():
         (inputs,), (same,) = next(fed), plain[step]
         indices = batches.step(2 + step)
         assert inputs["images"].dtype == np.uint8
-        for name, expected in (("images", data.images[indices]), ("condition", redshift[indices])):
+        assert list(inputs) == list(same) == ["images", "condition", "mask"]
+        for name, array in (("images", data.images), ("condition", redshift), ("mask", data.masks)):
+            expected = array[indices]
             np.testing.assert_array_equal(inputs[name], expected)
             np.testing.assert_array_equal(same[name], expected)
 
@@ -85,6 +93,7 @@ def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, mo
         images=images.view(Recorder),
         pixel_range=(0, 255),
         condition=np.linspace(0, 2, 40, dtype=np.float32).reshape(20, 2),
+        masks=(blobs(20, 8, seed=1) > 99).astype(np.uint8),
         splits=make_splits(20, [0.6, 0.2, 0.2], 0),
     )
     train, val = data.batches("train", 5, seed=4), data.batches("val", 5)
@@ -99,7 +108,7 @@ def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, mo
             assert list(inputs) == list(same) == ["positions"]
             np.testing.assert_array_equal(inputs["positions"], same["positions"])
             taken, expected = resident.take(inputs), batches.gather(batches.step(step))
-            assert taken.keys() == expected.keys()
+            assert taken.keys() == expected.keys() == {"images", "condition", "mask"}
             for name, array in expected.items():
                 assert taken[name].dtype == array.dtype
                 np.testing.assert_array_equal(taken[name], array)

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from galvae.cli.help import CONF
 from galvae.config.check import from_dict
-from galvae.config.dataset import StampsConfig
+from galvae.config.dataset import READING, StampsConfig
 from galvae.config.model import ConvConfig
 from galvae.config.train import TrainCommand
 
@@ -17,7 +17,14 @@ COMMON = {
     "cache_dir": None,
     "stretch": "none",
     "missing_condition": "drop",
+    "nan": "error",
+    "drop": None,
+    "rgb": None,
+    "verify": "auto",
 }
+# Values of the keys that all datasets share which are read from files, and of those that are read from arrays.
+SOURCE = {"reading": READING, **COMMON}
+ARRAYS = {"axes": None, "row_0": None, **SOURCE}
 
 # Overrides that make a run take seconds.
 SMALL = ("network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "epochs=2", "batch=32")
@@ -65,4 +72,4 @@ def stamps(folder, **changes):
         "download": False,
         "image_size": None,
     }
-    return StampsConfig(**{**values, **COMMON, "cache_dir": str(folder / "cache"), **changes})
+    return StampsConfig(**{**values, **ARRAYS, "cache_dir": str(folder / "cache"), **changes})

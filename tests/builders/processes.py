@@ -14,4 +14,5 @@ def child_environment():
 
 def write_entry_here(folder, module, config):
     """Reads a user's file in this process, where `galvae.data.store.isolation.write_entry` starts one of its own."""
-    cache_entry.write(folder, config.name, importlib.import_module(module).read(config))
+    source = importlib.import_module(module).read(config)
+    cache_entry.write(folder, config.name, source, config.nan, config.drop)

@@ -32,7 +32,7 @@ def write_dataset(folder):
     path = folder / "galaxies.npz"
     np.savez(path, images=ellipses(COUNT, 16), kind=np.arange(COUNT) * 7 % 3, redshift=redshift)
     columns = ("dataset.images=images", "dataset.labels=kind", "dataset.condition=[redshift]")
-    return ("dataset=files", f"dataset.path={path}", *columns)
+    return ("dataset=files", f"dataset.path={path}", "dataset.axes=NHWC", *columns)
 
 
 def measure(run, model, folder):

@@ -30,6 +30,7 @@ def write_survey(path, count=60, side=16):
         "dataset=files",
         f"dataset.path={path}",
         "dataset.images=images",
+        "dataset.axes=NHWC",  # 16 pixels could also be 16 bands
         "dataset.ids=name",
         "dataset.labels=kind",
         "dataset.class_names=[spiral,merger,elliptical]",

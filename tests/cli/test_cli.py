@@ -257,13 +257,13 @@ def test_paths_of_any_characters_reach_the_command(name, galvae, tmp_path):
         assert status == 2
         assert f"{folder}/config.yaml: configuration: expected keys and values" in err
     status, _, err = galvae("train", "dataset=galaxy10", f"dataset.path={folder}/no.h5")
-    assert f"{folder}/no.h5: No such file" in err
+    assert f"{folder}/no.h5: no such file" in err.replace("No", "no")
 
 
 def test_a_path_may_begin_with_a_bracket(galvae, tmp_path):
     status, _, err = galvae("train", "dataset=galaxy10", "dataset.path=[old]/no.h5")
     assert status == 2
-    assert f"{tmp_path}/[old]/no.h5: No such file" in err
+    assert f"{tmp_path}/[old]/no.h5: no such file" in err
 
 
 @pytest.mark.parametrize("key", ["dataset.path", "run", "hydra.run.dir"])

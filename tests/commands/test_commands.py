@@ -18,7 +18,6 @@ from galvae.backend.hardware import processor_flags
 from galvae.backend.precision import BFLOAT16_FLAGS
 from galvae.cli.help import CONF
 from galvae.cli.overrides import hydra_arguments
-from galvae.commands.prepare import summary
 from galvae.config.registry import GROUPS
 from galvae.data.readers import galaxy10
 from galvae.data.store import download
@@ -171,12 +170,12 @@ def test_a_stretch_goes_with_the_run(stretch, galvae, small_cosmos, tmp_path):
 def test_a_sweep_leaves_a_complete_run_for_each_job(galvae, small_files, tmp_path):
     status, out, err = galvae("train", *small_files, "-m", "model=ae,beta_vae", "latent_dim=2,4", "epochs=1")
     assert status == 0, err
-    (sweep,) = (tmp_path / "outputs" / "multirun").iterdir()
+    sweep = (tmp_path / "outputs" / "multirun" / "latest").resolve()
     jobs = sorted(folder.name for folder in sweep.iterdir() if folder.is_dir())
     assert jobs == ["0_files_ae_z2", "1_files_ae_z4", "2_files_beta_vae_z2", "3_files_beta_vae_z4"]
     for job in jobs:
         check_run(sweep / job, epochs=1)
-    assert (tmp_path / "outputs/train/latest").resolve().name == jobs[-1]
+    assert not (tmp_path / "outputs" / "train").exists()
     assert RunDirectory.open(sweep / jobs[1]).config.latent_dim == 4
 
 
@@ -198,7 +197,7 @@ def test_one_bad_job_does_not_stop_a_sweep(galvae, small_files, tmp_path):
     assert [line for line in err.splitlines() if line.startswith("galvae: ")] == [
         "galvae: latent_dim: expected integer, at least 1 and at most 65536, received 0"
     ]
-    (sweep,) = (tmp_path / "outputs" / "multirun").iterdir()
+    sweep = (tmp_path / "outputs" / "multirun" / "latest").resolve()
     assert [folder.name for folder in sweep.iterdir() if folder.is_dir()] == ["1_files_vae_z2"]
 
 
@@ -265,7 +264,7 @@ BAD_DATA = {
     "NaN pixels": (
         "files",
         lambda path: np.save(path, np.full((40, 16, 16), np.nan)),
-        "NaN or infinity in image 0",
+        "NaN or infinity in row 0 of data.npy",
     ),
     "too few images": ("files", lambda path: np.save(path, blobs(3, 16)), "split is empty"),
     "too small images": (
@@ -330,52 +329,6 @@ def test_what_is_odd_about_the_data_stands_in_the_run(galvae, tmp_path):
     )
     assert status == 2 and "expected intensities in [0, 1] for bce" in err
     assert not (tmp_path / "other").exists()
-
-
-def test_prepare_says_what_is_in_a_dataset(galvae, tmp_path):
-    path = write_galaxy10(tmp_path / "g.h5", side=32)
-    status, out, err = galvae("prepare", "dataset=galaxy10", f"dataset.path={path}", "dataset.image_size=16")
-    assert status == 0, err
-    lines = out.splitlines()
-    assert lines[0] == "galaxy10: 30 images of 16x16x3, uint8"
-    assert "  splits      train 24, val 3, test 3" in lines
-    assert "  class       Edge-on with Bulge: 3" in lines
-    assert "  condition   redshift: 0.1 to 0.1, 10 missing" in lines
-    assert "0 blank images" in out
-    folder = tmp_path / lines[-1]
-    assert {file.name for file in folder.iterdir()} == {
-        "data_report.json",
-        "contact_sheet.png",
-        "prepare.log",
-    }
-    report = json.loads((folder / "data_report.json").read_text())
-    assert report["count"] == 30
-    assert {name: found["count"] for name, found in report["findings"].items()} == {
-        "redshift missing": 10,
-        "redshift constant": 20,
-    }
-    assert "data: 10 images without redshift, constant redshift; see data_report.json" in out + err
-
-
-def test_the_summary_of_a_condition_says_what_is_missing():
-    report = {
-        "dataset": "test",
-        "image_shape": [8, 8, 1],
-        "count": 60,
-        "dtype": "uint8",
-        "low": 0.0,
-        "high": 255.0,
-        "blank": 0,
-        "condition redshift": {"known": 58, "missing": 2, "low": 0.1, "high": 2.0},
-        "condition mass": {"known": 0, "missing": 60, "low": None, "high": None},
-        "splits": {"train": 48, "val": 6, "test": 6},
-        "catalogue": ["dec", "ra"],
-    }
-    assert list(summary(report))[3:] == [
-        "  condition   redshift: 0.1 to 2, 2 missing",
-        "  condition   mass: all missing",
-        "  catalogue   dec, ra",
-    ]
 
 
 def test_the_default_dataset_trains(galvae, tmp_path):
@@ -448,7 +401,7 @@ def test_a_latest_that_cannot_be_set_costs_no_run(galvae, small_files, tmp_path)
     (tmp_path / "outputs" / "train" / "latest").mkdir(parents=True)
     status, out, err = galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
     assert status == 0
-    assert "latest does not point to this run" in err
+    assert f"latest does not point to {tmp_path / 'run'}" in err
     assert out.splitlines()[-1] == str(tmp_path / "run")
     check_run(tmp_path / "run")
 

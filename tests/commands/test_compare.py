@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -74,15 +75,18 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
         assert int(row["latent_dim"]) == run.config.latent_dim
         assert (row["model.name"], row["beta.name"]) == (run.config.model.name, run.config.beta.name)
         assert row["status"] == "finished"
-        unused = metrics.pop("dead_dimensions")
-        assert metrics["active_units"] == run.config.latent_dim - len(unused)
+        unused, active = metrics.pop("dead_dimensions"), metrics.pop("active_units")
         assert {name: row[name] for name in metrics} == {name: str(value) for name, value in metrics.items()}
         assert (row["val_kl"] == "") == (run.config.model.name == "ae")
         model = run.model
         assert int(row["parameters"]) == model.count_params()
+        if run.config.model.name == "ae":  # whose codes have no scale of their own
+            assert (unused, active, row["active_units"]) == (None, None, "")
+            continue
         data = run.dataset
         mean, _ = model.encode(data.images[data.split("val")])
-        assert int(row["active_units"]) == (np.var(mean, axis=0) > 0.01).sum()
+        assert active == int(row["active_units"]) == (np.var(mean, axis=0) > 0.01).sum()
+        assert active == run.config.latent_dim - len(unused)
 
     with np.load(folder / "samples.npz") as stored:
         assert stored["runs"].tolist() == JOBS
@@ -98,6 +102,22 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
             np.testing.assert_allclose(
                 stored[f"images_{index}"], model.decode(stored[f"codes_{index}"]), atol=1e-5
             )
+
+
+def test_an_old_evaluation_is_marked(galvae, sweep):
+    for job, (digest, epoch) in {
+        2: ("another", 3),
+        3: (TrainedRun.open(sweep / JOBS[3]).weights_digest, 1),
+    }.items():
+        (sweep / JOBS[job] / "evaluate").mkdir()
+        results = {"epoch": epoch, "weights_sha256": digest}
+        (sweep / JOBS[job] / "evaluate" / "metrics.json").write_text(json.dumps(results))
+    runs = f"runs=[{','.join(str(sweep / job) for job in JOBS[1:])}]"
+    status, out, err = galvae("compare", runs, "n=1")
+    assert status == 0, err
+    assert f"{JOBS[2]}: its evaluation is old, of epoch 3; its weights are now of epoch 1" in err.splitlines()
+    rows = table(Path(out.splitlines()[-1]))
+    assert [row["evaluated"] for row in rows] == ["", "epoch 3 (old)", "epoch 1"]
 
 
 def test_the_markdown_table_is_the_csv_rounded(galvae, sweep):
@@ -212,7 +232,7 @@ BAD_RUNS = {
         "broken/0_run/config.yaml: configuration: expected keys and values",
     ),
     "only unreadable runs": ("broken", "none of 2 runs can be read: "),
-    "no latest": ("latest", "runs=latest: expected a finished run, received none in"),
+    "no latest": ("latest", "runs=latest: expected a sweep, as galvae train -m makes it, received none in"),
 }
 
 

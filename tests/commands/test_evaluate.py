@@ -49,6 +49,7 @@ def test_every_galaxy_of_a_split_is_scored(galvae, trained, tmp_path):
     assert sum(report["kl_per_dimension"]) == pytest.approx(scores["kl"]["mean"], rel=1e-5)
     assert report["active_units"] == (mean.var(axis=0) > 0.01).sum()
     assert (report["galaxies"], report["split"], report["epoch"]) == (6, "val", history["best_epoch"])
+    assert report["weights_sha256"] == run.weights_digest
     assert "6 galaxies of the split val" in out
 
 
@@ -98,7 +99,9 @@ def test_conditional_models_are_asked_what_redshift_they_see(model, galvae, trai
 
 
 def test_a_plain_autoencoder_has_variances_in_place_of_divergences(galvae, trained, tmp_path):
-    report, table, _ = evaluate(galvae, trained("ae"), tmp_path / "e", "split=all")
+    report, table, out = evaluate(galvae, trained("ae"), tmp_path / "e", "split=all")
+    assert report["active_units"] is None and "active units" not in out
+    assert json.loads((trained("ae") / "metrics.json").read_text())["active_units"] is None
     codes = np.array([table[f"code_{axis}"] for axis in range(3)])
     np.testing.assert_allclose(report["variance_per_dimension"], codes.var(axis=1), rtol=1e-3)
     assert "kl" not in report["scores"] and "code_error_0" not in table.colnames
@@ -158,8 +161,16 @@ def test_the_same_seed_gives_the_same_files(galvae, trained, tmp_path):
 
 def test_sweeps_of_evaluate(galvae, small_files, tmp_path):
     galvae("train", *small_files, "hydra.run.dir=run")
+    (tmp_path / "run" / "evaluate").mkdir()
+    (tmp_path / "run" / "evaluate" / "metrics.json").write_text(
+        '{"epoch": 1, "weights_sha256": "of epoch 1"}'
+    )
     status, _, err = galvae("evaluate", "-m", "run=run", "split=val,test", "bootstrap=100")
     assert status == 0, err
+    assert (
+        "old: evaluate (epoch 1), since the run has been trained further and its weights are now of epoch 2"
+        in err
+    )
     for job, split in (("0", "val"), ("1", "test")):
-        report = json.loads((tmp_path / "run" / "evaluate" / job / "metrics.json").read_text())
+        report = json.loads((tmp_path / "run" / "evaluate-2" / job / "metrics.json").read_text())
         assert report["split"] == split

@@ -54,7 +54,7 @@ def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path
         status, out, err = galvae(command, "run=latest", *more)
         assert status == 0, err
         assert out.splitlines()[-1].endswith(f"files_vae_z1/{command}")
-    status, out, err = galvae("compare", "runs=latest", "n=4")
+    status, out, err = galvae("compare", "runs=outputs/train/latest", "n=4")
     assert status == 0, err
 
 

@@ -47,6 +47,13 @@ def test_batches_are_the_stored_values_and_the_condition():
     assert set(dataset().batches("val", 2).gather([0])) == {"images"}
 
 
+def test_batches_of_masked_images_have_their_masks():
+    masks = (blobs(25, 8, seed=1) > 99).astype(np.uint8)
+    for indices, inputs in dataset(masks=masks).batches("train", 4, seed=0):
+        assert list(inputs) == ["images", "mask"]
+        np.testing.assert_array_equal(inputs["mask"], masks[indices])
+
+
 def test_the_images_of_a_batch_are_fetched_from_the_disk_together(tmp_path, monkeypatch):
     asked = []
 

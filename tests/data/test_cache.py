@@ -28,9 +28,13 @@ def source(images=IMAGES, **changes):
     return Source(**{**values, "blocks": [images[:4], images[4:]], **changes})
 
 
-def prepared(folder, reader, fingerprint, read):
+def prepared(folder, reader, fingerprint, read, verify="auto", **options):
     """The entry of what a function returns as Source."""
-    return cached(folder, reader, fingerprint, lambda building: cache_entry.write(building, reader, read()))
+
+    def write_entry(building):
+        cache_entry.write(building, reader, read(), **options)
+
+    return cached(folder, reader, fingerprint, write_entry, verify)
 
 
 def entries(folder):
@@ -48,7 +52,8 @@ def test_arrays_come_back_memory_mapped(tmp_path):
         catalogue={"id": np.array([f"g{i}" for i in range(10)]), "ra": np.linspace(0, 1, 10)},
         catalogue_units={"ra": "deg"},
     )
-    images, columns, about = prepared(tmp_path, "test", {"a": 1}, lambda: full)
+    images, masks, columns, about = prepared(tmp_path, "test", {"a": 1}, lambda: full)
+    assert masks is None
     assert isinstance(images, np.memmap)
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(columns["labels"], np.arange(10) % 2)
@@ -103,7 +108,7 @@ def test_a_damaged_entry_is_prepared_again(tmp_path, name, damage, caplog):
         file.unlink()
     else:
         file.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"")
-    images, _, _ = prepared(tmp_path, "test", {}, source)
+    images = prepared(tmp_path, "test", {}, source)[0]
     np.testing.assert_array_equal(images, IMAGES)
     assert file.read_bytes() == content
     assert len(caplog.messages) == 1 and "is damaged (" in caplog.text and name in caplog.text
@@ -120,6 +125,120 @@ def test_a_failing_reader_leaves_nothing_and_the_old_entry_stays(tmp_path):
     with pytest.raises(GalvaeError, match="half-way"):
         prepared(tmp_path, "test", {"a": 2}, lambda: source(blocks=failing()))
     assert entries(tmp_path) == before
+
+
+def test_checksums_are_compared_once_for_each_state_of_the_files(tmp_path, monkeypatch):
+    compared = []
+    checksums = cache_entry._checksums
+    monkeypatch.setattr(cache_entry, "_checksums", lambda path: compared.append(path.name) or checksums(path))
+    prepared(tmp_path, "test", {}, source)
+    assert sorted(compared) == sorted(cache_entry.FILES)  # read back once after writing
+    prepared(tmp_path, "test", {}, source)
+    assert len(compared) == 3
+    prepared(tmp_path, "test", {}, source, verify="always")
+    assert len(compared) == 6
+    file = tmp_path / entries(tmp_path)[0] / "images.npy"
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    prepared(tmp_path, "test", {}, source)
+    assert len(compared) == 9
+    content = bytearray(file.read_bytes())
+    state = file.stat()
+    content[-1] ^= 1
+    file.write_bytes(content)
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))  # as a disk decays, without a new time
+    assert prepared(tmp_path, "test", {}, source)[0][-1, -1, -1, -1] != IMAGES[-1, -1, -1, -1]
+    images = prepared(tmp_path, "test", {}, source, verify="always")[0]
+    np.testing.assert_array_equal(images, IMAGES)
+
+
+SKY = np.random.default_rng(3).normal(size=(9, 8, 8, 2)).astype(np.float32)
+
+
+def faulty(**changes):
+    """Nine images: 1 has a NaN, 4 is constant, 6 has a blank line; ids g0 to g8, classes and splits by row."""
+    images = SKY.copy()
+    images[1, 2, 3, 1] = np.nan
+    images[4] = 0.5
+    images[6, 5] = 0
+    columns = {"catalogue": {"id": np.array([f"g{i}" for i in range(9)])}, "labels": np.arange(9)}
+    columns |= {"condition": np.arange(9, dtype=np.float32)[:, None], "condition_names": ["mass"]}
+    columns |= {"split": np.arange(9) % 3}
+    return source(
+        images,
+        class_names=[str(i) for i in range(9)],
+        blocks=[images[:5], images[5:]],
+        **{**columns, **changes},
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "kept", "words"),
+    [
+        (
+            {},
+            {"nan": "drop"},
+            [0, 2, 3, 4, 5, 6, 7, 8],
+            ["1 of 9 images is not finite and left out: image g1"],
+        ),
+        (
+            {},
+            {"nan": "drop", "drop": "blank"},
+            [0, 2, 3, 5, 7, 8],
+            ["is blank and left out: image g4", "is cut and left out: image g6"],
+        ),
+        (
+            {"drop_constant": True},
+            {"nan": "drop"},
+            [0, 2, 3, 5, 6, 7, 8],
+            ["is blank and left out: image g4"],
+        ),
+        (
+            {"origin": "row {} of a.h5".format},
+            {"nan": "drop"},
+            [0, 2, 3, 4, 5, 6, 7, 8],
+            ["left out: row 1 of a.h5"],
+        ),
+    ],
+)
+def test_images_that_are_left_out_take_their_columns_with_them(
+    tmp_path, changes, options, kept, words, monkeypatch
+):
+    monkeypatch.setattr(
+        cache_entry, "BLOCK", 1000
+    )  # so that the header lies in the first of several checksums
+    images, _, columns, about = prepared(tmp_path, "test", {}, lambda: faulty(**changes), "always", **options)
+    assert columns["catalogue.id"].tolist() == [f"g{i}" for i in kept]
+    assert columns["labels"].tolist() == columns["condition"][:, 0].tolist() == kept
+    assert columns["split"].tolist() == [i % 3 for i in kept]
+    assert len(columns["image.hash"]) == len(images) == len(kept)
+    for index, number in enumerate(kept):
+        if number not in (4, 6):
+            np.testing.assert_array_equal(images[index], SKY[number])
+    assert all(word in " ".join(about["warnings"]) for word in words), about["warnings"]
+
+
+def test_no_image_left_is_an_error(tmp_path):
+    with pytest.raises(GalvaeError, match="expected images with light, received 10, all of which"):
+        prepared(
+            tmp_path, "test", {}, lambda: source(np.zeros_like(IMAGES), blocks=[0 * IMAGES]), drop="blank"
+        )
+
+
+def test_masks_are_stored_beside_their_images(tmp_path):
+    aside = np.zeros(SKY.shape, bool)
+    aside[2, 1, 4, 0] = aside[7, 0] = True
+    blocks = [np.ma.MaskedArray(SKY[:5], aside[:5]), np.ma.MaskedArray(SKY[5:], aside[5:])]
+    images, masks, _, about = prepared(tmp_path, "test", {}, lambda: source(SKY, masked=True, blocks=blocks))
+    np.testing.assert_array_equal(images, SKY)
+    np.testing.assert_array_equal(masks, aside)
+    assert isinstance(masks, np.memmap) and masks.dtype == np.uint8
+    bare = [np.ma.MaskedArray(SKY, False)]
+    images, masks, _, other = prepared(
+        tmp_path, "test", {"a": 1}, lambda: source(SKY, masked=True, blocks=bare)
+    )
+    assert masks is None and about["content"] != other["content"]
+    plain = prepared(tmp_path, "test", {"a": 2}, lambda: source(SKY))[3]
+    assert plain["content"] == other["content"]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -210,7 +329,7 @@ def test_every_flipped_bit_and_zeroed_page_is_noticed(tmp_path, caplog):
             page = slice(place - place % 512, place - place % 512 + 512)
             content[page] = bytes(len(content[page]))
         (folder / name).write_bytes(content)
-        images, columns, about = prepared(tmp_path, "test", {}, lambda: source(**full))
+        images, _, columns, about = prepared(tmp_path, "test", {}, lambda: source(**full))
         np.testing.assert_array_equal(images, IMAGES)
         np.testing.assert_array_equal(columns["catalogue.ra"], full["catalogue"]["ra"])
         assert about["pixel_range"] == [0, 255]
@@ -267,10 +386,10 @@ def test_an_entry_that_is_no_folder_is_replaced(tmp_path):
 
 
 def test_a_deleted_or_rebuilt_entry_stays_readable_where_it_is_mapped(tmp_path):
-    images, _, _ = prepared(tmp_path, "test", {}, source)
+    images = prepared(tmp_path, "test", {}, source)[0]
     folder = tmp_path / entries(tmp_path)[0]
     (folder / "about.json").write_text("{}")
-    again, _, _ = prepared(tmp_path, "test", {}, lambda: source(255 - IMAGES))
+    again = prepared(tmp_path, "test", {}, lambda: source(255 - IMAGES))[0]
     shutil.rmtree(folder)
     np.testing.assert_array_equal(images, IMAGES)
     np.testing.assert_array_equal(again, 255 - IMAGES)
@@ -400,7 +519,7 @@ def test_content_is_that_of_images_labels_conditions_and_ids(tmp_path):
 
     def content(images=IMAGES, **changes):
         made = source(images, **{**known, **changes})
-        return prepared(tmp_path, "test", {"case": len(list(tmp_path.iterdir()))}, lambda: made)[2]["content"]
+        return prepared(tmp_path, "test", {"case": len(list(tmp_path.iterdir()))}, lambda: made)[3]["content"]
 
     first = content()
     assert len(first) == 64 and int(first, 16)

@@ -170,7 +170,7 @@ def test_catalogue_and_condition(load, caplog):
     np.testing.assert_array_equal(data.catalogue["mag"], np.linspace(20, 25, COUNT)[ORDER])
     np.testing.assert_array_equal(data.catalogue["flux_radius"], np.linspace(5, 20, COUNT)[ORDER])
     np.testing.assert_array_equal(data.catalogue["noise_variance"], VARIANCES[ORDER])
-    assert data.catalogue["zphot"][[1, 4]].tolist() == [0, -99]
+    np.testing.assert_array_equal(data.catalogue["zphot"][[1, 4]], [0, np.nan])
     assert all(column.dtype.isnative for column in data.catalogue.values())
     assert data.catalogue_units["ra"] == data.catalogue_units["dec"] == "deg"
     expected = np.linspace(0.1, 1.2, COUNT).astype(np.float32)[ORDER]
@@ -184,7 +184,9 @@ def test_stamps_are_cropped_or_padded_at_the_centre(load):
     data = load()
     assert data.images.shape == (6, 158, 158, 1) and data.images.dtype == np.float32
     assert data.pixel_range == (0, 1)
-    for image, row in zip(data.images[..., 0], ORDER, strict=True):
+    for image, row in zip(
+        data.images[:, ::-1, :, 0], ORDER, strict=True
+    ):  # in the order of FITS, the lowest row first
         pixels, (height, width) = stamp(row), SHAPES[row]
         tall, wide = min(height, 158), min(width, 158)
         top, left = (height - tall) // 2, (width - wide) // 2
@@ -198,6 +200,15 @@ def test_stamps_are_cropped_or_padded_at_the_centre(load):
             assert np.var(noise) == pytest.approx(VARIANCES[row], rel=0.05)
             assert np.mean(noise) == pytest.approx(MEANS[row], abs=5 * np.sqrt(VARIANCES[row] / noise.size))
             assert len(np.unique(noise)) > 0.99 * noise.size
+
+
+def test_north_is_up_and_the_stored_order_is_noted(load):
+    up, down = load(), load(row_0="top")
+    np.testing.assert_array_equal(up.images, down.images[:, ::-1])
+    assert up.catalogue["stored_rows"].tolist() == ["bottom-up"] * 6 and "stored_rows" not in down.catalogue
+    assert "row 0 of each stamp is drawn at the bottom" in up.report["notes"]
+    place = np.argwhere(up.images[1, ..., 0] > 9)  # where the fifth stamp, 160 by 40 pixels, has its source
+    assert place.tolist() == [[157 - (80 - 1), 20 + 59]]
 
 
 def test_the_padding_depends_on_ident_alone(load, folder):
@@ -366,7 +377,7 @@ def test_pixels_must_be_finite(load, folder):
     path = folder / "real_galaxy_images_25.2_n1.fits"
     with fits.open(path, memmap=False, mode="update") as units:
         units[0].data[80, 80] = np.nan
-    with pytest.raises(GalvaeError, match="NaN or infinity in image 0"):
+    with pytest.raises(GalvaeError, match="NaN or infinity in image 1000"):
         load()
 
 

@@ -41,6 +41,25 @@ def test_galaxies_are_found_by_id():
         named.find("a")
 
 
+def test_ids_are_compared_as_texts():
+    numbers = dataset(5, catalogue={"id": np.array([1237648720142532814, 12, 587 * 10**12, 7, 8])})
+    assert numbers.find("12") == numbers.find(12) == numbers.find(" 12 ") == 1
+    assert numbers.find("1237648720142532814") == 0
+    with pytest.raises(
+        GalvaeError, match="id 0012: .* received none; did you mean 12, which is another id[?]; its"
+    ):
+        numbers.find("0012")
+    with pytest.raises(GalvaeError, match="did you mean 587000000000000, which"):
+        numbers.find("587e12")
+    texts = dataset(5, catalogue={"id": np.array(["0012", "1_1_1", "10.10", "587e12", "sNaN"])})
+    assert [texts.find(name) for name in ("0012", "1_1_1", "10.10", "587e12")] == [0, 1, 2, 3]
+    for name, other in (("12", "0012"), ("10.1", "10.10"), ("5.87e14", "587e12")):
+        with pytest.raises(GalvaeError, match=f"id {name}: .* did you mean {other}, which is another id"):
+            texts.find(name)
+    with pytest.raises(GalvaeError, match="id 111: .* received none; its ids are like 0012, 1_1_1, 10.10"):
+        texts.find("111")
+
+
 def test_columns_are_classes_conditions_and_the_catalogues():
     count = 20
     data = dataclasses.replace(

@@ -189,6 +189,44 @@ def test_gives_up_after_the_last_pause_and_keeps_the_part(server, target):
     assert part_of(target).read_bytes() == DATA[:10]
 
 
+def test_a_mirror_is_tried_when_the_first_address_fails(server, target, caplog):
+    server.script = [say(404), honest()]
+    assert download(server.url, target, sha256=SHA256, mirrors=[f"{server.url}?mirror"]) == target
+    assert target.read_bytes() == DATA
+    assert "expected status 200, received 404" in caplog.text and f"trying {server.url}?mirror" in caplog.text
+    assert len(server.seen) == 2
+    assert {entry.name for entry in target.parent.iterdir()} <= {"cat.h5", "cat.h5.lock"}
+
+
+def test_a_mirror_with_another_file_is_refused(server, target):
+    server.script = [say(404), say(200, b"another file")]
+    with pytest.raises(CannotBeDone, match=r"mirror: SHA256 hash of downloaded file .* does not match"):
+        download(server.url, target, sha256=SHA256, mirrors=[f"{server.url}?mirror"])
+    assert not target.exists()
+
+
+def test_the_part_of_a_mirror_is_resumed_there(server, target):
+    leave_part(target, f"{server.url}?mirror")
+    download(server.url, target, sha256=SHA256, mirrors=[f"{server.url}?mirror"])
+    assert ranges(server) == ["bytes=1000-"]
+    assert target.read_bytes() == DATA
+
+
+def test_when_all_addresses_fail_the_last_says_so(server, target, caplog):
+    server.script = [say(404)]
+    mirrors = [f"{server.url}?2", f"{server.url}?3"]
+    with pytest.raises(CannotBeDone, match=r"received 404; download .*\?3 by hand") as caught:
+        download(server.url, target, sha256=SHA256, mirrors=mirrors)
+    assert "\n" not in str(caught.value)
+    assert len(server.seen) == 3 and caplog.text.count("; trying ") == 2
+
+
+def test_a_mirror_must_be_allowed_as_well(server, target):
+    with pytest.raises(GalvaeError, match="URL not allowed"):
+        download(server.url, target, mirrors=["ftp://example.org/cat.h5"])
+    assert server.seen == []
+
+
 def test_last_modified_replaces_a_weak_etag(server, target):
     date = "Tue, 01 Jul 2025 10:00:00 GMT"
     server.script = [

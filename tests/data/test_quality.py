@@ -2,18 +2,23 @@
 
 import dataclasses
 import logging
+import re
 import zlib
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from builders.galaxies import blobs
+from builders.galaxies import blobs, ellipses
 
+from galvae.data.area_average import area_average
 from galvae.data.dataset import GalaxyDataset
 from galvae.data.quality import checked, outliers, repeated, same_position
 from galvae.errors import GalvaeError
 
 ARCSEC = 1 / 3600
+SAMPLES = Path(__file__).parents[1] / "data_samples"
 
 
 def dataset(images=None, **changes):
@@ -35,7 +40,9 @@ def dataset(images=None, **changes):
 
 
 def findings(data, loss=None):
-    return checked(data, loss).report["findings"]
+    """The findings of a check without their texts, which stand in the warning."""
+    found = checked(data, loss).report["findings"]
+    return {name: {key: entry[key] for key in entry.keys() - {"text"}} for name, entry in found.items()}
 
 
 def test_sound_data_have_no_findings(caplog):
@@ -53,7 +60,7 @@ def test_one_line_sums_up_all_findings(caplog):
     images[[5, 8]] = images[3]
     redshift = np.linspace(0.1, 1, 12, dtype=np.float32)[:, None]
     redshift[[0, 11]] = np.nan
-    found = checked(dataset(images, condition=redshift, condition_names=["redshift"])).report["findings"]
+    found = findings(dataset(images, condition=redshift, condition_names=["redshift"]))
     assert found == {
         "blank images": {"count": 3, "ids": ["G1", "G2", "G9"]},
         "duplicates": {"count": 2, "ids": ["G5", "G8"], "across_splits": 1, "groups": [["G3", "G5", "G8"]]},
@@ -228,3 +235,59 @@ def test_many_galaxies_at_one_position_take_no_time():
     count = 20_000
     splits = np.arange(count) % 3
     assert len(same_position(np.zeros(count), np.zeros(count), splits)) == np.sum(splits > 0)
+
+
+def test_unlabelled_images_are_counted_and_of_no_class(caplog):
+    labels = np.array([0, 1, -1, 0, 1, -1, 0, 1, -1, 0, 1, 0])
+    found = findings(dataset(labels=labels, class_names=["disc", "bar"]))
+    assert found == {"unlabelled": {"count": 3, "ids": ["G2", "G5", "G8"]}}
+    assert "data: 3 images without a class; see" in caplog.text
+    found = findings(dataset(labels=np.minimum(labels, 0), class_names=["disc", "bar"]))
+    assert found["one class"] == {"count": 9, "ids": [], "classes": ["bar"]}
+    assert "all labelled images of class disc" in caplog.text
+    assert list(findings(dataset(labels=np.full(12, -1), class_names=["disc", "bar"]))) == ["unlabelled"]
+
+
+def dark_dataset(factor, pixel_range, dtype=np.float32, offset=0, **changes):
+    images = (ellipses(12, 16) * factor + offset).astype(dtype)
+    return dataset(images, pixel_range=pixel_range, **changes)
+
+
+@pytest.mark.parametrize(
+    ("data", "numbers"),
+    [
+        (dark_dataset(4095 / 255, (0, 65535)), "from 0 to 65535 become 0 to 1"),
+        (dark_dataset(500 / 255, (0, 65535), offset=30_000), "from 0 to 65535 become 0 to 1"),
+        (dark_dataset(1e-21, (0, 1)), "from 0 to 1 become 0 to 1"),
+        (dark_dataset(1 / 200, (0, 255), np.uint8), r"span at most 1 where .* from 0 to 255 .*\(0\.0039"),
+    ],
+)
+def test_dark_images_are_reported_with_numbers_and_the_key_that_helps(data, numbers, caplog):
+    found = findings(data)
+    assert found["dark images"]["count"] == 12
+    assert 0 < found["dark images"]["span"] <= 1 / 16
+    line = caplog.text
+    assert re.search(rf"dark images, nine of ten .* {numbers}.*: set dataset.stretch=linear or asinh", line)
+    assert "range" not in findings(data, "bce")  # they are no error
+    for stretch in ("linear", "asinh"):
+        if data.images.dtype != np.uint8:
+            assert "dark images" not in findings(data.stretched(stretch))
+
+
+def test_faint_galaxies_of_a_survey_with_bright_ones_are_not_reported():
+    assert "dark images" not in findings(dark_dataset(1 / 255, (0, 1)))
+    images = dark_dataset(0.05 / 255, (0, 1)).images
+    images[[3, 8]] *= 20  # two of twelve
+    assert "dark images" not in findings(dataset(images, pixel_range=(0, 1)))
+    images[8] /= 20  # one of twelve, as a cosmic ray
+    assert findings(dataset(images, pixel_range=(0, 1)))["dark images"]["count"] == 11
+
+
+@pytest.mark.parametrize("size", [None, 32, 16])
+@pytest.mark.parametrize(("name", "high"), [("stamps.h5", 1), ("galaxy10.h5", 255)])
+def test_images_as_surveys_have_them_are_not_dark(name, high, size):
+    with h5py.File(SAMPLES / name) as file:
+        images = file["images"][:]
+    images = images.reshape(12, *images.shape[1:3], -1)
+    images = images if size is None else area_average(images, size)
+    assert "dark images" not in findings(dataset(images, pixel_range=(0, high)))

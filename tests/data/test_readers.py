@@ -1,5 +1,6 @@
 """One contract for every reader in SOURCES, and what is particular to the built-in ones."""
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -11,8 +12,9 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
-from builders.configs import COMMON
-from builders.galaxies import blobs
+from builders.configs import ARRAYS, COMMON, SOURCE
+from builders.format_writers import pictures, write_parquet
+from builders.galaxies import blobs, ellipses
 from builders.surveys import SAMPLES, write_galaxy10, write_mnist, write_stamps
 
 from galvae.config.dataset import (
@@ -23,6 +25,7 @@ from galvae.config.dataset import (
     SimulatedConfig,
     StampsConfig,
 )
+from galvae.config.fields import ALWAYS
 from galvae.config.registry import GROUPS
 from galvae.data.load import SOURCES, load_dataset
 from galvae.data.readers import galaxy10
@@ -40,11 +43,11 @@ def configuration(name, folder):
         return HdfConfig(name="hdf", image_size=32, **COMMON)
     if name == "galaxy10":
         path = write_galaxy10(folder / "Galaxy10_DECals.h5")
-        return Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **COMMON)
+        return Galaxy10Config(name="galaxy10", path=str(path), image_size=128, **SOURCE)
     if name in ("hst", "cosmos"):
         path = write_stamps(folder / "stamps.h5", redshift=name == "cosmos")
         names = {"images": None, "redshift": None, "archive": None, "download": False}
-        return StampsConfig(name=name, path=str(path), image_size=None, **names, **COMMON)
+        return StampsConfig(name=name, path=str(path), image_size=None, **names, **ARRAYS)
     if name == "mnist":
         path = write_mnist(folder / "mnist.npz")
         return MnistConfig(name="mnist", path=str(path), image_size=None, **COMMON)
@@ -52,14 +55,11 @@ def configuration(name, folder):
         factors = {"bands": 3, "seed": 0, "noise": 0.01, "psf": 2.5, "max_redshift": 1.2, "workers": 1}
         return SimulatedConfig(name="simulated", image_size=32, count=30, **factors, **COMMON)
     np.save(folder / "images.npy", blobs(30, 16))
-    names = ("images", "table", "labels", "class_names", "ids", "pixel_range", "image_size")
-    return FilesConfig(
-        name="files",
-        path=str(folder / "images.npy"),
-        condition=[],
-        **dict.fromkeys(names),
-        **COMMON,
-    )
+    later = {field.name: field.metadata["added"] for field in dataclasses.fields(FilesConfig)}
+    values = dict.fromkeys(field.name for field in dataclasses.fields(FilesConfig))
+    values |= {name: value for name, value in later.items() if value is not ALWAYS} | SOURCE
+    values |= {"name": "files", "path": str(folder / "images.npy"), "condition": [], "axes": "NHWC"}
+    return FilesConfig(**values)
 
 
 def test_every_configurable_dataset_has_a_reader():
@@ -175,7 +175,7 @@ def test_galaxy10_keeps_labels_and_positions_and_halves_the_images(tmp_path):
 
 def test_galaxy10_as_stored(tmp_path):
     path = write_galaxy10(tmp_path / "g.h5", count=12, side=32)
-    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **COMMON))
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **SOURCE))
     np.testing.assert_array_equal(data.images, blobs(12, 32))
 
 
@@ -189,7 +189,13 @@ BROKEN = {
     "channels first": ({"images": np.zeros((30, 3, 32, 32), np.uint8) + 1}, r"received \(30, 3, 32, 32\)"),
     "no galaxies": (
         {"images": np.zeros((0, 32, 32, 3), np.uint8)},
-        r"received \(0, 32, 32, 3\)|stored values",
+        r"expected \(0,\)|stored values",
+    ),
+    "float labels": ({"ans": np.arange(30) % 10 + 0.0}, "expected integers from 0 to 9 as labels in 'ans'"),
+    "masked labels": ({"ans": np.full(30, -1)}, "expected classes 0 to 9, received -1 to -1"),
+    "neither survey": (
+        {"redshift": None, "pxscale": None},
+        "from DECaLS, or of 69, from SDSS, .* received 30 of 32; read them with dataset=files",
     ),
     "too small": ({"images": blobs(30, 16)}, "at least 32 pixels, received 16x16"),
 }
@@ -200,7 +206,7 @@ def test_a_wrong_galaxy10_file_is_one_line(case, tmp_path):
     changes, message = BROKEN[case]
     path = write_galaxy10(tmp_path / "g.h5", side=32, **changes)
     config = Galaxy10Config(
-        name="galaxy10", path=str(path), image_size=32, **{**COMMON, "cache_dir": str(tmp_path)}
+        name="galaxy10", path=str(path), image_size=32, **{**SOURCE, "cache_dir": str(tmp_path)}
     )
     with pytest.raises(GalvaeError, match=message) as error:
         load_dataset(config)
@@ -208,21 +214,126 @@ def test_a_wrong_galaxy10_file_is_one_line(case, tmp_path):
     assert not [entry for entry in tmp_path.glob("galaxy10-*") if entry.is_dir()]
 
 
+def test_class_names_of_a_parquet_file_are_its_own(tmp_path):
+    names = [f"kind {number}" for number in range(10)]
+    features = {"label": {"_type": "ClassLabel", "names": names}}
+    path = tmp_path / "decals" / "train.parquet"
+    write_parquet(path, {"image": pictures(ellipses(10, 256), names)}, features, label=np.arange(10)[::-1])
+    source = galaxy10.read(Galaxy10Config(name="galaxy10", path=str(path.parent), image_size=64, **SOURCE))
+    assert source.class_names == names and source.labels.tolist() == list(range(10))[::-1]
+    assert "classes of 'label' named as the file says" in source.notes
+
+
+def test_galaxy10_in_a_folder_of_its_own(tmp_path):
+    (tmp_path / "data").mkdir()
+    write_galaxy10(tmp_path / "data" / "Galaxy10_DECals.h5", 12)
+    source = galaxy10.read(
+        Galaxy10Config(name="galaxy10", path=str(tmp_path / "data"), image_size=64, **SOURCE)
+    )
+    assert source.origin(3) == "row 3 of Galaxy10_DECals.h5" and source.shape == (12, 64, 64, 3)
+
+
+SDSS_NAMES = [
+    *(
+        "Disk, Face-on, No Spiral",
+        "Smooth, Completely round",
+        "Smooth, in-between round",
+        "Smooth, Cigar shaped",
+    ),
+    *("Disk, Edge-on, Rounded Bulge", "Disk, Edge-on, Boxy Bulge", "Disk, Edge-on, No Bulge"),
+    *("Disk, Face-on, Tight Spiral", "Disk, Face-on, Medium Spiral", "Disk, Face-on, Loose Spiral"),
+]
+
+
+@pytest.mark.parametrize(
+    ("side", "beside", "names"),
+    [(69, None, SDSS_NAMES), (256, None, CLASS_NAMES), (64, np.full(12, 0.1), CLASS_NAMES)],
+    ids=["as SDSS", "as DECaLS", "DECaLS, averaged"],
+)
+def test_the_shape_of_the_images_says_which_galaxy10_it_is(side, beside, names, tmp_path):
+    images = ellipses(12, side)
+    path = write_galaxy10(tmp_path / "g.h5", 12, side, images=images, redshift=beside, pxscale=None)
+    source = galaxy10.read(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **SOURCE))
+    assert source.class_names == names
+    np.testing.assert_array_equal(np.concatenate(list(source.blocks)), images)
+    np.testing.assert_array_equal(source.labels, np.arange(12) % 10)
+
+
+@pytest.mark.parametrize(("count", "named"), [(21_785, SDSS_NAMES), (17_736, CLASS_NAMES)])
+def test_so_does_their_number(count, named, tmp_path):
+    path = write_galaxy10(
+        tmp_path / "g.h5", 1, 32, images=np.ones((count, 32, 32, 3), np.uint8), redshift=None
+    )
+    with h5py.File(path, "r+") as file:
+        for name in ("ans", "ra", "dec", "pxscale"):
+            del file[name]
+        file["ans"] = np.arange(count) % 10
+    source = galaxy10.read(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **SOURCE))
+    assert source.class_names == named
+
+
+def test_a_shape_and_a_number_of_two_surveys_are_refused(tmp_path, monkeypatch):
+    path = write_galaxy10(tmp_path / "g.h5", 30, 69)
+    monkeypatch.setattr(galaxy10, "DECALS", galaxy10.DECALS._replace(count=30))
+    with pytest.raises(GalvaeError, match="received 30 of 69; read them with dataset=files"):
+        galaxy10.read(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **SOURCE))
+
+
+@pytest.mark.parametrize(
+    "ids", [1237648720142532814 + np.arange(12), np.array([b"%04d" % n for n in range(12)])]
+)
+def test_ids_beside_galaxy10_are_kept(ids, tmp_path):
+    path = write_galaxy10(tmp_path / "g.h5", 12, objid=ids)
+    source = galaxy10.read(Galaxy10Config(name="galaxy10", path=str(path), image_size=32, **SOURCE))
+    expected = ids if ids.dtype.kind == "i" else np.char.decode(ids)
+    np.testing.assert_array_equal(source.catalogue["id"], expected)
+    assert "ids from 'objid'" in source.notes
+
+
+def test_galaxy10_in_parquet_files(tmp_path):
+    images, rows = ellipses(20, 256), np.arange(20)
+    objids = np.char.mod("%04d", rows * 3)
+    for number, part in enumerate(np.array_split(rows, 3)):
+        write_parquet(
+            tmp_path / f"train-{number:05d}-of-00003.parquet",
+            {"rgb_image": pictures(images[part], objids[part])},
+            gz10_label=(part * 7 % 10).astype(np.int32),
+            object_id=objids[part],
+            redshift=(part / 10 - 1).astype(np.float32),
+            ra=part * 1.5,
+            dec=part * -0.5,
+            rgb_pixel_scale=np.full(len(part), 0.262),
+        )
+    path = str(tmp_path / "train-*.parquet")
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=path, image_size=128, **SOURCE))
+    blocks = images.reshape(20, 128, 2, 128, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_array_equal(data.images, np.floor(blocks + 0.5))
+    np.testing.assert_array_equal(data.labels, rows * 7 % 10)
+    assert data.class_names == CLASS_NAMES
+    assert data.catalogue["id"].tolist() == objids.tolist()
+    np.testing.assert_array_equal(data.catalogue["ra"], rows * 1.5)
+    np.testing.assert_allclose(data.condition[:, 0], np.where(rows < 10, np.nan, rows / 10 - 1), atol=1e-6)
+    assert data.catalogue["pxscale"].tolist() == [0.262] * 20
+    folder = Galaxy10Config(name="galaxy10", path=str(tmp_path), image_size=128, **SOURCE)
+    assert galaxy10.fingerprint(folder) == galaxy10.fingerprint(dataclasses.replace(folder, path=path))
+
+
 def test_galaxy10_without_a_path_takes_a_copy_or_downloads_one(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     asked = []
 
-    def fetch(url, target, sha256):
-        asked.append((url, target, sha256))
+    def fetch(url, target, sha256, mirrors):
+        asked.append((url, target, sha256, mirrors))
         return target
 
     monkeypatch.setattr(download, "download", fetch)
     ours = tmp_path / "cache" / "Galaxy10_DECals.h5"
     config = Galaxy10Config(
-        name="galaxy10", path=None, image_size=128, **{**COMMON, "cache_dir": str(ours.parent)}
+        name="galaxy10", path=None, image_size=128, **{**SOURCE, "cache_dir": str(ours.parent)}
     )
     assert galaxy10.locate(config) == ours
-    assert asked == [(galaxy10.ASTRONN_ORIGIN + "Galaxy10_DECals.h5", ours, galaxy10.SHA256)]
+    mirror = "https://zenodo.org/records/10845026/files/Galaxy10_DECals.h5"
+    assert asked == [(galaxy10.ASTRONN_ORIGIN + "Galaxy10_DECals.h5", ours, galaxy10.SHA256, [mirror])]
     theirs = tmp_path / ".astroNN" / "datasets" / "Galaxy10_DECals.h5"
     for copy in (theirs, ours):  # ours wins
         copy.parent.mkdir(parents=True)
@@ -241,6 +352,13 @@ def test_astronn_still_has_what_we_take_from_it():
     assert 'datadir = os.path.join(astroNN_CACHE_DIR, "datasets")' in loader
     assert 'astroNN_CACHE_DIR = os.path.join(os.path.expanduser("~"), ".astroNN")' in config
     assert galaxy10.ASTRONN_FOLDER == "~/.astroNN/datasets"
+
+
+def test_astronn_has_these_classes_of_sdss():
+    (package,) = importlib.util.find_spec("astroNN").submodule_search_locations
+    loader = Path(package, "datasets/galaxy10sdss.py").read_text()
+    assert all(f'{number}: "{name}"' in loader for number, name in enumerate(galaxy10.SDSS_CLASS_NAMES))
+    assert galaxy10.SDSS_CLASS_NAMES == SDSS_NAMES
 
 
 def test_mnist_keeps_digits_and_says_which_part_they_are_of(tmp_path):
@@ -279,7 +397,7 @@ def test_a_wrong_mnist_file_is_one_line(change, message, tmp_path):
 
 def test_real_galaxies_in_galaxy10s_layout():
     path = SAMPLES / "galaxy10.h5"
-    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=32, **COMMON))
+    data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=32, **SOURCE))
     with h5py.File(path) as file:
         images = file["images"][()]
     blocks = images.reshape(12, 32, 2, 32, 2, 3).mean(axis=(2, 4))

@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from builders.configs import COMMON
+from builders.configs import COMMON, SOURCE
 
 from galvae.config.dataset import Galaxy10Config, SimulatedConfig
 from galvae.data.load import load_dataset
@@ -320,7 +320,7 @@ def write(tmp_path, monkeypatch):
 def test_written_as_galaxy10(write, tmp_path):
     path = write("galaxy10", "--count", "12")
     config = Galaxy10Config(
-        name="galaxy10", path=str(path), image_size=64, **{**COMMON, "cache_dir": str(tmp_path / "cache")}
+        name="galaxy10", path=str(path), image_size=64, **{**SOURCE, "cache_dir": str(tmp_path / "cache")}
     )
     data = load_dataset(config)
     assert data.image_shape == (64, 64, 3)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from galvae.data.splits import make_splits, read_splits, save_splits
+from galvae.data.splits import make_splits, read_splits, save_splits, split_notes
 from galvae.errors import GalvaeError
 
 
@@ -50,3 +50,25 @@ def test_what_is_no_indices_is_refused(tmp_path, values):
     save_splits({"train": values, "val": values, "test": values}, tmp_path / "split.npz")
     with pytest.raises(GalvaeError, match="expected the indices of train, val, test, received for train"):
         read_splits(tmp_path / "split.npz")
+
+
+def test_a_split_that_is_given_is_kept_and_a_missing_one_is_cut_from_train():
+    given = np.array([0] * 20 + [1] * 6 + [-1] * 2)
+    splits = make_splits(28, [0.8, 0.1, 0.1], 3, given)
+    assert splits["val"].tolist() == list(range(20, 26))
+    assert len(splits["test"]) == 2 and set(splits["test"]) <= set(range(20))  # 0.1 of 0.9 of 20 images
+    assert sorted([*splits["train"], *splits["test"]]) == list(range(20))
+    assert splits["test"].tolist() == make_splits(28, [0.8, 0.1, 0.1], 3, given)["test"].tolist()
+    assert split_notes(given, splits) == [
+        "split as given: 20 train, 6 val, 0 test",
+        "2 test images, of which none were given, are cut from train at random",
+        "2 images are in no split, and not used",
+    ]
+    whole = make_splits(6, [0.8, 0.1, 0.1], 0, np.array([2, 0, 1, 0, 2, 1]))
+    assert {name: sorted(indices.tolist()) for name, indices in whole.items()} == {
+        "train": [1, 3],
+        "val": [2, 5],
+        "test": [0, 4],
+    }
+    with pytest.raises(GalvaeError, match="the train split is empty"):
+        make_splits(4, [0.8, 0.1, 0.1], 0, np.array([1, 1, 2, 2]))

@@ -31,6 +31,9 @@ def test_columns_of_the_file(tmp_path, config, name):
         ([0, 2, 2, 0, 0, 2], None, [0, 2, 2, 0, 0, 2], ["0", "1", "2"]),
         ([0.0, 1.0, 1.0, 0.0, 0.0, 1.0], ["a", "b"], [0, 1, 1, 0, 0, 1], ["a", "b"]),
         (["x", "y", "y", "x", "x", "y"], ["y", "x", "w"], [1, 0, 0, 1, 1, 0], ["y", "x", "w"]),
+        ([0, -1, 1, 0, 0, -1], None, [0, -1, 1, 0, 0, -1], ["0", "1"]),
+        ([0.0, np.nan, 1.0, 0.0, 0.0, -1.0], None, [0, -1, 1, 0, 0, -1], ["0", "1"]),
+        (["a", "b", "", "a", "a", "a"], None, [0, 1, -1, 0, 0, 0], ["a", "b"]),
     ],
 )
 def test_labels(tmp_path, config, labels, class_names, expected, names):
@@ -43,15 +46,14 @@ def test_labels(tmp_path, config, labels, class_names, expected, names):
 @pytest.mark.parametrize(
     ("labels", "class_names", "words"),
     [
-        ([0, 1, 2, 3, 4], None, ["dataset.labels", "expected 6", "(5,)"]),
-        ([0, 1, 2, -1, 0, 0], None, ["expected 0 to 2", "received -1 for image 3"]),
-        ([0, 1, 2, 1, 0, 0], ["a", "b"], ["expected 0 to 1", "received 2 for image 2"]),
-        ([0, 1, 2000, 1, 0, 0], None, ["at most 1000 classes"]),
-        ([0, 1, 1, 0, np.nan, 0], None, ["expected integers or text", "received nan for image 4"]),
-        ([0, 1, 0.5, 0, 0, 0], None, ["received 0.5 for image 2"]),
-        ([0, 1, np.inf, 0, 0, 0], None, ["received inf for image 2"]),
-        (["a", "b", "c", "a", "a", "a"], ["a", "b"], ["expected a b", "received c for image 2"]),
-        (["a", "b", "", "a", "a", "a"], None, ["expected a b", "for image 2"]),
+        ([0, 1, 2, 3, 4], None, ["dataset.labels", "expected 6 numbers or short texts in 'kind'", "(5,)"]),
+        ([0, 1, 2, -2, 0, 0], None, ["expected 0 to 2, or -1", "received -2 for row 3 of a.npz"]),
+        ([0, 1, 2, 1, 0, 0], ["a", "b"], ["expected 0 to 1", "received 2 for row 2 of a.npz"]),
+        ([0, 1, 2000, 1, 0, 0], None, ["expected 1 to 1000 classes"]),
+        ([-1.0] * N, None, ["expected 1 to 1000 classes"]),
+        ([0, 1, 0.5, 0, 0, 0], None, ["received 0.5 for row 2 of a.npz"]),
+        ([0, 1, np.inf, 0, 0, 0], None, ["received inf for row 2 of a.npz"]),
+        (["a", "b", "c", "a", "a", "a"], ["a", "b"], ["expected a b", "received c for row 2 of a.npz"]),
         ([0] * N, ["a", "a"], ["different names"]),
         ([0j] * N, None, ["complex128"]),
     ],
@@ -67,8 +69,8 @@ def test_bad_conditions_and_ids(tmp_path, refused):
     refused(["dataset.condition", "expected 6", "(5,)"], "a.h5", condition=["half", "short"])
     refused(["dataset.condition", "expected numbers in 'text'"], "a.h5", condition=["text"])
     refused(["dataset.condition: no column 'foo'", "half, text"], "a.h5", condition=["foo"])
-    refused(["dataset.ids", "received 0.5 for image 1"], "a.h5", ids="half")
-    refused(["dataset.labels: no column 'folder'"], "a.h5", labels="folder")
+    refused(["dataset.ids", "received 0.5 for row 1 of a.h5"], "a.h5", ids="half")
+    refused(["dataset.labels: expected a folder of images"], "a.h5", labels="folder")
 
 
 @pytest.mark.parametrize("name", ["a.h5", "a.npz"])

@@ -97,9 +97,10 @@ LOSS = [1.0, 3.0, 2.0, 6.0, 4.0, 5.0]
 
 
 def test_losses_are_joined_in_the_order_of_latent_dim_for_each_group():
-    losses = {"validation loss": LOSS, "reconstruction": [value / 2 for value in LOSS]}
-    figure = figures.loss_against_latent_dim(LATENT_DIM, losses, GROUPS)
-    for axes, name, factor in zip(figure.axes, losses, (1, 0.5), strict=True):
+    panels = [("validation loss", "", LOSS), ("reconstruction", "two runs", [value / 2 for value in LOSS])]
+    figure = figures.loss_against_latent_dim(LATENT_DIM, panels, GROUPS)
+    for axes, (name, kind, _), factor in zip(figure.axes, panels, (1, 0.5), strict=True):
+        assert axes.get_title() == kind
         vae, ae = axes.lines
         np.testing.assert_array_equal(vae.get_xdata(), [2, 4, 8])
         np.testing.assert_allclose(vae.get_ydata(), factor * np.array([3, 2, 1]))
@@ -113,7 +114,7 @@ def test_losses_are_joined_in_the_order_of_latent_dim_for_each_group():
 
 def test_the_legend_lies_beside_the_axes():
     groups = [f"cvae2, network.name slim, dataset.image_size {index}" for index in range(24)]
-    figure = figures.loss_against_latent_dim(np.arange(2, 26), {"loss": np.arange(24.0)}, groups)
+    figure = figures.loss_against_latent_dim(np.arange(2, 26), [("loss", "", np.arange(24.0))], groups)
     (box,) = extents(figure, figure.legends)
     width, height = figure.get_size_inches() * DPI
     assert box.x0 > figure.axes[0].get_window_extent().x1
@@ -125,13 +126,13 @@ def test_the_legend_lies_beside_the_axes():
 
 
 def test_tick_labels_stand_clear_of_each_other():
-    figure = figures.loss_against_latent_dim(np.arange(1, 65), {"loss": np.ones(64)}, [""] * 64)
+    figure = figures.loss_against_latent_dim(np.arange(1, 65), [("loss", "", np.ones(64))], [""] * 64)
     assert_clear(extents(figure, figure.axes[0].get_xticklabels()))
     assert not figure.legends
 
 
 def test_one_latent_dim_and_unknown_losses_can_be_drawn():
-    figure = figures.loss_against_latent_dim([8, 8], {"loss": [1.0, np.nan]}, ["a", "b"])
+    figure = figures.loss_against_latent_dim([8, 8], [("loss", "", [1.0, np.nan])], ["a", "b"])
     first, second = figure.axes[0].lines
     np.testing.assert_array_equal(first.get_ydata(), [1.0])
     assert len(second.get_ydata()) == 0
@@ -161,6 +162,20 @@ def test_rate_and_distortion_are_joined_in_the_order_of_the_rates():
     assert axes.get_xlabel().startswith("rate")
     assert axes.get_ylabel().startswith("distortion")
     assert not figure.legends
+
+
+def test_runs_that_cannot_be_compared_have_axes_of_their_own():
+    figure = figures.rate_distortion(
+        [5, 1, 3], [1, 3, 2], ["a", "b", "a"], ["16", "2", "4"], "latent_dim", ["size 8", "size 16", "size 8"]
+    )
+    first, second = figure.axes
+    assert [first.get_title(loc="right"), second.get_title(loc="right")] == [
+        f"{kind}\nbeside the points: latent_dim" for kind in ("size 8", "size 16")
+    ]
+    np.testing.assert_array_equal(first.lines[0].get_xydata(), [[3, 2], [5, 1]])
+    np.testing.assert_array_equal(second.lines[1].get_xydata(), [[1, 3]])
+    assert len(first.lines[1].get_xydata()) == len(second.lines[0].get_xydata()) == 0
+    assert [text.get_text() for text in second.texts] == ["2"]
 
 
 def test_labels_stand_beside_their_points_and_clear_of_each_other():

@@ -19,7 +19,7 @@ ROOMS = {
     "data": ("errors", "stretch", "system"),
     "backend": ("errors", "system"),
     "models": ("errors", "stretch", "backend"),
-    "figures": ("system",),
+    "figures": ("stretch", "system"),
     "latent": ("errors", "system", "data", "backend", "models"),
     "runs": ("galvae", "errors", "system", "config", "data", "backend", "models", "latent"),
     "training": ("errors", "system", "data", "backend", "models", "figures", "latent", "runs"),

@@ -67,7 +67,7 @@ def test_constraints_are_names_and_versions_only():
 def test_every_dependency_is_bounded_and_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in constraints()}
     extras = PROJECT["optional-dependencies"]
-    chosen = ("jax", "galsim", "slurm", "bench", "dev")
+    chosen = ("jax", "galsim", "slurm", "parquet", "bench", "dev")
     wanted = [*PROJECT["dependencies"], *(name for extra in chosen for name in extras[extra])]
     for requirement in wanted:
         name = re.match(r"[A-Za-z0-9._-]+", requirement).group(0).lower()
@@ -80,7 +80,7 @@ def test_every_dependency_is_bounded_and_pinned():
 def test_what_the_code_imports_is_declared():
     top_level = metadata.packages_distributions()
     declared = {re.match(r"[A-Za-z0-9._-]+", text).group(0).lower() for text in PROJECT["dependencies"]}
-    declared |= {"jax", "galsim", "submitit"}  # extras, imported only where they are asked for
+    declared |= {"jax", "galsim", "submitit", "pyarrow"}  # extras, imported only where they are asked for
     for module in MODULES:
         for name in {name.partition(".")[0] for name in imports(module)} - {
             *("galvae", "hydra_plugins"),

@@ -10,10 +10,12 @@ from builders.galaxies import blobs
 
 from galvae import __version__
 from galvae.backend.setup import Device
+from galvae.config.fields import LATEST
 from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
 from galvae.errors import GalvaeError
-from galvae.runs.directory import RunDirectory
+from galvae.runs.directory import RunDirectory, config_digest
+from galvae.runs.find import mark_latest
 from galvae.runs.trained_run import TrainedRun
 
 DEVICE = Device("tensorflow", "cpu", "a processor", 1, "float32", 2)
@@ -66,7 +68,7 @@ def test_latest_points_to_the_newest_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in ("outputs/train/a", "elsewhere/b"):
         run = create(tmp_path / name)
-        run.mark_latest()
+        mark_latest(LATEST, run.path)
         assert (tmp_path / "outputs/train/latest").resolve() == run.path
     assert not os.path.isabs(os.readlink("outputs/train/latest"))
 
@@ -104,3 +106,11 @@ def test_a_moved_or_touched_dataset_is_the_same_and_another_one_is_refused(train
         file["ra"][5] += 0.1
     with pytest.raises(GalvaeError, match="trained on .* received others"):
         _ = TrainedRun.open(run.path, dataset=moved).dataset
+
+
+def test_a_file_of_ids_may_move_and_a_column_of_ids_may_not():
+    def digest(ids):
+        return config_digest(train_config("dataset=files", "dataset.path=x", f"dataset.ids={ids}"))
+
+    assert digest("a/ids.npy") == digest("b/ids.npy")
+    assert len({digest(ids) for ids in ("a/ids.npy", "objid", "id")}) == 3

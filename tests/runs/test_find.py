@@ -1,9 +1,12 @@
 """Run directories that `runs=` refers to."""
 
+import os
+
 import pytest
 
+from galvae.config.fields import LATEST, LATEST_SWEEP
 from galvae.errors import GalvaeError
-from galvae.runs.find import find_runs
+from galvae.runs.find import find_runs, latest, mark_latest, open_error
 
 
 def make_run(folder):
@@ -54,8 +57,40 @@ def test_locations_without_runs_are_refused(locations, message, tmp_path, monkey
         find_runs(locations)
 
 
-def test_latest_is_the_newest_finished_run(tmp_path, monkeypatch):
+def test_latest_is_the_newest_sweep(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_run(tmp_path / "outputs" / "train" / "2026_hdf")
-    (tmp_path / "outputs" / "train" / "latest").symlink_to("2026_hdf")
-    assert find_runs("latest") == [tmp_path / "outputs" / "train" / "2026_hdf"]
+    mark_latest(LATEST, "outputs/train/2026_hdf")
+    with pytest.raises(
+        GalvaeError, match="runs=latest: expected a sweep.*runs=outputs/train/latest is the newest"
+    ):
+        find_runs("latest")
+    for job in "01":
+        make_run(tmp_path / "elsewhere" / job)
+    mark_latest(LATEST_SWEEP, "elsewhere")
+    assert find_runs("latest") == [tmp_path / "elsewhere" / job for job in "01"]
+    assert os.readlink(LATEST_SWEEP) == "../../elsewhere"
+    with pytest.raises(
+        GalvaeError, match="expected paths in a list, received latest; the newest run is outputs/tra"
+    ):
+        find_runs(["latest", str(tmp_path / "elsewhere")])
+
+
+def test_a_run_is_named_where_only_sweeps_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_run(tmp_path / "sweep" / "0")
+    mark_latest(LATEST_SWEEP, "sweep")
+    with pytest.raises(
+        GalvaeError, match=f"none in {tmp_path}/outputs/train; the jobs .* are in {tmp_path}/sweep$"
+    ):
+        latest("run")
+
+
+@pytest.mark.parametrize("key", ["run", "resume"])
+def test_a_sweep_given_as_a_run_names_its_runs(key, tmp_path):
+    for job in (10, 2):
+        make_run(tmp_path / "sweep" / f"{job}_hdf")
+    line = f"{key}: {tmp_path}/sweep: expected a run's directory, with a config.yaml; received a directory without one"
+    found = str(open_error(key, tmp_path / "sweep"))
+    assert found == f"{line}; its 2 runs are in it, as {key}={tmp_path}/sweep/2_hdf"
+    assert str(open_error(key, tmp_path / "nix")).endswith("received no directory")

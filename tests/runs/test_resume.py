@@ -280,8 +280,12 @@ def test_an_unfinished_run_does_not_shrink(undisturbed, train, tmp_path):
 
 def test_more_epochs_resume_after_the_last(undisturbed, train, galvae, tmp_path):
     folder = shutil.copytree(undisturbed, tmp_path / "run")
+    (folder / "evaluate").mkdir()
+    (folder / "evaluate" / "metrics.json").write_text('{"epoch": 1, "weights_sha256": "of epoch 1"}')
     status, _, err = galvae("train", f"resume={folder}", "epochs=7")
     assert status == 0, err
+    assert err.splitlines()[-1].startswith("old: evaluate (epoch 1), since the run has been trained further")
+    assert "old" in json.loads((folder / "evaluate" / "metrics.json").read_text())
     assert [row["epoch"] for row in rows(folder)] == [str(epoch) for epoch in range(1, 8)]
     assert rows(folder)[:5] == rows(undisturbed)
     assert TrainedRun.open(folder).config.epochs == 7

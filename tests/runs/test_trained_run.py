@@ -1,18 +1,20 @@
 """The object that commands and notebooks work with: encode, decode, sample, and cached codes."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from builders.configs import train_config
 from builders.processes import child_environment
 
 import galvae as package
 from galvae.errors import GalvaeError
 from galvae.latent import codes as latent_codes
 from galvae.latent.priors.normal import NormalPrior
-from galvae.runs.trained_run import TrainedRun
+from galvae.runs.trained_run import TrainedRun, _exists
 
 
 @pytest.fixture
@@ -129,3 +131,28 @@ def test_latest_is_the_newest_finished_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GalvaeError, match="run=latest: expected a finished run, received none in"):
         package.open_run()
+
+
+@pytest.mark.parametrize(
+    ("moved", "key"),
+    [
+        ({"path": "gone/healpix=*/*.hdf5"}, "dataset.path"),
+        ({"table": "gone.csv"}, "dataset.table"),
+        ({"ids": "gone.npy"}, "dataset.ids"),
+    ],
+)
+def test_what_has_moved_is_named_by_its_key(moved, key, trained, tmp_path):
+    section = train_config("dataset=files", f"dataset.path={tmp_path}").dataset
+    run = TrainedRun.open(trained("vae"), dataset=moved)
+    run.config = dataclasses.replace(run.config, dataset=section)
+    with pytest.raises(GalvaeError, match=f"^{key}: gone.* does not exist; .* give its new path as {key}="):
+        _ = run.dataset
+
+
+def test_a_pattern_that_fits_a_file_has_not_moved(tmp_path):
+    (tmp_path / "healpix=1").mkdir()
+    (tmp_path / "healpix=1" / "a.hdf5").touch()
+    found = ["healpix=*/*.hdf5", "healpix=[0-9]/a.hdf5", "healpix=1", "**/a.hdf5"]
+    assert [_exists(str(tmp_path / pattern)) for pattern in [*found, "healpix=*/*.h5"]] == [True] * 4 + [
+        False
+    ]

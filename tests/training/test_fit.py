@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from builders.configs import SMALL
+from builders.configs import SMALL, train_config
 from builders.processes import child_environment
 from builders.surveys import write_survey
 
@@ -18,6 +18,7 @@ from galvae.runs import checkpoints
 from galvae.runs.trained_run import TrainedRun
 from galvae.training import session
 from galvae.training.callbacks import Progress
+from galvae.training.fit import loss_rose
 
 
 def rows(folder):
@@ -350,3 +351,61 @@ def test_each_step_reads_its_batch_of_stored_images_once_and_xla_is_left_out(tra
     assert 27 + 3 + 2 <= counts[5, "uint8"] <= 27 + 3 + 2 + 2 + 3
     assert counts[3, "uint8"] == 3
     assert 3 <= counts[1, "uint8"] <= 3 + 3
+
+
+def history(loss, beta=None, kl=0.0):
+    """Rows of epochs with losses, a weight of the KL term and a KL divergence, each a list or the same for all."""
+    count = len(loss)
+    betas, kls = (value if isinstance(value, list) else [value] * count for value in (beta, kl))
+    extra = [
+        {} if beta is None else {"beta": one, "kl": other} for one, other in zip(betas, kls, strict=True)
+    ]
+    return [{"epoch": epoch + 1, "loss": loss[epoch], **extra[epoch]} for epoch in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (
+            history([50, 30, 512]),
+            "the loss ended at 512; it was 50 in epoch 1 and 30 in epoch 2: learning_rate=0.002",
+        ),
+        (
+            history([50, 30, 48], beta=1.0, kl=9.0),
+            "the loss ended at 48; it was 50 in epoch 1 and 30 in epoch 2",
+        ),
+        (
+            history([9, 50, 20, 60], beta=[0.5, 1.0, 1.0, 1.0]),
+            "the loss ended at 60; it was 50 in epoch 2 and 20 in",
+        ),
+        # The reconstruction is ten times as bad, whatever beta does.
+        (
+            history([50, 800], beta=[0, 1.0], kl=[90.0, 300.0]),
+            "the loss without its KL term ended at 500; it was 50",
+        ),
+        (history([50, 30, 44]), None),
+        (history([50, 1, 4]), None),  # three times the lowest, but hardly any of what was gained
+        (history([50]), None),
+        (history([50], beta=1.0), None),
+        # beta rises, and with it the loss, whose reconstruction has become better.
+        (history([50, 340], beta=[0, 1.0], kl=[400.0, 300.0]), None),
+        (history([50, 340], beta=[0.0, 4.0], kl=[1.0, 75.0]), None),
+        (history([50, 20, 90, 80], beta=[0.0, 0.0, 1.0, 1.0], kl=[1.0, 75.0, 70.0, 60.0]), None),
+    ],
+)
+def test_a_loss_that_ends_far_above_its_first_value_is_said(rows, words):
+    line = loss_rose(rows, train_config())
+    assert (line is None) == (words is None)
+    if words:
+        assert words in line
+        assert line.endswith("is likely too large; try learning_rate=0.0002 or clip_norm=1")
+
+
+def test_a_clip_norm_that_was_not_small_enough_is_named():
+    assert loss_rose(history([1, 9]), train_config("clip_norm=5")).endswith("or a smaller clip_norm than 5")
+
+
+def test_a_learning_rate_that_is_too_large_is_the_last_line(train, monkeypatch):
+    monkeypatch.setattr("galvae.training.session.loss_rose", lambda rows, config: f"{len(rows)} epochs rose")
+    _, err = train("epochs=2")
+    assert err.splitlines()[-1] == "2 epochs rose"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from galvae.data.area_average import area_average, check_size
+from galvae.data.dataset import STORED_ROWS
 from galvae.data.readers.fits import open_hdus, quiet_astropy
 from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
@@ -44,7 +45,8 @@ def fingerprint(config):
     """What determines the prepared arrays: the archive's catalogues, downloaded first if need be, and settings."""
     sample = SAMPLES[config.name]
     catalogues = [file_identity(path) for path in _catalogues(locate(config), sample)]
-    return {"catalogues": catalogues, "side": sample.side, "image_size": config.image_size}
+    options = {"options": {"row_0": config.row_0}} if config.row_0 is not None else {}
+    return {"catalogues": catalogues, "side": sample.side, "image_size": config.image_size, **options}
 
 
 def locate(config):
@@ -97,19 +99,22 @@ def read(config):
     known = np.isfinite(columns["zphot"]) & (columns["zphot"] > 0)
     if not known.all():
         log.info("%s: %d of %d redshifts are unknown", folder, np.sum(~known), len(known))
-    size = config.image_size or sample.side
+    size, bottom_up = config.image_size or sample.side, config.row_0 != "top"  # as of all FITS images
     check_size(sample.side, sample.side, size)
+    if bottom_up:
+        columns[STORED_ROWS] = np.full(len(rows), "bottom-up")
     noise = np.stack([_column(catalogue, f"NOISE_{name}")[rows] for name in ("MEAN", "VARIANCE")], axis=1)
     return Source(
         shape=(len(rows), size, size, 1),
         dtype="float32",
-        blocks=_blocks(galsim, folder, sample, rows, columns["id"], noise, size),
+        blocks=_blocks(galsim, folder, sample, rows, columns["id"], noise, size, bottom_up),
         pixel_range=(0, 1),
         condition=np.where(known, columns["zphot"], np.nan).astype(np.float32)[:, None],
         condition_names=["redshift"],
         condition_units=[""],
         catalogue=columns,
         catalogue_units=UNITS,
+        notes=[f"row 0 of each stamp is drawn at the {'bottom' if bottom_up else 'top'}"],
     )
 
 
@@ -185,13 +190,14 @@ def _sorted_by_file(folder, catalogue, rows):
     return rows[np.lexsort((_column(catalogue, "GAL_HDU")[rows], first[which]))]
 
 
-def _blocks(galsim, folder, sample, rows, idents, noise, size):
+def _blocks(galsim, folder, sample, rows, idents, noise, size, bottom_up):
     """Yields the stamps of some rows, (n, size, size, 1) at a time.
 
     Args:
         rows: (N,) rows of the catalogue.
         idents: (N,) IDENT of each.
         noise: (N, 2) mean and variance of each stamp's noise.
+        bottom_up: whether the first stored row is drawn at the bottom.
     """
     catalog = galsim.RealGalaxyCatalog(dir=str(folder), sample=sample.limit)
     try:
@@ -205,7 +211,8 @@ def _blocks(galsim, folder, sample, rows, idents, noise, size):
                 try:
                     with quiet_astropy():
                         stamp = catalog.getGalImage(row).array
-                    block[index, ..., 0] = _crop_or_pad(stamp, sample.side, *noise[start + index], ident)
+                    stamp = _crop_or_pad(stamp, sample.side, *noise[start + index], ident)
+                    block[index, ..., 0] = stamp[::-1] if bottom_up else stamp
                 except DAMAGED as error:
                     raise GalvaeError(
                         f"dataset.archive: {name}: expected a stamp of IDENT {ident} in HDU {hdu}, received "

@@ -1,16 +1,27 @@
-"""Reader of Galaxy10 DECaLS: 17,736 colour images of galaxies in ten morphological classes."""
+"""Reader of Galaxy10, colour images of galaxies in ten classes: 17,736 from DECaLS, or 21,785 from SDSS."""
 
+import contextlib
+import functools
+import os
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
+import h5py
 import numpy as np
 
-from galvae.data.area_average import area_average
-from galvae.data.readers.hdf5 import array, blocks, column, open_hdf5
+from galvae.data.area_average import area_average, check_size
+from galvae.data.column_names import IDS, is_named
+from galvae.data.readers.hdf5 import array, blocks, column, data_sets, open_hdf5
+from galvae.data.readers.opened import Opened, ids_column
+from galvae.data.readers.parquet import open_parquet
+from galvae.data.readers.shards import concatenated, expand, identity
+from galvae.data.readers.tables import plain
 from galvae.data.source import Source
-from galvae.data.store.cache import cache_folder, file_identity
+from galvae.data.store.cache import cache_folder
 from galvae.errors import GalvaeError
 
-# As in the documentation of Galaxy10; the list in astroNN's code has another name for class 3.
+# Of DECaLS, as in the documentation of Galaxy10; the list in astroNN's code has another name for class 3.
 CLASS_NAMES = [
     "Disturbed",
     "Merging",
@@ -23,18 +34,62 @@ CLASS_NAMES = [
     "Edge-on without Bulge",
     "Edge-on with Bulge",
 ]
+SDSS_CLASS_NAMES = [
+    "Disk, Face-on, No Spiral",
+    "Smooth, Completely round",
+    "Smooth, in-between round",
+    "Smooth, Cigar shaped",
+    "Disk, Edge-on, Rounded Bulge",
+    "Disk, Edge-on, Boxy Bulge",
+    "Disk, Edge-on, No Bulge",
+    "Disk, Face-on, Tight Spiral",
+    "Disk, Face-on, Medium Spiral",
+    "Disk, Face-on, Loose Spiral",
+]
+
+
+class Survey(NamedTuple):
+    """One of the two datasets called Galaxy10.
+
+    Attributes:
+        name: of the survey.
+        side: of the images, in pixels.
+        count: number of images.
+        class_names: names of classes 0 to 9.
+    """
+
+    name: str
+    side: int
+    count: int
+    class_names: list[str]
+
+
+DECALS = Survey("DECaLS", 256, 17_736, CLASS_NAMES)
+SDSS = Survey("SDSS", 69, 21_785, SDSS_CLASS_NAMES)
+DECALS_COLUMNS = ("redshift", "pxscale", "rgb_pixel_scale")  # which the file of SDSS does not have
+LABELS = ("ans", "gz10_label", "label")
+# Columns of the catalogue, by their names in HDF5 and in the Multimodal Universe's Parquet files.
+COLUMNS = {
+    "ra": "ra",
+    "dec": "dec",
+    "redshift": "redshift",
+    "pxscale": "pxscale",
+    "rgb_pixel_scale": "pxscale",
+}
+UNITS = {"ra": "deg", "dec": "deg", "pxscale": "arcsec / pix"}
 SHA256 = "19aefc477c41bb7f77ff07599a6b82a038dc042f889a111b0d4d98bb755c1571"
 FILE_NAME = "Galaxy10_DECals.h5"
 # Copied from astroNN, whose import takes 8 s, loads TensorFlow on any backend, prints, and writes to the user's
 # home; a test compares them, and SHA256, with astroNN's source.
 ASTRONN_ORIGIN = "https://www.astro.utoronto.ca/~hleung/shared/Galaxy10/"
+MIRROR = "https://zenodo.org/records/10845026/files/"
 ASTRONN_FOLDER = "~/.astroNN/datasets"  # where users of astroNN already have the file
 BLOCK = 128  # images read at a time: 25 MB of 256 x 256 x 3
 
 
 def fingerprint(config):
     """What determines the prepared arrays: the source file and the size to which its images are reduced."""
-    return {"file": file_identity(locate(config)), "image_size": config.image_size}
+    return {"file": identity(expand(str(locate(config)))), "image_size": config.image_size}
 
 
 def locate(config):
@@ -51,55 +106,134 @@ def locate(config):
             return folder / FILE_NAME
     from galvae.data.store.download import download  # imports requests and pooch
 
-    return download(ASTRONN_ORIGIN + FILE_NAME, cache / FILE_NAME, sha256=SHA256)
+    return download(
+        ASTRONN_ORIGIN + FILE_NAME, cache / FILE_NAME, sha256=SHA256, mirrors=[MIRROR + FILE_NAME]
+    )
 
 
 def read(config):
     """Opens the file, whose images are area-averaged block by block; the condition is the redshift, NaN if unknown.
 
     Raises:
-        GalvaeError: if the file is missing, damaged or not in Galaxy10's layout.
+        GalvaeError: if the file is missing, damaged or not in Galaxy10's layout, or if its classes may be those of
+            DECaLS or of SDSS.
 
     Reference:
         Leung & Bovy, astroNN's documentation of Galaxy10 DECaLS (images of the DESI Legacy Imaging Surveys,
-        labels of Galaxy Zoo DECaLS, Walmsley et al. 2022, arXiv:2102.08414).
+        labels of Galaxy Zoo DECaLS, Walmsley et al. 2022, arXiv:2102.08414) and of Galaxy10 SDSS (labels of Galaxy
+        Zoo 2).
     """
     path = locate(config)
-    with open_hdf5(path) as file:
-        images = array(file, "images")
-        if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
+    with _open(path) as opened:
+        images, columns, origin, notes = opened.images, opened.columns, opened.origin, opened.notes
+        if len(images.shape) != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
             raise GalvaeError(
                 f"{path}: expected images of shape (N, 256, 256, 3) and type uint8, received {images.shape} "
                 f"{images.dtype}"
             )
         count, side = len(images), config.image_size or images.shape[1]
-        labels = column(file, "ans", count).astype(np.int64)
-        if labels.min() < 0 or labels.max() >= len(CLASS_NAMES):
-            raise GalvaeError(
-                f"{path}: expected classes 0 to {len(CLASS_NAMES) - 1}, received {labels.min()} to {labels.max()}"
-            )
-        catalogue = {
-            name: column(file, name, count) for name in ("ra", "dec", "redshift", "pxscale") if name in file
-        }
-        shape = (count, *area_average(images[:1], side).shape[1:])
+        check_size(*images.shape[1:3], side)
+        labels, label_column = _labels(path, columns)
+        survey = _survey(path, images.shape[1], count, columns)
+        stored = opened.class_names.get(label_column)
+    class_names = survey.class_names if stored is None else stored
+    if labels.min() < 0 or labels.max() >= len(class_names):
+        raise GalvaeError(
+            f"{path}: expected classes 0 to {len(class_names) - 1}, received {labels.min()} to {labels.max()}"
+        )
+    catalogue = {new: columns[name] for name, new in COLUMNS.items() if name in columns}
+    ids = ids_column(columns)
     redshift = catalogue.get("redshift")
     return Source(
-        shape=shape,
+        shape=(count, side, side, 3),
         dtype="uint8",
         blocks=_averaged(path, side),
         pixel_range=(0, 255),
         labels=labels,
-        class_names=CLASS_NAMES,
+        class_names=class_names,
         condition=None if redshift is None else redshift.astype(np.float32)[:, None],
         condition_names=[] if redshift is None else ["redshift"],
         condition_units=[] if redshift is None else [""],
-        catalogue={"id": np.arange(count), **catalogue},
-        catalogue_units={"ra": "deg", "dec": "deg", "pxscale": "arcsec / pix"},
+        catalogue={"id": np.arange(count) if ids is None else columns[ids], **catalogue},
+        catalogue_units={name: unit for name, unit in UNITS.items() if name in catalogue},
+        origin=origin,
+        notes=[
+            *notes,
+            f"classes of {label_column!r} named "
+            + (f"as in Galaxy10 {survey.name}" if stored is None else "as the file says"),
+            *([] if ids is None else [f"ids from {ids!r}"]),
+        ],
     )
+
+
+@contextlib.contextmanager
+def _open(path):
+    """The images and columns of an HDF5 file, or of Parquet files."""
+    files = expand(str(path))
+    if all(file.lower().endswith((".parquet", ".pq")) for file in files):
+        keys = {"images": None, "mask": None, "mask_where": "nonzero", "image_size": None}
+        with concatenated(files, functools.partial(open_parquet, config=SimpleNamespace(**keys))) as opened:
+            yield opened
+        return
+    if len(files) > 1:
+        raise GalvaeError(
+            f"dataset.path: {path}: expected one HDF5 file, or Parquet files, received {len(files)} files"
+        )
+    with open_hdf5(files[0]) as file:
+        images, base = array(file, "images"), os.path.basename(files[0])
+        columns = {
+            name: column(file, name, len(images))
+            for name in ("ans", *COLUMNS)
+            if name in file or name == "ans"
+        }
+        for name, item in data_sets(file).items():
+            if is_named(name, IDS) and item.shape == (len(images),):
+                array(file, name)  # refuses a data set that declares more than it stores
+                values = (
+                    item.asstr("utf-8", "replace")[()] if h5py.check_string_dtype(item.dtype) else item[()]
+                )
+                columns[name] = plain(values)
+        yield Opened(
+            images=images,
+            columns={name: values for name, values in columns.items() if values is not None},
+            origin=lambda number: f"row {number} of {base}",
+        )
+
+
+def _labels(path, columns):
+    """The column of labels, which must be integers, and its name."""
+    name = next((name for name in LABELS if name in columns), None)
+    if name is None:
+        raise GalvaeError(
+            f"{path}: expected a column of labels named {' or '.join(LABELS)}, received {', '.join(columns)}"
+        )
+    values = columns[name]
+    if values.dtype.kind not in "iu":
+        raise GalvaeError(
+            f"{path}: expected integers from 0 to 9 as labels in {name!r}, received {values.dtype}"
+        )
+    return values.astype(np.int64), name
+
+
+def _survey(path, side, count, columns):
+    """The survey whose class names the labels have, by the shape of the images, else by what is beside them.
+
+    Raises:
+        GalvaeError: if that does not tell, or says both.
+    """
+    candidates = [survey for survey in (DECALS, SDSS) if side == survey.side or count == survey.count]
+    if not candidates and any(name in columns for name in DECALS_COLUMNS):
+        candidates = [DECALS]
+    if len(candidates) != 1:
+        raise GalvaeError(
+            f"{path}: expected images of 256 pixels, from DECaLS, or of 69, from SDSS, whose classes differ, received "
+            f"{count:,} of {side}; read them with dataset=files dataset.labels=ans dataset.class_names=[...]"
+        )
+    return candidates[0]
 
 
 def _averaged(path, side):
     """Yields the images, brought to (side, side), block by block."""
-    with open_hdf5(path) as file:
-        for block in blocks(array(file, "images"), BLOCK):
+    with _open(path) as opened:
+        for block in blocks(opened.images, BLOCK):
             yield area_average(block, side)

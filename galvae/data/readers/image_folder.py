@@ -1,225 +1,233 @@
-"""A folder of PNG, JPEG or FITS images, each read when it is needed."""
+"""Folders of PNG, JPEG, WebP, TIFF or FITS images, each file read when it is needed."""
 
-import hashlib
-import math
+import collections
 import os
-import stat
-import warnings
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from galvae.data.readers.fits import open_hdus
-from galvae.errors import GalvaeError, line_of
-
-FITS = (".fits.gz", ".fits.fz", ".fits", ".fit")
-ENDINGS = (".png", ".jpg", ".jpeg", *FITS)
-# To which of Pillow's modes an image is converted; others, such as CMYK, have no plain meaning as intensities.
-MODES = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "PA": "RGB", "RGB": "RGB", "RGBA": "RGB", "I;16": "I;16"}
-MOST_CHANNELS = 16
-LARGEST_IMAGE = 100_000_000  # values; a small compressed file can declare far more
+from galvae.data.readers.band_patterns import refuse_one_file_per_band
+from galvae.data.readers.fits import read_fits_image
+from galvae.data.readers.folder_listing import ENDINGS, FITS, ending, list_folder, named, stem
+from galvae.data.readers.image_files import read_image_file
+from galvae.data.readers.opened import Opened
+from galvae.errors import GalvaeError
 
 
-class ImageFolder:
-    """The images of a folder in the order of their file names, read when sliced.
+def open_folder(config):
+    """The images of a folder with one file per galaxy, in the order of their names.
 
     Args:
-        folder: path.
-        image_size: side in pixels to which the caller will bring each image, or None.
-
-    Attributes:
-        names: file names relative to the folder, with `/` after each sub-folder.
-        shape: (N, H, W, C) with the size of the first image, which all must have unless `image_size` is given.
-        dtype: type of all pixels.
-
-    Raises:
-        GalvaeError: if there is no image, or the first cannot be read.
-    """
-
-    def __init__(self, folder, image_size):
-        self.folder, self.image_size, self.names = Path(folder), image_size, image_names(folder)
-        if not self.names:
-            raise GalvaeError(
-                f"dataset.path: {folder}: expected files ending in {' '.join(ENDINGS)}, received none"
-            )
-        first = read_image(self.folder / self.names[0])
-        self.shape, self.dtype = (len(self.names), *first.shape), first.dtype
-
-    def __len__(self):
-        return len(self.names)
-
-    def __getitem__(self, rows):
-        return np.stack([self._read_like_first(self.folder / name) for name in self.names[rows]])
-
-    def _read_like_first(self, path):
-        """Reads an image, which must have the size and type of the first one."""
-        image = read_image(path)
-        free = 0 if self.image_size is None else 2  # axes whose lengths may differ
-        if (image.shape[free:], image.dtype) != (self.shape[1 + free :], self.dtype):
-            raise GalvaeError(
-                f"dataset.path: {path}: expected {self.shape[1:]} {self.dtype} as in {self.names[0]}, "
-                f"received {image.shape} {image.dtype}; with dataset.image_size=, sizes may differ"
-            )
-        height, width = image.shape[:2]
-        if self.image_size is not None and (height != width or height < self.image_size):
-            raise GalvaeError(
-                f"dataset.image_size: {path}: expected a square of at least {self.image_size} pixels, "
-                f"received {height}x{width}"
-            )
-        return image
-
-    def sub_folders(self):
-        """Name of the first-level sub-folder of each image, (N,).
-
-        Raises:
-            GalvaeError: if an image is in none.
-        """
-        for name in self.names:
-            if "/" not in name:
-                raise GalvaeError(
-                    f"dataset.labels: expected each image in a sub-folder of {self.folder}, received {name}"
-                )
-        return np.array([name.split("/")[0] for name in self.names])
-
-    def match(self, rows):
-        """Finds the one row of a table that names each image.
-
-        Args:
-            rows: file names in the order of the table, with or without sub-folder and extension.
-
-        Returns:
-            (N,) row indices.
-
-        Raises:
-            GalvaeError: if an image has no row or several, or two images share one.
-        """
-        indices, owners = {}, {}
-        for index, row in enumerate(rows):
-            indices.setdefault(str(row), []).append(index)
-        for name in self.names:
-            base = name.split("/")[-1]
-            length = next(len(ending) for ending in ENDINGS if name.lower().endswith(ending))
-            spellings = {name, base, name[:-length], base[:-length]}
-            matches = [index for spelling in spellings for index in indices.get(spelling, [])]
-            if len(matches) != 1:
-                raise GalvaeError(
-                    f"dataset.ids: expected one row for {name}, received {len(matches) or 'none'}"
-                )
-            owner = owners.setdefault(matches[0], name)
-            if owner != name:
-                raise GalvaeError(
-                    f"dataset.ids: expected one image for {rows[matches[0]]}, received {owner} and {name}"
-                )
-        return np.array(list(owners))
-
-
-def image_names(folder):
-    """Sorted names of the image files in a folder and its sub-folders, relative to it.
-
-    Raises:
-        GalvaeError: if a folder cannot be read.
-    """
-
-    def refuse(error):
-        raise GalvaeError(
-            f"dataset.path: {error.filename}: {error.strerror}; expected a readable folder"
-        ) from error
-
-    names = []
-    for path, folders, files in os.walk(folder, onerror=refuse):
-        # Hidden files are not the user's: macOS, Jupyter and others leave previews and the like.
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        below = Path(path).relative_to(folder).as_posix()
-        names += [
-            name if below == "." else f"{below}/{name}"
-            for name in files
-            if name.lower().endswith(ENDINGS) and not name.startswith(".")
-        ]
-    return sorted(names)
-
-
-def folder_identity(folder):
-    """Identifies one state of a folder by a digest of its images' names, sizes and times of last change.
-
-    Raises:
-        GalvaeError: if the folder or an image cannot be read.
-    """
-    digest = hashlib.sha256()
-    for name in image_names(folder):
-        try:
-            status = os.stat(os.path.join(folder, name))
-        except OSError as error:
-            raise GalvaeError(f"dataset.path: {name}: {error.strerror}; expected a readable file") from error
-        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-            raise GalvaeError(f"dataset.path: {name}: expected a file, received a folder, a pipe or a device")
-        digest.update(os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0"))
-    return {"path": str(folder), "pictures": digest.hexdigest()}  # caches of galvae 0.1 have this key
-
-
-def read_image(path):
-    """The pixels of a PNG, JPEG or FITS file, upright.
-
-    Args:
-        path: the file; its extension says whether it is FITS.
+        config: FilesConfig, of which `path`, `image_size`, `hdu`, `axes`, `row_0`, `mask`, `mask_where`, `table` and
+            `ids`, of which the last two may name files that are no images, are used.
 
     Returns:
-        (H, W, C): uint8 or, from 16-bit PNG, uint16; from FITS any type of numbers.
+        Opened, whose images are ImageFiles.
 
     Raises:
-        GalvaeError: if the file is damaged, or holds anything but one opaque image in greyscale or RGB.
+        GalvaeError: if there is no image, if the first cannot be read, or if the names allow two readings.
     """
-    try:
-        pixels = _read_fits(path) if str(path).lower().endswith(FITS) else _read_png_or_jpeg(path)
-    except GalvaeError as error:
-        raise GalvaeError(f"dataset.path: {path}: {error}") from error
-    except Exception as error:  # decoders raise exceptions of many types on damaged files
+    listing = list_images(config)
+    names = listing.names
+    _refuse_kinds(config.path, names)
+    refuse_one_file_per_band(config.path, names)
+    return opened_files(config, names, [(name,) for name in names], listing.warnings())
+
+
+def list_images(config):
+    """The Listing of the folder that `dataset.path` names, without files that other keys name.
+
+    Raises:
+        GalvaeError: if it holds no image.
+    """
+    listing = list_folder(config.path, [path for path in (config.table, config.ids) if path is not None])
+    if not listing.names:
+        received = "; ".join(listing.warnings()) or "none"
         raise GalvaeError(
-            f"dataset.path: {path}: expected a whole PNG, JPEG or FITS file, received a damaged one "
-            f"({line_of(error)})"
-        ) from error
-    return pixels if pixels.ndim == 3 else pixels[..., None]
-
-
-def _read_png_or_jpeg(path):
-    """The pixels of a PNG or JPEG file as (H, W) or (H, W, C)."""
-    with open(path, "rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("error")  # Pillow only warns about damaged EXIF and decompression bombs
-        header = file.read(25)
-        with Image.open(file, formats=("PNG", "JPEG")) as image:
-            _check_size((1, image.height, image.width))
-            if getattr(image, "n_frames", 1) > 1:
-                raise GalvaeError(f"expected one image, received {image.n_frames} (an animation)")
-            if image.mode not in MODES:
-                raise GalvaeError(f"expected greyscale or RGB, received {image.mode}; convert it to RGB")
-            # Byte 24 of a PNG is its bits per channel; Pillow drops half of 16 from colour images.
-            if image.format == "PNG" and header[24] == 16 and image.mode != "I;16":
-                raise GalvaeError("expected 8 bits per colour, received 16; save it as FITS or HDF5")
-            mode, image = MODES[image.mode], ImageOps.exif_transpose(image)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                if image.getextrema()[3][0] < 255:
-                    raise GalvaeError("expected opaque pixels, received transparent ones; flatten it")
-            return np.array(image if image.mode == mode else image.convert(mode))
-
-
-def _read_fits(path):
-    """The pixels of the first image in a FITS file as (H, W) or (H, W, C), in the byte order of this machine."""
-    with open_hdus(path) as hdus:
-        for hdu in hdus:
-            # Units that are no images may have no shape.
-            if not hdu.is_image or len(getattr(hdu, "shape", ())) not in (2, 3):
-                continue
-            _check_size((1, *hdu.shape)[-3:])
-            pixels = hdu.data.astype(hdu.data.dtype.newbyteorder("="))
-            return pixels if pixels.ndim == 2 else np.moveaxis(pixels, 0, 2)
-    raise GalvaeError("expected an image of shape (H, W) or (C, H, W), received none")
-
-
-def _check_size(shape):
-    """Refuses images (C, H, W) that are empty or too large to be read."""
-    if not 0 < math.prod(shape) <= LARGEST_IMAGE or shape[0] > MOST_CHANNELS:
-        raise GalvaeError(
-            f"expected (C, H, W) with at most {MOST_CHANNELS} channels and {LARGEST_IMAGE} values, "
-            f"received {shape}"
+            f"dataset.path: {config.path}: expected files ending in {' '.join(ENDINGS)}, received {received}"
         )
+    return listing
+
+
+def opened_files(config, names, files, warnings, band_names=()):
+    """What galaxies give of which each is stored in one file, or in one for each band.
+
+    Args:
+        config: FilesConfig, see `open_folder`.
+        names: N names of galaxies.
+        files: N tuples of names of files, relative to the folder.
+        warnings: sentences about files that are not read.
+        band_names: names of the bands, if each has a file of its own.
+
+    Returns:
+        Opened.
+    """
+    images = ImageFiles(config, files)
+    if not band_names and isinstance(config.hdu, list | tuple):
+        band_names = [str(name) for name in config.hdu]
+    notes = ["the image of each file" if images.what is None else f"{images.what} of each file"]
+    if config.row_0 is not None:
+        notes.append(f"drawn with row 0 at the {config.row_0}, as dataset.row_0 asks for")
+    elif images.is_flipped:
+        notes.append("drawn with row 0 at the bottom (north up)")
+    return Opened(
+        images=images,
+        names=np.array(names),
+        band_names=list(band_names),
+        masks=None if config.mask is None else FileMasks(images),
+        bottom_up=images.is_flipped,
+        origin=lambda number: names[number],
+        notes=[", ".join(notes)],
+        warnings=warnings,
+    )
+
+
+class ImageFiles:
+    """Images in files, read when sliced, and drawn with the last row at the bottom.
+
+    Args:
+        config: FilesConfig, see `open_folder`.
+        files: N tuples of names of files, relative to the folder: one with the image of a galaxy, or one for each band.
+
+    Attributes:
+        shape: (N, H, W, C) with the size of the first image, which all must have unless `dataset.image_size` is given.
+        dtype: type of all pixels.
+        is_flipped: whether files have the lowest row first.
+        what: what is read of each file, in words, or None.
+
+    Raises:
+        GalvaeError: if the first image cannot be read, or if keys are given that do not suit the files.
+    """
+
+    def __init__(self, config, files):
+        self.config, self.files, self.folder = config, files, os.fspath(config.path)
+        self.is_fits = files[0][0].lower().endswith(FITS)
+        self.is_flipped = config.row_0 == "bottom" or (self.is_fits and config.row_0 is None)
+        for key in ("hdu", "mask"):
+            if getattr(config, key) is not None and not self.is_fits:
+                raise GalvaeError(
+                    f"dataset.{key}: expected null for files that are not FITS, as {files[0][0]}"
+                )
+        if len(files[0]) > 1 and isinstance(config.hdu, list | tuple):
+            raise GalvaeError(
+                "dataset.hdu: expected one extension, since each band has a file, received several"
+            )
+        self.shape = self.dtype = self.shape_of_file = self.what = None
+        first, aside = self._read(files[0])
+        self.shape, self.dtype = (len(files), *first.shape), first.dtype
+        self.has_masks = aside is not None
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, rows):
+        return self.with_masks(rows)[0]
+
+    def with_masks(self, rows):
+        """Images and the pixels that their masks set aside, each file read once.
+
+        Args:
+            rows: slice.
+
+        Returns:
+            images: (n, H, W, C).
+            aside: (n, H, W, 1 or C) bool, or None without `dataset.mask`.
+        """
+        images, asides = zip(*(self._read(files) for files in self.files[rows]), strict=True)
+        return np.stack(images), np.stack(asides) if self.has_masks else None
+
+    def _read(self, files):
+        """(image, aside) of a galaxy, which must have the bands and type of the first one."""
+        bands = [self._read_file(name) for name in files]
+        first, size = bands[0][0], self.config.image_size
+        if self.shape is not None:
+            self._compare(files[0], first, self.files[0][0], self.shape_of_file, self.dtype, size is not None)
+        for name, (pixels, _) in zip(files[1:], bands[1:], strict=True):
+            self._compare(name, pixels, files[0], first.shape, first.dtype, False)
+        height, width = first.shape[:2]
+        if size is not None and (height != width or height < size):
+            raise GalvaeError(
+                f"dataset.image_size: {os.path.join(self.folder, files[0])}: expected a square of at least {size} "
+                f"pixels, received {height}x{width}"
+            )
+        if self.shape is None:
+            self.shape_of_file = first.shape
+        if len(bands) == 1:
+            return bands[0]
+        asides = None if bands[0][1] is None else np.concatenate([aside for _, aside in bands], axis=2)
+        return np.concatenate([pixels for pixels, _ in bands], axis=2), asides
+
+    def _read_file(self, name):
+        """(image, aside) of a file, both (H, W, C), or None for aside."""
+        path, config, aside = os.path.join(self.folder, name), self.config, None
+        if self.is_fits:
+            pixels, aside, what = read_fits_image(
+                path, config.hdu, config.axes, config.mask, config.mask_where
+            )
+            self.what = self.what or what
+            if what != self.what:
+                raise GalvaeError(
+                    f"dataset.hdu: {path}: expected {self.what} as in {self.files[0][0]}, received {what}; set "
+                    "dataset.hdu= to the extension of all"
+                )
+        else:
+            pixels = read_image_file(path, config.axes)
+        aside = None if aside is None else np.broadcast_to(aside, pixels.shape)
+        if self.is_flipped:
+            pixels, aside = pixels[::-1], None if aside is None else aside[::-1]
+        return pixels, aside
+
+    def _compare(self, name, pixels, first, shape, dtype, sizes_may_differ):
+        """Refuses a file whose pixels differ from those of another one in type, bands or size."""
+        expected = received = hint = ""
+        if pixels.dtype != dtype:
+            expected, received = f"{dtype} pixels", f"{pixels.dtype}"
+        elif pixels.shape[2] != shape[2]:
+            expected, received = f"{shape[2]} band{'s' * (shape[2] > 1)}", f"{pixels.shape[2]}"
+        elif pixels.shape != shape and not sizes_may_differ:
+            expected, received = f"{shape[0]}x{shape[1]} pixels", f"{pixels.shape[0]}x{pixels.shape[1]}"
+            square = pixels.shape[0] == pixels.shape[1] and shape[0] == shape[1]
+            hint = (
+                "; with dataset.image_size=, sizes may differ" if square and len(self.files[0]) == 1 else ""
+            )
+        if expected:
+            raise GalvaeError(
+                f"dataset.path: {os.path.join(self.folder, name)}: expected {expected} as in {first}, received "
+                f"{received}{hint}"
+            )
+
+
+class FileMasks:
+    """The masks of ImageFiles, read when sliced as (n, H, W, 1 or C) bool.
+
+    Args:
+        images: ImageFiles with masks.
+    """
+
+    def __init__(self, images):
+        self.images, self.shape, self.dtype = images, images.shape, np.dtype(bool)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        return self.images.with_masks(rows)[1]
+
+
+def _refuse_kinds(folder, names):
+    """Refuses folders of FITS files and other images, or with a name that has two endings: one galaxy may be both."""
+    kinds = collections.Counter("FITS" if name.lower().endswith(FITS) else "other" for name in names)
+    if len(kinds) > 1:
+        counts = collections.Counter(map(ending, names))
+        listed = ", ".join(f"{count:,} {end}" for end, count in sorted(counts.items()))
+        raise GalvaeError(
+            f"dataset.path: {folder}: expected images of one kind, FITS or others, received {listed}; "
+            f"dataset.band_files='{{id}}{max(counts, key=counts.get)}' reads those alone"
+        )
+    stems = {}
+    for name in names:
+        other = stems.setdefault(stem(name), name)
+        if other != name:
+            raise GalvaeError(
+                f"dataset.path: {folder}: expected one file per galaxy, received {named([other, name])}; "
+                f"dataset.band_files='{{id}}{ending(name)}' reads those alone"
+            )

@@ -3,24 +3,30 @@
 The HDF5 layout is an array of images and, in most files, one of redshifts.
 """
 
-import logging
+import os
 
 import h5py
 import numpy as np
 
-from galvae.data.area_average import area_average, check_size
-from galvae.data.column_names import is_redshift
+from galvae.data.area_average import check_size
+from galvae.data.column_names import is_other_quantity, is_redshift
+from galvae.data.dataset import STORED_ROWS
+from galvae.data.masking import averaged, filled
 from galvae.data.readers import cosmos_archive
-from galvae.data.readers.hdf5 import array, data_sets, open_hdf5
+from galvae.data.readers.axes import ImageStack, choose_axes
+from galvae.data.readers.hdf5 import array, blocks, data_sets, open_hdf5
+from galvae.data.readers.opened import ids_column
+from galvae.data.redshifts import known_redshifts
 from galvae.data.source import Source
 from galvae.data.store.cache import file_identity
-from galvae.data.store.isolation import extend_time_limit
 from galvae.errors import GalvaeError
 
 BLOCK = 16_000_000  # bytes read at a time, as stored
-PARTLY_BLANK = 0.05  # fraction of pixels that are exactly zero, which sky noise never is
-
-log = logging.getLogger(__name__)
+ORDERS = {3: ("NHW", "HWN"), 4: ("NHWC", "NCHW", "HWCN", "CNHW")}  # of images of one band
+FIRST_ID = 10  # columns of whole numbers that exceed it are no redshifts
+SECOND = ", the second of two arrays"  # how redshifts were found in vae-project's layout
+HINT = "dataset.redshift= selects one"
+HIGHEST = 15  # no galaxy is known beyond this redshift
 
 
 def fingerprint(config):
@@ -28,7 +34,8 @@ def fingerprint(config):
     if not config.path:
         return cosmos_archive.fingerprint(config)
     settings = {name: getattr(config, name) for name in ("images", "redshift", "image_size")}
-    return {"file": file_identity(config.path), **settings}
+    options = {name: getattr(config, name) for name in ("axes", "row_0") if getattr(config, name) is not None}
+    return {"file": file_identity(config.path), **settings, **({"options": options} if options else {})}
 
 
 def read(config):
@@ -37,53 +44,59 @@ def read(config):
 
 
 def read_hdf5(config):
-    """Opens the HDF5 file that `dataset.path` names, and finds its images, redshifts and constant stamps.
+    """Opens the HDF5 file that `dataset.path` names, and finds its images, redshifts and other columns.
 
-    The file is read twice, block by block: once to find the constant stamps, which are left out of every
-    column, and once to hand over the others. Pixels keep their values, in float32; the published networks
-    were trained on raw flux, so it is not rescaled.
+    Pixels keep their values, in float32; the published networks were trained on raw flux, so it is not rescaled.
+    Stamps whose pixels all have one value are left out.
 
     Args:
         config: StampsConfig with a path.
 
     Returns:
-        Source whose condition is the redshift, NaN where it is negative or not finite.
+        Source whose condition is the redshift as stored.
 
     Raises:
-        GalvaeError: if the file is missing, damaged or in another layout, or if all stamps are constant.
+        GalvaeError: if the file is missing, damaged or in another layout.
     """
     path = config.path
     with open_hdf5(path) as file:
         sets = data_sets(file)
         images = _find_images(file, sets, config.images)
-        _, count, side = _layout(images)
-        redshift = _find_redshift(file, sets, images, config.redshift, count)
-        source = "no redshifts" if redshift is None else f"redshifts from {redshift.name[1:]!r}"
-        log.info("%s: images from %r, %s", path, images.name[1:], source)
-        used = _not_constant(images)
+        order = _find_order(images, path, config.axes)
+        count, side = len(ImageStack(images, order, path)), images.shape[order.index("H")]
+        redshift, notes, warnings = _find_redshift(file, sets, images, config.redshift, count)
+        notes.insert(0, f"images from {images.name[1:]!r} of shape {images.shape}, read as {order}")
         others = [item for item in sets.values() if item.shape == (count,) and item != redshift]
-        columns = {item.name[1:]: _values(item)[used] for item in others if _is_plain(item.dtype)}
-        name, condition = images.name, None
+        columns = {item.name[1:]: _values(item) for item in others if _is_plain(item.dtype)}
+        name, condition = images.name[1:], None
         if redshift is not None:
             with np.errstate(over="ignore"):
-                values = redshift[()].reshape(count)[used].astype(np.float32)
-            known = np.isfinite(values) & (values >= 0)
-            if not known.all():
-                message = "%s: %d of %d redshifts are negative or not finite and count as unknown"
-                log.info(message, path, np.sum(~known), len(known))
-            columns["redshift"] = np.where(known, values, np.float32(np.nan))
+                columns["redshift"] = redshift[()].reshape(count).astype(np.float32)
             condition = columns["redshift"][:, None]
     size = config.image_size or side
     check_size(side, side, size)
+    ids = ids_column(columns)
+    if ids is not None:
+        notes.append(f"ids from {ids!r}")
+    elif "id" in columns:  # which identifies nothing
+        columns["id_"] = columns.pop("id")
+    if config.row_0 == "bottom":
+        columns[STORED_ROWS] = np.full(count, "bottom-up")
+    base = os.path.basename(path)
     return Source(
-        shape=(int(used.sum()), size, size, 1),
+        shape=(count, size, size, 1),
         dtype="float32",
-        blocks=_averaged(path, name, used, size),
+        blocks=_blocks(config, name, order, size),
         pixel_range=(0, 1),
+        masked=config.nan == "fill",
         condition=condition,
         condition_names=[] if condition is None else ["redshift"],
         condition_units=[] if condition is None else [""],
-        catalogue={"id": np.flatnonzero(used), **columns},
+        catalogue={**columns, "id": np.arange(count) if ids is None else columns[ids]},
+        drop_constant=True,
+        origin=lambda number: f"row {number} of {base}",
+        notes=notes,
+        warnings=warnings,
     )
 
 
@@ -101,37 +114,89 @@ def _find_images(file, sets, name):
     return _named(file, "images", candidates[0])
 
 
-def _find_redshift(file, sets, images, name, count):
-    """The data set of redshifts, or None.
+def _find_order(images, path, requested):
+    """The order of the axes of square stamps of one band.
 
-    It is the one that `dataset.redshift` names, else the only column of floats, else the only column of floats
-    with a redshift's name; of several with such names, the one that is spelled out.
+    Raises:
+        GalvaeError: if they are not square, have several bands or are no floats, or if several orders are possible.
     """
+    shape, name = images.shape, images.name[1:]
+    if requested is None:
+        one_band = [order for order in ORDERS[4] if len(shape) == 4 and shape[order.index("C")] == 1]
+        orders = {3: ORDERS[3], 4: one_band[:1]}  # several differ only in axes of length 1
+        possible = any(_is_stamp(order, shape) for order in orders.get(len(shape), ()))
+        order = choose_axes(shape, f"{path}: {name!r}", orders=orders) if possible else None
+    else:
+        order = choose_axes(shape, f"{path}: {name!r}", requested)
+    if order is None or not _is_stamp(order, shape) or images.dtype.kind != "f":
+        raise GalvaeError(
+            f"dataset.images: {path}: expected square stamps of one band, (N, H, W), (N, H, W, 1) or (N, 1, H, W) of "
+            f"floats, received {shape} of {images.dtype} in {name!r}; dataset=files reads other images"
+        )
+    return order
+
+
+def _is_stamp(order, shape):
+    """Whether images in an order of axes are square and have one band."""
+    lengths = {"N": 1, "C": 1, **dict(zip(order, shape, strict=True))}
+    return lengths["H"] == lengths["W"] and lengths["C"] == 1 and 0 not in shape
+
+
+def _find_redshift(file, sets, images, name, count):
+    """The data set of redshifts, or None, with notes and warnings that say why it was taken or not.
+
+    It is the one that `dataset.redshift` names, else the only column of floats with a redshift's name, of several the
+    one that is spelled out, else the second of exactly two arrays whose first holds the images, unless its name or its
+    values are those of something else.
+
+    Returns:
+        (data set or None, list of notes, list of warnings).
+    """
+    how = ""
     if name is None:
-        name = _redshift_name(file, sets)
+        columns = [
+            column for column, item in sets.items() if item.shape[1:] in ((), (1,)) and item.dtype.kind == "f"
+        ]
+        named = [column for column in columns if is_redshift(column)]
+        spelled_out = [column for column in named if column.lower().startswith("redshift")]
+        name = next((found[0] for found in (named, spelled_out) if len(found) == 1), None)
+        if len(named) > 1 and name is not None:
+            how = f", not from {', '.join(repr(column) for column in named if column != name)}"
+        elif not named and len(columns) == 1 and list(sets) == [images.name[1:], *columns]:
+            name, how = columns[0], SECOND
+        if not columns:
+            return None, [], []
         if name is None:
-            return None
+            some = "more than one" if named else "none"
+            return (
+                None,
+                [],
+                [
+                    f"no redshifts are used, since {some} of {', '.join(columns)} has a redshift's name; {HINT}"
+                ],
+            )
+    if how == SECOND and is_other_quantity(name):
+        return None, [], [f"no redshifts are used, since {name!r} names another quantity; {HINT}"]
     redshift = _named(file, "redshift", name)
     if redshift.shape not in ((count,), (count, 1)) or redshift.dtype.kind not in "fiu":
         raise GalvaeError(
             f"dataset.redshift: {file.filename}: expected {count} numbers in {name!r}, one for each stamp of "
             f"{images.name[1:]!r}, received shape {redshift.shape} of {redshift.dtype}"
         )
-    return redshift
+    reason = _no_redshifts(redshift[()]) if how == SECOND else None
+    if reason is not None:
+        return None, [], [f"no redshifts are used, since the values of {name!r} are {reason}; {HINT}"]
+    return redshift, [f"redshifts from {name!r}{how}"], []
 
 
-def _redshift_name(file, sets):
-    columns = {name: item for name, item in sets.items() if item.ndim == 1 or item.shape[1:] == (1,)}
-    floats = [name for name, item in columns.items() if item.dtype.kind == "f"]
-    if len(floats) < 2:
-        return floats[0] if floats else None
-    named = [name for name in floats if is_redshift(name)]
-    spelled_out = [name for name in named if name.lower().startswith("redshift")]
-    for candidates in (named, spelled_out):
-        if len(candidates) == 1:
-            return candidates[0]
-    message = "%s: no redshifts are used, since %s of %s has a redshift's name; dataset.redshift= selects one"
-    log.warning(message, file.filename, "more than one" if named else "none", ", ".join(floats))
+def _no_redshifts(values):
+    """Why numbers of an unknown name cannot be redshifts, or None."""
+    known = known_redshifts(values)
+    known = known[np.isfinite(known)]
+    if len(known) and known.max() > FIRST_ID and (known == np.round(known)).all():
+        return f"whole numbers up to {known.max():g}, as ids are"
+    if len(known) and np.median(known) > HIGHEST:
+        return f"about {np.median(known):.3g}"
     return None
 
 
@@ -141,57 +206,6 @@ def _named(file, key, name):
         return array(file, name)
     except GalvaeError as error:
         raise GalvaeError(f"dataset.{key}: {error}") from error
-
-
-def _layout(images):
-    """Axis along which stamps follow each other, their number and their side, of square one-band stamps.
-
-    (N, H, W) and (H, W, N), with an axis of length 1 anywhere.
-    """
-    axes = list(range(images.ndim))
-    if images.ndim == 4:
-        single = [axis for axis in (3, 1, 2, 0) if images.shape[axis] == 1]
-        axes.remove(single[0]) if single else axes.clear()
-    if len(axes) == 3 and images.dtype.kind == "f" and images.size:
-        first, second, third = (images.shape[axis] for axis in axes)
-        if second == third:
-            return axes[0], first, second
-        if first == second:
-            return axes[2], third, first
-    raise GalvaeError(
-        f"dataset.images: {images.file.filename}: expected square stamps of one band, (N, H, W), (N, H, W, 1) or "
-        f"(N, 1, H, W) of floats, received {images.shape} of {images.dtype} in {images.name[1:]!r}"
-    )
-
-
-def _blocks(images):
-    """Yields the stamps as (n, H, W, 1) float32, at most BLOCK bytes at a time."""
-    axis, count, side = _layout(images)
-    step = max(1, BLOCK * count // images.nbytes)
-    for start in range(0, count, step):
-        extend_time_limit()
-        block = images[(slice(None),) * axis + (slice(start, start + step),)]
-        with np.errstate(over="ignore"):  # values beyond float32 become infinite, which the cache refuses
-            yield np.moveaxis(block, axis, 0).reshape(-1, side, side, 1).astype(np.float32)
-
-
-def _not_constant(images):
-    """Marks the stamps that are not constant, (N,) bool; logs how many are, and how many are partly blank."""
-    used, partly_blank = [], []
-    for block in _blocks(images):
-        used.append(block.min(axis=(1, 2, 3)) != block.max(axis=(1, 2, 3)))
-        zero = block[..., 0] == 0
-        blank_lines = zero.all(axis=1).any(axis=1) | zero.all(axis=2).any(axis=1)
-        partly_blank.append(used[-1] & (blank_lines | (zero.mean(axis=(1, 2)) >= PARTLY_BLANK)))
-    used, partly_blank = np.concatenate(used), np.concatenate(partly_blank)
-    path, count = images.file.filename, len(used)
-    if not used.any():
-        raise GalvaeError(f"dataset.path: {path}: expected stamps with light, received {count} constant ones")
-    if not used.all():
-        log.warning("%s: %d of %d stamps are constant and left out", path, np.sum(~used), count)
-    if partly_blank.any():
-        log.info("%s: %d of %d stamps are partly blank, and used", path, np.sum(partly_blank), count)
-    return used
 
 
 def _is_plain(dtype):
@@ -207,12 +221,14 @@ def _values(item):
     return item[()].astype(item.dtype.newbyteorder("="))
 
 
-def _averaged(path, name, used, size):
-    """Yields the stamps that are used, brought to `size`, block by block."""
-    with open_hdf5(path) as file:
-        start = 0
-        for block in _blocks(array(file, name)):
-            block_used = used[start : start + len(block)]
-            start += len(block)
-            if block_used.any():
-                yield area_average(block[block_used], size)
+def _blocks(config, name, order, size):
+    """Yields the stamps as (n, size, size, 1) float32, at most BLOCK bytes at a time as stored."""
+    with open_hdf5(config.path) as file:
+        images = ImageStack(array(file, name), order, config.path)
+        step = max(1, BLOCK // (images.shape[1] * images.shape[2] * images.dtype.itemsize))
+        for block in blocks(images, step):
+            if config.row_0 == "bottom":
+                block = block[:, ::-1]
+            with np.errstate(over="ignore"):  # values beyond float32 become infinite
+                block = block.astype(np.float32)
+            yield averaged(filled(block, ~np.isfinite(block)) if config.nan == "fill" else block, size)

@@ -1,201 +1,208 @@
-"""Labels, conditions and catalogue columns of the user's own images, from a table or from the images' file."""
+"""The columns of the user's own images, joined from their files and from a table."""
 
-import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-import h5py
 import numpy as np
 
-from galvae.data.readers.fits import open_packed, quiet_astropy
-from galvae.data.readers.hdf5 import array
-from galvae.data.readers.image_folder import ImageFolder
-from galvae.data.store.isolation import extend_time_limit
+from galvae.data.column_names import IDS, is_named, is_redshift
+from galvae.data.readers.joins import Identity, Join, join
+from galvae.data.readers.tables import find, plain, read_table
 from galvae.errors import GalvaeError, line_of
 
-FORMATS = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits"}
-MOST_CLASSES = 1000
-SLOWEST = 1e6  # bytes of a table that are read in a second, at least
-LONGEST_TEXT = 1000  # characters; one long entry widens a whole column
+
+@dataclass(kw_only=True)
+class Columns:
+    """The columns of the images that are used, joined from their files and a table.
+
+    Attributes:
+        images: (n,) increasing indices of the images that are used.
+        columns: name -> (n,) array.
+        units: name -> unit.
+        catalogue: the columns with the ids first, for the dataset's catalogue.
+        where: the files they come from, for messages.
+        unused: see `galvae.data.readers.opened.Opened`.
+        origin: function of a position among the used images that says which image it is, for messages.
+        notes, warnings: see `galvae.data.source.Source`.
+    """
+
+    images: np.ndarray
+    columns: dict[str, np.ndarray]
+    units: dict[str, str]
+    catalogue: dict[str, np.ndarray]
+    where: str
+    unused: dict[str, str]
+    origin: Callable[[int], str]
+    notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def find(self, name, key):
+        """The name under which the column is stored that a key of the `dataset` section names.
+
+        Raises:
+            GalvaeError: if there is no such column, or it has not one number or short text per image.
+        """
+        if name in self.unused and name not in self.columns:
+            raise GalvaeError(
+                f"dataset.{key}: {self.where}: expected {len(self.images)} numbers or short texts in {name!r}, one per "
+                f"image, received {self.unused[name]}"
+            )
+        return find(self.columns, name, self.where, key)
 
 
-def all_columns(config, images, arrays):
-    """All columns with one entry per image, from the table and from the images' file.
+def read_users_table(config):
+    """The table that `dataset.table` names, or None.
 
     Args:
         config: FilesConfig.
-        images: the images, whose length is compared.
-        arrays: name -> other array of their file.
-
-    Returns:
-        (columns, units): name -> (N,) array, where columns of the table take precedence, and name -> unit.
-
-    Raises:
-        GalvaeError: if the table cannot be read, or its rows do not match the images.
     """
-    columns = _values({name: item for name, item in arrays.items() if tuple(item.shape) == (len(images),)})
     if config.table is None:
-        return columns, {}
-    file_names = config.ids if isinstance(images, ImageFolder) else None
-    table, units, rows = _read_table(config.table, file_names)
-    if file_names is not None:
-        order = images.match(find_column(config, table, arrays, rows, "ids", file_names))
-        table = {name: values[order] for name, values in table.items()}
-    elif rows != len(images):
-        raise GalvaeError(
-            f"dataset.table: {config.table}: expected {len(images)} rows, one per image, received {rows}"
-        )
-    return columns | table, units
+        return None
+    named = [config.ids, config.labels, config.redshift, config.split_from, *config.condition]
+    wanted = [name for name in named if name not in (None, "folder") and not name.endswith(".npy")]
+    if isinstance(config.band_files, list):
+        wanted += config.band_files
+    text = [config.ids] if config.ids in wanted else []
+    return read_table(config.table, wanted=wanted, name=config.table_name, text_columns=text)
 
 
-def _read_table(path, text_column):
-    """Reads a table.
+def joined(config, opened, table):
+    """The columns of the images' files and of the table, one entry for each image that is used.
 
-    Args:
-        path: CSV, ECSV or FITS file.
-        text_column: name of a column that is read as text even if it looks like numbers, or None.
-
-    Returns:
-        (columns, units, number of rows).
-    """
-    from astropy.table import Column, Table  # takes 0.3 s, and most datasets have no table
-
-    ending = next((ending for ending in FORMATS if path.lower().endswith(ending)), None)
-    if ending is None:
-        raise GalvaeError(f"dataset.table: expected a file ending in {' '.join(FORMATS)}, received {path}")
-    extend_time_limit(os.path.getsize(path) / SLOWEST)
-    try:
-        with quiet_astropy(), open_packed(path) if FORMATS[ending] == "fits" else open(path, "rb") as file:
-            if FORMATS[ending] == "fits":
-                table = Table.read(file, format="fits", memmap=False)
-            else:
-                # Spreadsheets write a byte order mark first, and a file may be named 0012.
-                lines = file.read().decode("utf-8-sig").splitlines()
-                options = {"converters": {text_column: str}} if text_column and ending == ".csv" else {}
-                table = Table.read(lines, format=FORMATS[ending], guess=False, **options)
-            plain = [column for column in table.itercols() if isinstance(column, Column) and column.ndim == 1]
-            columns = _values({column.name: column for column in plain})
-    except Exception as error:  # astropy's readers raise exceptions of many types on damaged tables
-        raise GalvaeError(
-            f"dataset.table: {path}: expected a CSV, ECSV or FITS table ({line_of(error)})"
-        ) from error
-    units = {column.name: str(column.unit) for column in plain if column.unit and column.name in columns}
-    return columns, units, len(table)
-
-
-def _values(items):
-    """The values of a file's arrays or a table's columns, without those that are neither numbers nor text."""
-    columns = {}
-    for name, item in items.items():
-        if item.dtype.itemsize > 4 * LONGEST_TEXT:
-            continue
-        if isinstance(item, h5py.Dataset):
-            is_text = h5py.check_string_dtype(item.dtype)
-            if not is_text and item.dtype.kind not in "biuf":
-                continue
-            array(item.file, name)  # refuses a data set that declares more than it stores
-            item = item.asstr("utf-8", "replace") if is_text else item
-        column = item[:]
-        values, masked = np.asarray(np.ma.getdata(column)), np.ma.getmaskarray(column)
-        if values.dtype.kind == "O" and all(isinstance(v, str) and len(v) <= LONGEST_TEXT for v in values):
-            values = values.astype(str)
-        if values.dtype.kind == "S":
-            values = np.char.decode(values, "utf-8", "replace")
-        if values.dtype.kind in "biufU":
-            values = values.astype(values.dtype.newbyteorder("="))
-            missing = "" if values.dtype.kind == "U" else np.nan
-            columns[name] = np.where(masked, missing, values) if masked.any() else values
-    return columns
-
-
-def find_column(config, columns, arrays, count, key, name):
-    """The column that a key of the configuration names.
+    Columns of the table take precedence over those of the same name in the images' files, which a note says. Images
+    without a row are left out, which a warning counts.
 
     Args:
         config: FilesConfig.
-        columns: name -> (count,) array, see `all_columns`.
-        arrays: name -> any array of the images' file.
-        count: number of images.
-        key: key of the `dataset` section, for messages.
-        name: name of the column.
+        opened: galvae.data.readers.opened.Opened.
+        table: galvae.data.readers.tables.Table, or None.
+
+    Returns:
+        Columns.
 
     Raises:
-        GalvaeError: if there is no such column.
+        GalvaeError: if rows and images cannot be joined without doubt.
     """
-    if name in columns:
-        return columns[name]
-    if name in arrays:
-        raise GalvaeError(
-            f"dataset.{key}: expected {count} numbers or short texts in {name!r}, one per image, received "
-            f"shape {tuple(arrays[name].shape)} of {arrays[name].dtype}"
-        )
-    files = " or ".join(str(path) for path in (config.table, config.path) if path is not None)
-    raise GalvaeError(
-        f"dataset.{key}: no column {name!r} in {files}; expected one of {', '.join(columns) or 'a table'}"
+    count, ids = len(opened.images), None
+    if config.ids is not None and config.ids.endswith(".npy"):
+        ids = _ids_from_file(config.ids, count)
+    where = [str(config.path)]
+    columns, units, images = dict(opened.columns), dict(opened.units), np.arange(count)
+    notes, warnings, by = [], [], None
+    if table is not None:
+        where.insert(0, str(config.table))
+        if isinstance(
+            config.band_files, list
+        ):  # the table's rows name the files that were opened, in their order
+            pairs = Join(images=images, rows=images, by=None)
+        else:
+            pairs = join(
+                Identity(where=str(config.path), count=count, columns=columns, names=opened.names, ids=ids),
+                Identity(where=table.source, count=table.rows, columns=table.columns),
+                ids=None if ids is not None else config.ids,
+                how=config.join,
+            )
+        images, by = pairs.images, pairs.by
+        notes, warnings = [*table.notes, *pairs.notes], list(pairs.warnings)
+        replaced = [name for name in columns if name in table.columns and (by is None or name != by[0])]
+        if replaced:
+            notes.append(
+                f"columns of the table instead of the images' own of the same name: {', '.join(replaced)}"
+            )
+        columns = {name: values[images] for name, values in columns.items()}
+        columns |= {name: values[pairs.rows] for name, values in table.columns.items()}
+        units |= table.units
+    names = None if opened.names is None else opened.names[images]
+    merged = Columns(
+        images=images,
+        columns=columns,
+        units=units,
+        catalogue={},
+        where=" or ".join(where),
+        unused=opened.unused,
+        origin=lambda index: opened.origin(int(images[index])),
+        notes=notes,
+        warnings=warnings,
     )
+    merged.catalogue.update(_catalogue(config, merged, names, by, None if ids is None else ids[images]))
+    _rename_redshift(config, merged)
+    return merged
 
 
-def numbers(name, values):
-    """Converts the values of a condition to float32.
-
-    Raises:
-        GalvaeError: if they are text.
-    """
-    if values.dtype.kind == "U":
+def _ids_from_file(path, count):
+    """The ids in a .npy file, one for each image."""
+    try:
+        with open(path, "rb") as file:
+            ids = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise GalvaeError(f"dataset.ids: {path}: expected an .npy file of ids ({line_of(error)})") from error
+    if ids.shape != (count,):
         raise GalvaeError(
-            f"dataset.condition: expected numbers in {name!r}, received text such as {values[0]}"
+            f"dataset.ids: {path}: expected {count} ids, one per image, received shape {ids.shape}"
         )
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
+    return integers_or_text("ids", path, plain(ids), "entry {}".format)
 
 
-def integers_or_text(key, name, values):
-    """The values of a column as integers or text; floats must be whole numbers.
+def _catalogue(config, merged, names, by, ids):
+    """All columns, with the ids first and, where `dataset.ids` replaces them, the names of the files."""
+    columns, files = dict(merged.columns), {}
+    if ids is None and config.ids is not None:
+        name = merged.find(config.ids, "ids")
+        ids = integers_or_text("ids", name, columns[name], merged.origin)
+        if ids.dtype.kind == "U" and (ids == "").any():
+            where = merged.origin(int(np.argmax(ids == "")))
+            raise GalvaeError(
+                f"dataset.ids: expected an id in {name!r} for every image, received none for {where}"
+            )
+        files = {} if names is None else {"file": names}
+    elif ids is None:
+        ids = merged.images if names is None else names
+        candidates = [by[1]] if by else [name for name in columns if is_named(name, IDS)]
+        recognised = [
+            name
+            for name in candidates
+            if is_named(name, IDS)
+            and columns[name].dtype.kind in "iuU"
+            and not np.any(columns[name] == "")
+            and len(np.unique(columns[name])) == len(merged.images)
+        ]
+        if len(recognised) == 1:
+            ids, files = columns[recognised[0]], {} if names is None else {"file": names}
+            if recognised[0] != "id":
+                merged.notes.append(f"ids from {recognised[0]!r}, by its name")
+    if "id" in columns and columns["id"] is not ids:
+        columns["id_"] = columns["id"]
+    return {**columns, "id": ids, **files}
 
-    Raises:
-        GalvaeError: if a float is not a whole number.
-    """
+
+def _rename_redshift(config, merged):
+    """Calls the column that `dataset.redshift` names "redshift", under which every later step recognises it."""
+    if config.redshift is None:
+        return
+    name = merged.find(config.redshift, "redshift")
+    if merged.columns[name].dtype.kind not in "biuf":
+        raise GalvaeError(
+            f"dataset.redshift: expected numbers in {name!r}, received text such as {merged.columns[name][0]}"
+        )
+    if is_redshift(name):
+        return
+    merged.notes.append(f"{name!r} is taken as the redshift, as dataset.redshift asks for")
+    for columns in (merged.columns, merged.catalogue):
+        columns["redshift"] = columns.pop(name)
+    if name in merged.units:
+        merged.units["redshift"] = merged.units.pop(name)
+
+
+def integers_or_text(key, name, values, origin):
+    """The values of a column as integers or text; floats must be whole numbers."""
+    if values.dtype.kind == "b":
+        return values.astype(np.int64)
     if values.dtype.kind != "f":
         return values
     wrong = ~(np.abs(values) < 2**53) | (np.round(values) != values)  # NaN included
     if wrong.any():
+        index = int(np.argmax(wrong))
         raise GalvaeError(
-            f"dataset.{key}: expected integers or text in {name!r}, received {values[wrong][0]} for image "
-            f"{np.argmax(wrong)}"
+            f"dataset.{key}: expected integers or text in {name!r}, received {values[index]} for {origin(index)}"
         )
     return values.astype(np.int64)
-
-
-def classes(config, values):
-    """Class labels and class names from a column of integers or names.
-
-    Args:
-        config: FilesConfig, whose `class_names` may be null.
-        values: (N,) integers, whole numbers or text.
-
-    Returns:
-        (labels, class names): (N,) int64 and a list.
-
-    Raises:
-        GalvaeError: if there are more than MOST_CLASSES classes, or an image belongs to none.
-    """
-    labels, names = integers_or_text("labels", config.labels, values), config.class_names
-    is_text = labels.dtype.kind == "U"
-    if names is None and is_text:
-        names = np.unique(labels).tolist()
-    elif names is None:
-        names = [str(label) for label in range(min(int(labels.max()), MOST_CLASSES) + 1)]
-    if len(names) > MOST_CLASSES or len(set(names)) < len(names):
-        raise GalvaeError(f"dataset.labels: expected at most {MOST_CLASSES} classes, all of different names")
-    expected = f"0 to {len(names) - 1}"
-    if is_text:
-        expected = " ".join(filter(None, names))
-        numbers_of_names = {
-            name: number for number, name in enumerate(names) if name
-        }  # "" is a missing label
-        labels = np.array([numbers_of_names.get(str(label), -1) for label in labels])
-    wrong = (labels < 0) | (labels >= len(names))
-    if wrong.any():
-        raise GalvaeError(
-            f"dataset.labels: expected {expected} in {config.labels!r}, received {values[wrong][0]!s} "
-            f"for image {np.argmax(wrong)}"
-        )
-    return labels.astype(np.int64), list(names)

@@ -1,49 +1,70 @@
-"""The user's own images: an HDF5, .npz or .npy file, or a folder of image files; a table may go with them."""
+"""The user's own images, in whatever format: opened, joined with a table, and brought to one layout."""
 
 import contextlib
-import functools
 import math
 import os
-import zipfile
 
-import h5py
 import numpy as np
 
-from galvae.data.area_average import area_average
-from galvae.data.readers.hdf5 import array, blocks, open_hdf5
-from galvae.data.readers.image_folder import LARGEST_IMAGE, MOST_CHANNELS, ImageFolder, folder_identity
-from galvae.data.readers.user_columns import all_columns, classes, find_column, integers_or_text, numbers
+from galvae.data.masking import averaged, filled
+from galvae.data.readers import user_columns, user_labels
+from galvae.data.readers.array_files import ENDINGS, open_arrays
+from galvae.data.readers.band_files import open_band_files
+from galvae.data.readers.folder_listing import folder_identity
+from galvae.data.readers.image_folder import open_folder
+from galvae.data.readers.parquet import open_parquet
+from galvae.data.readers.shards import concatenated, expand, identity
 from galvae.data.source import Source
 from galvae.data.store.cache import file_identity
-from galvae.errors import GalvaeError, line_of
+from galvae.errors import GalvaeError
 
+# Keys that determine the prepared arrays: those of galvae 0.1, and later ones with the values by which it behaved.
 SETTINGS = ("images", "labels", "class_names", "condition", "ids", "image_size", "pixel_range")
-HDF5 = (".h5", ".hdf5", ".hdf")
+OPTIONS = {
+    **dict.fromkeys(
+        ("axes", "row_0", "channels", "hdu", "band_files", "mask", "table_name", "redshift", "split_from")
+    ),
+    "mask_where": "nonzero",
+    "join": "auto",
+}
+PARQUET = (".parquet", ".pq")
 BLOCK = 32_000_000  # bytes read at a time
 NATURAL_RANGES = {"u1": (0, 255), "u2": (0, 65535), "f2": (0, 1), "f4": (0, 1), "f8": (0, 1)}
 
 
 def fingerprint(config):
-    """What determines the prepared arrays: the file or the folder's images, the table, and the settings.
+    """What determines the prepared arrays: the files of the images, the table, and the settings.
 
     Raises:
         GalvaeError: if the path or the table does not exist.
     """
     if config.table is not None and not os.path.isfile(config.table):
-        raise GalvaeError(f"dataset.table: {config.table}: no such file; expected a CSV, ECSV or FITS table")
-    identity = folder_identity if os.path.isdir(config.path) else file_identity
+        raise GalvaeError(
+            f"dataset.table: {config.table}: no such file; expected a table with a row per image"
+        )
+    files = expand(config.path, without=[config.table, config.ids])
+    if len(files) > 1 or files[0] != str(config.path):
+        source = identity(files)
+    else:
+        source = folder_identity(config.path) if os.path.isdir(config.path) else file_identity(config.path)
+    options = {
+        name: getattr(config, name) for name, value in OPTIONS.items() if getattr(config, name) != value
+    }
+    if config.ids is not None and config.ids.endswith(".npy"):
+        options["ids"] = file_identity(config.ids)
     return {
-        "source": identity(config.path),
+        "source": source,
         "table": None if config.table is None else file_identity(config.table),
         **{name: getattr(config, name) for name in SETTINGS},
+        **({"options": options} if options else {}),
     }
 
 
 def read(config):
-    """Opens the images and finds their labels, conditions and catalogue.
+    """Opens the images and finds their labels, conditions, split and catalogue.
 
-    Images become (N, H, W, C), uint8 if they are stored so, else float32. Columns come from the table, or
-    else from the file's own one-dimensional arrays; the catalogue holds all of them.
+    Images become (N, H, W, C), uint8 if they are stored so, else float32. Columns come from the table, or else from
+    the file's own one-dimensional arrays; the catalogue holds all of them.
 
     Args:
         config: FilesConfig.
@@ -54,161 +75,164 @@ def read(config):
     Raises:
         GalvaeError: if anything is missing or damaged, or has another length or layout than expected.
     """
-    with _open(config) as (images, arrays):
-        dtype, pixel_range = _dtype_and_range(config, images)
-        count, first = len(images), _standardised(images[:1], config.image_size)
-        columns, units = all_columns(config, images, arrays)
-        find = functools.partial(find_column, config, columns, arrays, count)
-        is_folder = isinstance(images, ImageFolder)
-        labels = class_names = condition = None
-        if config.labels is not None:
-            by_folder = is_folder and config.labels == "folder"
-            values = images.sub_folders() if by_folder else find("labels", config.labels)
-            labels, class_names = classes(config, values)
-        if config.condition:
-            condition = np.stack(
-                [numbers(name, find("condition", name)) for name in config.condition], axis=1
-            )
-        catalogue = {"id": np.array(images.names) if is_folder else np.arange(count), **columns}
-        if config.ids is not None:
-            catalogue["id"] = integers_or_text("ids", config.ids, find("ids", config.ids))
+    table = user_columns.read_users_table(config)
+    with _open(config, table) as opened:
+        columns = user_columns.joined(config, opened, table)
+        bands, band_names = _bands(config, opened)
+        dtype, pixel_range = _dtype_and_range(config, opened.images)
+        first = next(_prepared_blocks(config, opened, columns.images[:1], bands))
+        labels, class_names = user_labels.labels(config, opened, columns)
+        condition, condition_names, condition_units = user_labels.conditions(config, columns)
+        split = user_labels.split(config, opened, columns)
+        catalogue, notes = columns.catalogue, [*opened.notes, *columns.notes]
+        if config.row_0 == "bottom" and not opened.bottom_up:
+            notes.append("row 0 of each image is drawn at the bottom, as dataset.row_0 asks for")
+        if opened.bottom_up or config.row_0 == "bottom":
+            catalogue["stored_rows"] = np.full(len(columns.images), "bottom-up")
+        if config.channels is not None:
+            notes.append(f"bands used, in this order: {', '.join(map(str, config.channels))}")
+        origin, images = opened.origin, columns.images
     return Source(
-        shape=(count, *first.shape[1:]),
+        shape=(len(images), *first.shape[1:]),
         dtype=dtype,
-        blocks=_blocks(config),
+        blocks=_blocks(config, table, images, bands),
+        masked=isinstance(first, np.ma.MaskedArray),
         pixel_range=pixel_range,
         labels=labels,
         class_names=class_names,
         condition=condition,
-        condition_names=config.condition,
-        condition_units=[units.get(name, "") for name in config.condition],
+        condition_names=condition_names,
+        condition_units=condition_units,
         catalogue=catalogue,
-        catalogue_units=units,
+        catalogue_units={name: unit for name, unit in columns.units.items() if name in catalogue},
+        split=split,
+        band_names=band_names,
+        origin=lambda number: origin(int(images[number])),
+        notes=notes,
+        warnings=[*opened.warnings, *columns.warnings],
     )
 
 
 @contextlib.contextmanager
-def _open(config):
-    """The images, read where they are sliced, and a dict of the other arrays in their file, likewise."""
-    path = config.path
-    try:
-        if os.path.isdir(path):
-            yield ImageFolder(path, config.image_size), {}
-        elif path.lower().endswith(HDF5):
-            with open_hdf5(path) as file:
-                yield _select_images(config, _data_sets(file))
-        elif path.lower().endswith(".npz"):
-            with contextlib.ExitStack() as stack:
-                file = stack.enter_context(zipfile.ZipFile(path))
-                names = [name.removesuffix(".npy") for name in file.namelist() if name.endswith(".npy")]
-                members = [NpzArray(stack.enter_context(file.open(f"{name}.npy"))) for name in names]
-                yield _select_images(config, dict(zip(names, members, strict=True)))
-        elif path.lower().endswith(".npy"):
-            yield np.lib.format.open_memmap(path, mode="r"), {}
-        else:
-            raise GalvaeError(
-                f"dataset.path: expected {' '.join(HDF5)} .npz .npy or a folder of images, received {path}"
-            )
-    except (GalvaeError, MemoryError):
-        raise
-    except Exception as error:  # the libraries raise exceptions of many types on damaged files
-        raise GalvaeError(
-            f"dataset.path: {path}: expected whole arrays of numbers, received a damaged file ({line_of(error)})"
-        ) from error
-
-
-def _data_sets(file):
-    """All data sets of an open HDF5 file that have axes, by their names with groups."""
-    items = {}
-    file.visititems(items.__setitem__)
-    return {name: item for name, item in items.items() if isinstance(item, h5py.Dataset) and item.shape}
-
-
-class NpzArray:
-    """An array inside an .npz file of which only slices are read; np.load would read it whole.
+def _open(config, table):
+    """The images that `dataset.path` names, open.
 
     Args:
-        stream: the opened member of the zip file.
+        config: FilesConfig.
+        table: galvae.data.readers.tables.Table, or None.
+
+    Returns:
+        Context manager of Opened.
     """
-
-    def __init__(self, stream):
-        header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-        self.shape, self._fortran, self.dtype = header[np.lib.format.read_magic(stream)](stream)
-        self._stream, self._start = stream, stream.tell()
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __getitem__(self, rows):
-        if self.dtype.hasobject or (self._fortran and len(self.shape) > 1):
-            raise ValueError(f"{self._stream.name} holds Python objects or is in Fortran order")
-        start, stop, _ = rows.indices(len(self))
-        size = self.dtype.itemsize * math.prod(self.shape[1:])
-        self._stream.seek(self._start + start * size)
-        values = np.frombuffer(self._stream.read((stop - start) * size), self.dtype)
-        return values.reshape(stop - start, *self.shape[1:])
+    files = expand(config.path, without=[config.table, config.ids])
+    if config.band_files is not None:
+        yield open_band_files(config, None if table is None else table.columns)
+    elif len(files) == 1 and os.path.isdir(files[0]):
+        yield open_folder(config)
+    elif len(files) == 1:
+        with _open_file(files[0], config) as opened:
+            yield opened
+    else:
+        with concatenated(files, lambda path: _open_file(path, config)) as opened:
+            yield opened
 
 
-def _select_images(config, arrays):
-    """(images, other arrays): the array that `dataset.images` names, or the only one that can hold images."""
-    candidates = {name: item.shape for name, item in arrays.items() if len(item.shape) in (3, 4)}
-    name = config.images
-    if name is None and len(candidates) == 1:
-        (name,) = candidates
-    if name not in arrays:
-        listed = ", ".join(f"{candidate} {shape}" for candidate, shape in candidates.items()) or "none"
-        raise GalvaeError(
-            f"dataset.images: expected an array of 3 or 4 axes in {config.path} ({listed}), received {name}"
-        )
-    images = arrays[name]
-    if isinstance(images, h5py.Dataset):
-        array(images.file, name)  # refuses a data set that declares more than it stores
-    return images, {other: item for other, item in arrays.items() if other != name}
+def _open_file(path, config):
+    """Context manager of the Opened of one file."""
+    name = str(path).lower()
+    if name.endswith(ENDINGS):
+        return open_arrays(path, config)
+    if name.endswith(PARQUET):
+        return open_parquet(path, config)
+    raise GalvaeError(
+        f"dataset.path: expected a file ending in {' '.join((*ENDINGS, *PARQUET))}, or a folder of images, received "
+        f"{path}"
+    )
+
+
+def _bands(config, opened):
+    """Indices of the bands that are used, or None for all, and their names, empty if they have none."""
+    names, count = list(opened.band_names), opened.images.shape[3]
+    if config.channels is None:
+        return None, names
+    indices = []
+    for channel in config.channels:
+        if channel in names:
+            indices.append(names.index(channel))
+        elif isinstance(channel, int) and 0 <= channel < count:
+            indices.append(channel)
+        else:
+            listed = " ".join(names) if names else f"0 to {count - 1}, since the bands have no names"
+            raise GalvaeError(f"dataset.channels: {config.path}: expected bands of {listed}, received {channel}")
+    if not indices or len(set(indices)) < len(indices):
+        raise GalvaeError(f"dataset.channels: expected different bands, received {config.channels}")
+    return indices, [names[index] for index in indices] if names else []
 
 
 def _dtype_and_range(config, images):
-    """The type in which images are cached and the stored values that become 0 and 1.
+    """The type in which images are cached and the stored values that become 0 and 1, None if only a stretch tells.
 
     Raises:
-        GalvaeError: if the shape or type of the images is not supported, or their pixel range is unknown.
+        GalvaeError: if the type of the images is not supported, or their pixel range is unknown.
     """
-    shape, dtype = tuple(images.shape), images.dtype
-    layout = len(shape) == 3 or (len(shape) == 4 and (shape[3] <= MOST_CHANNELS or shape[1] in (1, 3, 4)))
-    if not layout or 0 in shape:
-        raise GalvaeError(
-            f"dataset.path: {config.path}: expected images of shape (N, H, W), (N, H, W, C) with at most "
-            f"{MOST_CHANNELS} channels, or (N, C, H, W) with 1, 3 or 4, received {shape}"
-        )
-    if math.prod(shape[1:]) > LARGEST_IMAGE:
-        raise GalvaeError(
-            f"dataset.path: {config.path}: expected images of at most {LARGEST_IMAGE} values, received {shape}"
-        )
+    dtype = images.dtype
     if dtype.kind not in "uif":
         raise GalvaeError(f"dataset.path: {config.path}: expected integer or float pixels, received {dtype}")
     pixel_range = config.pixel_range or NATURAL_RANGES.get(dtype.str[1:])
-    if pixel_range is None:
+    if pixel_range is None and config.stretch == "none":
         raise GalvaeError(
-            f"dataset.pixel_range: expected the values that become 0 and 1 for {dtype} pixels, received null"
+            f"dataset.pixel_range: expected the values that become 0 and 1 for {dtype} pixels, received null; "
+            "dataset.stretch=linear or asinh finds them"
         )
-    return "uint8" if dtype == np.uint8 else "float32", tuple(pixel_range)
+    return "uint8" if dtype == np.uint8 else "float32", pixel_range and tuple(pixel_range)
 
 
-def _blocks(config):
-    """Yields the images block by block in their cached layout."""
-    with _open(config) as (images, _):
-        size = BLOCK // (math.prod(images.shape[1:]) * images.dtype.itemsize)
-        # Image files come one at a time, since their sizes may differ.
-        for block in blocks(images, 1 if isinstance(images, ImageFolder) else max(1, size)):
-            yield _standardised(block, config.image_size)
+def _blocks(config, table, images, bands):
+    """Yields the images with these indices block by block in their cached layout."""
+    with _open(config, table) as opened:
+        yield from _prepared_blocks(config, opened, images, bands)
 
 
-def _standardised(block, side):
-    """A block of images as (n, H, W, C), uint8 or native float32, averaged to `side` unless that is None."""
-    if block.ndim == 3:
-        block = block[..., None]
-    elif block.shape[3] > MOST_CHANNELS:
-        block = np.moveaxis(block, 1, 3)
+def _prepared_blocks(config, opened, used, bands):
+    """Yields images as (n, H, W, C), uint8 or native float32, masked where pixels are set aside.
+
+    Args:
+        config: FilesConfig.
+        opened: Opened.
+        used: (n,) increasing indices of the images that are used.
+        bands: indices of the bands that are used, or None for all.
+    """
+    images = opened.images
+    size = BLOCK // (math.prod(images.shape[1:]) * images.dtype.itemsize)
+    # Files with one image each are read one at a time, since their sizes may differ.
+    size = 1 if hasattr(images, "with_masks") else max(1, size)
+    is_used = np.zeros(len(images), bool)
+    is_used[used] = True
+    for start in range(0, int(used[-1]) + 1, size):
+        chosen = is_used[start : start + size]
+        if not chosen.any():
+            continue
+        rows = slice(start, start + len(chosen))
+        if hasattr(images, "with_masks"):
+            block, aside = images.with_masks(rows)
+        else:
+            block, aside = images[rows], None if opened.masks is None else opened.masks[rows]
+        yield _prepared(config, opened, block[chosen], None if aside is None else aside[chosen], bands)
+
+
+def _prepared(config, opened, block, aside, bands):
+    """A block of images in its cached layout, see `_prepared_blocks`."""
+    if aside is not None:
+        aside = np.broadcast_to(aside, block.shape)
+    if bands is not None:
+        block, aside = block[..., bands], None if aside is None else aside[..., bands]
+    if config.row_0 == "bottom" and not opened.bottom_up:
+        block, aside = block[:, ::-1], None if aside is None else aside[:, ::-1]
     if block.dtype != np.uint8:
         with np.errstate(over="ignore", invalid="ignore"):  # the cache refuses what becomes infinite
             block = block.astype(np.float32)
-    return block if side is None else area_average(block, side)
+    if config.nan == "fill" and block.dtype != np.uint8:
+        aside = ~np.isfinite(block) | (False if aside is None else aside)
+    if aside is not None:
+        block = filled(block, aside)
+    return averaged(block, config.image_size)

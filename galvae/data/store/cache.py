@@ -1,4 +1,4 @@
-"""The cache of prepared datasets: entries are written once, verified at every opening and memory-mapped.
+"""The cache of prepared datasets: entries are written once, verified and memory-mapped.
 
 The digest in an entry's name covers the source (path, size, time) and every setting that changes the arrays.
 Of several processes that need the same entry, one prepares it while the others wait.
@@ -66,7 +66,21 @@ def file_identity(path):
     return {"path": str(path), "size": status.st_size, "changed": status.st_mtime_ns}
 
 
-def cached(folder, reader, fingerprint, write_entry):
+def stored(folder, reader, fingerprint, verify="auto"):
+    """The arrays of a dataset if the cache already holds them, undamaged, else None; see `cached`."""
+    text = _text(fingerprint)
+    return _open(_path(folder, reader, text), text, verify, log.warning)
+
+
+def _text(fingerprint):
+    return json.dumps({"format": FORMAT, **fingerprint}, sort_keys=True)
+
+
+def _path(folder, reader, text):
+    return Path(folder) / f"{reader}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
+
+
+def cached(folder, reader, fingerprint, write_entry, verify="auto"):
     """The arrays of a dataset from its cache entry, which is prepared first if there is none.
 
     Args:
@@ -74,27 +88,27 @@ def cached(folder, reader, fingerprint, write_entry):
         reader: name of the dataset's reader.
         fingerprint: JSON-able dict of all that determines the arrays.
         write_entry: function of an empty folder that writes the entry into it; called only if there is none.
+        verify: when its checksums are compared, see `cache_entry.read`.
 
     Returns:
-        (images, columns, about): the memory-mapped images, a dict of arrays, and a dict of plain values, see
-        `cache_entry.read`.
+        (images, masks, columns, about), see `cache_entry.read`.
 
     Raises:
         GalvaeError: if the source is not what the reader expects.
         CannotBeDone: if the entry cannot be written or may not be read.
     """
-    text = json.dumps({"format": FORMAT, **fingerprint}, sort_keys=True)
-    path = Path(folder) / f"{reader}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
+    text = _text(fingerprint)
+    path = _path(folder, reader, text)
     try:
-        opened = _open(path, text)
+        opened = _open(path, text, verify)
         if opened is None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{path}.lock"):
                 # Another process may have done the work while this one waited.
-                opened = _open(path, text, log.warning)
+                opened = _open(path, text, verify, log.warning)
                 if opened is None:
                     _write(path, text, write_entry)
-                    opened = _open(path, text)
+                    opened = _open(path, text, verify)
     except PermissionError as error:
         raise CannotBeDone(
             f"cannot use the cache {error.filename}: {error.strerror}; expected a folder that you may write to; choose "
@@ -113,10 +127,10 @@ def cached(folder, reader, fingerprint, write_entry):
     return opened
 
 
-def _open(path, text, report=log.debug):
+def _open(path, text, verify, report=log.debug):
     """The arrays of a whole entry, or None; reports one that is damaged."""
     try:
-        opened = cache_entry.read(path)
+        opened = cache_entry.read(path, verify)
         if (path / SOURCE).read_text() != text:
             raise cache_entry.Damaged(f"{SOURCE} names another source")
         return opened

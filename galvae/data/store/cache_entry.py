@@ -1,9 +1,10 @@
-"""An entry of the cache: written with checksums, synced to the disk, and verified whenever it is opened.
+"""An entry of the cache: written with checksums, synced to the disk, and verified when it is opened.
 
-It is a folder with images.npy, columns.npz, about.json, and manifest.json, which is written last and holds the
-size of each of the others and the SHA-256 of each 64 MB of them.
+It is a folder with images.npy, columns.npz, about.json, for masked images masks.npy, and manifest.json, which is
+written last and holds the size of each of the others and the SHA-256 of each 64 MB of them.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -15,10 +16,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from galvae.errors import CannotBeDone, GalvaeError
+from galvae.data.redshifts import with_known_redshifts
+from galvae.data.store.entry_images import ImagesWriter
+from galvae.errors import CannotBeDone
+from galvae.system.atomic import save_json
 from galvae.system.progress import progress_bar
 
 FILES = ("images.npy", "columns.npz", "about.json")
+MASKS = "masks.npy"
+VERIFIED = "verified.json"  # size and time of each file when its checksums were last compared
 BLOCK = 2**26  # bytes per checksum, so that several threads can verify a file
 PIECE = 2**22  # bytes read at a time
 THREADS = 8  # at most; with more, the disk is the limit
@@ -28,39 +34,53 @@ class Damaged(Exception):
     """A cache entry whose files are not as they were written."""
 
 
-def write(folder, reader, source):
+def write(folder, reader, source, nan="error", drop=None):
     """Writes a cache entry: images, columns and checksums.
 
     Args:
         folder: an empty folder, which becomes the entry.
         reader: name of the dataset's reader.
         source: `galvae.data.source.Source`.
+        nan: what happens to images with NaN or infinite pixels: "error", or "drop" to leave them out; readers have
+            filled those that "fill" fills.
+        drop: "blank" to leave out images that are blank or cut, or None.
 
     Raises:
-        GalvaeError: if images hold NaN or infinite pixels, or blocks do not have the declared shape.
+        GalvaeError: if images hold NaN or infinite pixels, blocks do not have the declared shape, or no image is left.
         CannotBeDone: if the disk has too little free space for the images.
     """
-    needed = math.prod(map(int, source.shape)) * np.dtype(source.dtype).itemsize
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise CannotBeDone(
-            f"cannot write the cache in {folder.parent}: expected {needed / 1e6:.0f} MB of free space, "
-            f"received {free / 1e6:.0f} MB; free space or choose another folder with dataset.cache_dir="
-        )
-    manifest = {}
-    with _CheckedFile(folder, "images.npy", manifest) as file:
-        facts = _write_images(file, reader, source)
+    _check_space(folder, source)
+    source = with_known_redshifts(source)
+    manifest, warnings = {}, list(source.warnings)
+    with contextlib.ExitStack() as files:
+        images = files.enter_context(_CheckedFile(folder, "images.npy", manifest))
+        masks = files.enter_context(_CheckedFile(folder, MASKS, manifest)) if source.masked else None
+        writer = ImagesWriter(reader, source, images, masks, nan, drop)
+        with progress_bar(source.shape[0], f"preparing {reader}") as bar:
+            for block in source.blocks:
+                writer.add(block)
+                bar.update(len(block))
+        used, facts = writer.finish()
+        warnings += writer.warnings
+    if source.masked and not writer.any_masked:
+        os.unlink(folder / MASKS)
+        del manifest[MASKS]
     columns = {f"catalogue.{name}": column for name, column in source.catalogue.items()}
-    columns |= {name: getattr(source, name) for name in ("labels", "condition")}
-    columns = {name: column for name, column in columns.items() if column is not None}
+    columns |= {name: getattr(source, name) for name in ("labels", "condition", "split")}
+    columns = {
+        name: column if used.all() else column[used] for name, column in columns.items() if column is not None
+    }
     about = {
         "reader": reader,
-        "pixel_range": [float(value) for value in source.pixel_range],
+        "pixel_range": source.pixel_range and [float(value) for value in source.pixel_range],
         "class_names": source.class_names,
         "condition_names": list(source.condition_names),
         "condition_units": list(source.condition_units),
         "catalogue_units": dict(source.catalogue_units),
-        "content": _content(manifest["images.npy"]["sha256"], columns),
+        "band_names": list(source.band_names),
+        "notes": list(source.notes),
+        "warnings": warnings,
+        "content": _content(manifest, columns),
     }
     packed = io.BytesIO()
     np.savez(packed, allow_pickle=False, **columns, **{f"image.{name}": fact for name, fact in facts.items()})
@@ -72,12 +92,26 @@ def write(folder, reader, source):
         file.write(json.dumps(manifest).encode())
 
 
-def read(folder):
-    """Opens a cache entry after comparing every byte with its checksums.
+def _check_space(folder, source):
+    needed = math.prod(map(int, source.shape)) * (np.dtype(source.dtype).itemsize + source.masked)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise CannotBeDone(
+            f"cannot write the cache in {folder.parent}: expected {needed / 1e6:.0f} MB of free space, "
+            f"received {free / 1e6:.0f} MB; free space or choose another folder with dataset.cache_dir="
+        )
+
+
+def read(folder, verify="auto"):
+    """Opens a cache entry whose bytes agree with its checksums.
+
+    Args:
+        folder: the entry.
+        verify: "always" to compare the checksums now; "auto" to compare them once for each size and time of its files.
 
     Returns:
-        (images, columns, about): the memory-mapped images, a dict of arrays (labels, condition, catalogue.NAME and
-        image.NAME), and a dict of plain values (names, units, the pixel range).
+        (images, masks, columns, about): the memory-mapped images, and masks or None; a dict of arrays (labels,
+        condition, split, catalogue.NAME and image.NAME); a dict of plain values (names, units, the pixel range).
 
     Raises:
         Damaged: if a file is not as it was written.
@@ -86,19 +120,40 @@ def read(folder):
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
-        if sorted(manifest) != sorted(FILES):
+        if sorted(set(manifest) - {MASKS}) != sorted(FILES):
             raise Damaged("manifest.json")
-        for name in FILES:
-            if _checksums(folder / name) != manifest[name]:
-                raise Damaged(name)
+        state = _file_states(folder, [*manifest, "manifest.json"])
+        if verify == "always" or not _was_verified(folder, state):
+            for name, checksums in manifest.items():
+                if _checksums(folder / name) != checksums:
+                    raise Damaged(name)
+            with contextlib.suppress(OSError):  # a cache that is read-only is verified every time
+                save_json(folder / VERIFIED, state)
         with np.load(folder / "columns.npz", allow_pickle=False) as stored:
             columns = dict(stored)
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        return images, columns, json.loads((folder / "about.json").read_bytes())
+        images, masks = (
+            np.load(folder / name, mmap_mode="r", allow_pickle=False) if name in manifest else None
+            for name in ("images.npy", MASKS)
+        )
+        return images, masks, columns, json.loads((folder / "about.json").read_bytes())
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise Damaged("manifest.json") from error
+
+
+def _file_states(folder, names):
+    """Size, time of change in nanoseconds and inode of each file."""
+    states = {name: os.stat(folder / name) for name in names}
+    return {name: [state.st_size, state.st_mtime_ns, state.st_ino] for name, state in states.items()}
+
+
+def _was_verified(folder, state):
+    """Whether the checksums were compared when the files were in this state."""
+    try:
+        return json.loads((folder / VERIFIED).read_bytes()) == state
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 class _CheckedFile:
@@ -109,7 +164,7 @@ class _CheckedFile:
 
     def __init__(self, folder, name, manifest):
         self.name, self.manifest = name, manifest
-        self.file = open(folder / name, "wb")  # noqa: SIM115 (closed on exit)
+        self.file = open(folder / name, "w+b")  # noqa: SIM115 (closed on exit)
         self.size, self.sha256, self.hash = 0, [], hashlib.sha256()
 
     def write(self, data):
@@ -123,6 +178,18 @@ class _CheckedFile:
             if self.size % BLOCK == 0:
                 self.sha256.append(self.hash.hexdigest())
                 self.hash = hashlib.sha256()
+
+    def replace_start(self, data):
+        """Overwrites the file's first bytes, which lie in its first block of checksums."""
+        self.file.seek(0)
+        self.file.write(data)
+        self.file.seek(0)
+        first = hashlib.sha256(self.file.read(BLOCK))
+        self.file.seek(0, os.SEEK_END)
+        if self.sha256:
+            self.sha256[0] = first.hexdigest()
+        else:
+            self.hash = first
 
     def __enter__(self):
         return self
@@ -152,48 +219,14 @@ def _checksums(path):
             return {"size": size, "sha256": list(pool.map(checksum, range(0, size, BLOCK)))}
 
 
-def _content(images, columns):
-    """SHA-256 of images, labels, conditions and ids; equal data have equal digests, wherever they are stored."""
-    digest = hashlib.sha256("".join(images).encode())
+def _content(manifest, columns):
+    """SHA-256 of images, masks, labels, conditions and ids; equal data have equal digests, wherever they are stored."""
+    digest = hashlib.sha256("".join(manifest["images.npy"]["sha256"]).encode())
+    if MASKS in manifest:
+        digest.update("".join(manifest[MASKS]["sha256"]).encode())
     for name in ("labels", "condition", "catalogue.id"):
         if name in columns:
             column = np.ascontiguousarray(columns[name])
             digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
             digest.update(column.tobytes())
     return digest.hexdigest()
-
-
-def _write_images(file, reader, source):
-    """Streams the blocks to the disk; returns the hash, the darkest and the brightest pixel of each image."""
-    shape, dtype = tuple(int(length) for length in source.shape), np.dtype(source.dtype)
-    hashes, lows, highs = [], [], []
-    header = io.BytesIO()
-    layout = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(header, layout)
-    file.write(header.getbuffer())
-    with progress_bar(shape[0], f"preparing {reader}") as bar:
-        for block in source.blocks:
-            if block.shape[1:] != shape[1:]:
-                raise GalvaeError(
-                    f"dataset {reader}: expected images of shape {shape[1:]}, received {block.shape[1:]} after "
-                    f"{len(hashes)} images"
-                )
-            finite = np.isfinite(block).all(axis=(1, 2, 3)) if block.dtype.kind == "f" else None
-            if finite is not None and not finite.all():
-                raise GalvaeError(
-                    f"dataset {reader}: expected finite pixels, received NaN or infinity in image "
-                    f"{len(hashes) + int(np.argmin(finite))} (counted from 0)"
-                )
-            block = np.ascontiguousarray(block, dtype)
-            file.write(block)
-            hashes += [hashlib.sha256(image).digest()[:8] for image in block]
-            lows.append(block.min(axis=(1, 2, 3)))
-            highs.append(block.max(axis=(1, 2, 3)))
-            bar.update(len(block))
-    if len(hashes) != shape[0]:
-        raise GalvaeError(f"dataset {reader}: expected {shape[0]} images, received {len(hashes)}")
-    return {
-        "hash": np.frombuffer(b"".join(hashes), "<u8"),
-        "low": np.concatenate(lows),
-        "high": np.concatenate(highs),
-    }

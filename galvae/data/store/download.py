@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urljoin
@@ -31,7 +31,9 @@ MAX_REDIRECTS = 5
 CHUNK = 1 << 20  # bytes read at once, at most
 
 
-def download(url: str, target: Path, *, sha256: str | None = None, size: int | None = None) -> Path:
+def download(
+    url: str, target: Path, *, sha256: str | None = None, size: int | None = None, mirrors: Sequence[str] = ()
+) -> Path:
     """Downloads a file once, and resumes a download that an earlier call did not complete.
 
     A target that is already valid is returned without any network access. Until the new bytes are complete
@@ -43,6 +45,7 @@ def download(url: str, target: Path, *, sha256: str | None = None, size: int | N
         target: the file to write; its folder is made if needed.
         sha256: the expected SHA-256 digest, hexadecimal.
         size: the expected size in bytes.
+        mirrors: addresses of the same file, which are tried in this order when the first one fails.
 
     Returns:
         The target.
@@ -53,7 +56,37 @@ def download(url: str, target: Path, *, sha256: str | None = None, size: int | N
     """
     target = Path(target)
     part = Path(f"{target}.part")
-    _allowed(url)
+    urls = [url, *mirrors]
+    for address in urls:
+        _allowed(address)
+    try:
+        if _is_valid(target, sha256, size):
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock"):
+            if _is_valid(target, sha256, size):  # another process has downloaded it meanwhile
+                return target
+            # The address from which a part came is tried first, since only there can it be resumed.
+            urls.sort(key=lambda address: not _state(part, address)[0])
+            for number, address in enumerate(urls, 1):
+                try:
+                    _store(address, target, part, sha256, size)
+                    break
+                except CannotBeDone as error:
+                    if number == len(urls):
+                        raise
+                    log.warning("%s; trying %s", error, urls[number])
+            _remove(part)
+    except OSError as error:
+        rest = (
+            f"the next call resumes from {part.name}" if part.exists() else "the next call starts from zero"
+        )
+        raise CannotBeDone(f"cannot write {target}: {error.strerror or error}; {rest}") from error
+    return target
+
+
+def _store(url: str, target: Path, part: Path, sha256: str | None, size: int | None) -> None:
+    """Completes a part from one address, and moves it to the target if it is what was expected."""
 
     def fetch(_url: str, staged: str, _pooch: object) -> None:
         _fetch(url, part, size, checked=sha256 is not None or size is not None)
@@ -64,27 +97,13 @@ def download(url: str, target: Path, *, sha256: str | None = None, size: int | N
         except OSError:  # a file system without hard links
             os.replace(part, staged)
 
-    try:
-        if _is_valid(target, sha256, size):
-            return target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{target}.lock"):
-            if _is_valid(target, sha256, size):  # another process has downloaded it meanwhile
-                return target
-            with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as stage:
-                try:
-                    verified = pooch.retrieve(url, sha256, target.name, stage, downloader=fetch)
-                except ValueError as error:  # a wrong checksum, of which pooch's message has both digests
-                    _remove(part)
-                    raise CannotBeDone(f"{url}: {error}") from error
-                os.replace(verified, target)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as stage:
+        try:
+            verified = pooch.retrieve(url, sha256, target.name, stage, downloader=fetch)
+        except ValueError as error:  # a wrong checksum, of which pooch's message has both digests
             _remove(part)
-    except OSError as error:
-        rest = (
-            f"the next call resumes from {part.name}" if part.exists() else "the next call starts from zero"
-        )
-        raise CannotBeDone(f"cannot write {target}: {error.strerror or error}; {rest}") from error
-    return target
+            raise CannotBeDone(f"{url}: {error}") from error
+        os.replace(verified, target)
 
 
 def _is_valid(target: Path, sha256: str | None, size: int | None) -> bool:

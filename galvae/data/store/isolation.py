@@ -144,9 +144,10 @@ def read_limited(task):
     try:
         reader = importlib.import_module(task["module"])
         _limit_resources(task["seconds"], task["memory"])
-        source = reader.read(types.SimpleNamespace(**task["config"]))
+        config = types.SimpleNamespace(**task["config"])
+        source = reader.read(config)
         source.blocks = _extending_time_limit(source.blocks)
-        cache_entry.write(Path(task["folder"]), task["config"]["name"], source)
+        cache_entry.write(Path(task["folder"]), config.name, source, config.nan, config.drop)
     except GalvaeError as error:
         return {"error": type(error).__name__, "arguments": [str(error)]}
     except OSError as error:

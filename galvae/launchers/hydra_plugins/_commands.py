@@ -67,6 +67,8 @@ class CommandLauncher(Launcher):
         setup_globals()
         self.folder = Path(self.config.hydra.sweep.dir).absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.task.name == "train":
+            self.task.sweep.begin(self.folder)
         jobs = [self._job(number, words) for number, words in enumerate(job_overrides, initial_job_idx)]
         shared = set.intersection(*map(set, job_overrides)) if len(jobs) > 1 else ()
         for job, words in zip(jobs, job_overrides, strict=True):
