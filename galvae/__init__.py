@@ -1,6 +1,6 @@
 """galvae: learn, explore and generate galaxy morphology with variational autoencoders."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def open_run(path="latest", backend=None, dataset=None):

@@ -35,7 +35,14 @@ from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory
 
 SETTINGS = (
-    *("dataset=files", "network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "batch=16"),
+    *(
+        "dataset=files",
+        "dataset.axes=NHWC",
+        "network.filters=[4,8]",
+        "network.kernels=[3]",
+        "network.dense=16",
+        "batch=16",
+    ),
     *("latent_dim=3", "precision=float32", "checkpoint.every=1", "beta=warmup", "beta.epochs=4"),
 )
 WATCHED = ((os, "fsync"), (os, "rename"), (os, "replace"), (shutil, "rmtree"))

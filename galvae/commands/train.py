@@ -44,6 +44,11 @@ def main(command, output_dir):
                 _, state = checkpoint
                 log.info("already finished after %s epochs", state.epoch)
                 return state.best_loss
+        elif config.dataset.is_read_by_earlier_rules and run.checkpoint() is None:
+            raise GalvaeError(
+                f"{output_dir}: a run that galvae 0.1 began, without a checkpoint; expected a new run in another "
+                "directory, since its files are read otherwise now"
+            )
     else:
         config.dataset.check_new()
     with locked(RunDirectory(output_dir, config), command.force):

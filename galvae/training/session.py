@@ -6,7 +6,7 @@ import shlex
 
 from galvae.backend.setup import setup
 from galvae.data.quality import checked
-from galvae.errors import GalvaeError, TrainingDiverged, line_of
+from galvae.errors import TrainingDiverged, line_of
 from galvae.models.build import build_model
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory, dataset_for_model
@@ -83,11 +83,6 @@ def _begin(config, output_dir, dataset, device):
         if checkpoint is not None:
             run.resume(config, dataset, device, checkpoint)
             return run, checkpoint
-        if config.dataset.is_read_by_earlier_rules:
-            raise GalvaeError(
-                f"{output_dir}: a run that galvae 0.1 began, without a checkpoint; expected a new run in another "
-                "directory, since its files are read otherwise now"
-            )
     return RunDirectory.create(output_dir, config, dataset, device), None
 
 

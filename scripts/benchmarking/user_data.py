@@ -14,7 +14,7 @@ SIDE = 32  # pixels of a FITS image
 
 def joins(quick):
     """Time to join a table of ids with as many images in another order, against NumPy's intersection of the ids."""
-    from galvae.data.readers.joins import Identity, join
+    from galvae.data.tables.joins import Identity, join
 
     count, rows = 10_000 if quick else 1_000_000, []
     generator = np.random.default_rng(0)
@@ -23,7 +23,9 @@ def joins(quick):
         order = generator.permutation(count)
         images = Identity(where="images", count=count, columns={"objid": ids})
         table = Identity(where="table", count=count, columns={"objid": ids[order]})
-        reference = seconds_of(lambda ids=ids, order=order: np.intersect1d(ids, ids[order], return_indices=True))
+        reference = seconds_of(
+            lambda ids=ids, order=order: np.intersect1d(ids, ids[order], return_indices=True)
+        )
         seconds = seconds_of(lambda images=images, table=table: join(images, table))
         rows.append(
             row(f"join of {count:,} {kind} ids", f"{seconds:.2f} s", reference / seconds, "numpy.intersect1d")
@@ -73,7 +75,11 @@ def prepared(folder, name):
 def write_fits(folder, count):
     """Writes FITS files whose pixels differ, faster than astropy does."""
     folder.mkdir()
-    cards = ["SIMPLE  =                    T", "BITPIX  =                  -32", "NAXIS   =                    2"]
+    cards = [
+        "SIMPLE  =                    T",
+        "BITPIX  =                  -32",
+        "NAXIS   =                    2",
+    ]
     cards += [f"NAXIS{axis}  = {SIDE:20d}" for axis in (1, 2)] + ["END"]
     header = "".join(f"{card:80}" for card in cards).ljust(2880).encode()
     pixels = np.random.default_rng(0).random((SIDE, SIDE)).astype(">f4")
@@ -98,4 +104,6 @@ def write_multimodal_universe(folder, images, bands):
         flux = pa.ListArray.from_arrays(np.arange(0, len(flux) + 1, length, dtype=np.int32), flux)
     band = pa.array([bands] * count)
     image = pa.StructArray.from_arrays([band, flux], ["band", "flux"])
-    pq.write_table(pa.table({"image": image, "object_id": ids}), Path(folder, "galaxies.parquet"), row_group_size=100)
+    pq.write_table(
+        pa.table({"image": image, "object_id": ids}), Path(folder, "galaxies.parquet"), row_group_size=100
+    )

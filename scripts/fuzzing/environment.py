@@ -12,6 +12,7 @@ State = {}
 TRAIN = (
     "train",
     "dataset=files",
+    "dataset.axes=NHWC",
     "dataset.path=images.npy",
     "network.filters=[4]",
     "network.kernels=[3]",

@@ -52,6 +52,7 @@ def train_runs(folder):
             *(
                 "train",
                 "dataset=files",
+                "dataset.axes=NHWC",
                 f"dataset.path={folder}/images.npy",
                 *SMALL,
                 "epochs=2",

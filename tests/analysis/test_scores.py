@@ -41,7 +41,18 @@ def test_scores_are_those_of_each_image_alone(name, monkeypatch):
     # The objective is the sum of its terms, with the code drawn as in validation.
     terms = {term: result[term] for term in model.terms}
     np.testing.assert_allclose(result["loss"], model.total_loss(terms, training=False), rtol=1e-5)
-    assert list(result) == ["loss", *model.terms, "bce", "mse", "psnr", "ssim", "r2", "mse_0", "mse_1", "mse_2"]
+    assert list(result) == [
+        "loss",
+        *model.terms,
+        "bce",
+        "mse",
+        "psnr",
+        "ssim",
+        "r2",
+        "mse_0",
+        "mse_1",
+        "mse_2",
+    ]
     for band in range(3):
         error = ((decoded[..., band] - target[..., band]) ** 2).mean(axis=(1, 2))
         np.testing.assert_allclose(result[f"mse_{band}"], error, rtol=1e-4)

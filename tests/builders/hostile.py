@@ -19,6 +19,8 @@ class Config:
 
     path: str
     name: str = "hostile"
+    nan: str = "error"
+    drop: str | None = None
 
 
 def blocks(what):

@@ -92,7 +92,7 @@ def test_a_command_that_misses_a_file_is_one_line_and_leaves_nothing(
         Path("/data/none.h5").read_bytes()
 
     monkeypatch.setattr("galvae.commands.prepare.main", missing)
-    status, _, err = galvae("prepare", *small_files[:2])
+    status, _, err = galvae("prepare", *small_files[:3])
     assert (status, err) == (
         2,
         "galvae: /data/none.h5: No such file or directory; expected an existing file\n",
@@ -107,7 +107,7 @@ def test_an_unexpected_error_keeps_its_traceback(galvae, small_files, tmp_path, 
     monkeypatch.setattr("galvae.commands.prepare.main", broken)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OSError, match="Bad file descriptor"):
-        main(["prepare", *small_files[:2]])
+        main(["prepare", *small_files[:3]])
     assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
 
 
@@ -120,7 +120,7 @@ def test_a_defect_of_a_launcher_is_not_a_wrong_configuration(small_files, tmp_pa
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ProcessesLauncher, "run", broken)
     with pytest.raises(KeyError, match="a defect"):
-        main(["prepare", *small_files[:2], "-m", "dataset.image_size=8,16", "hydra/launcher=processes"])
+        main(["prepare", *small_files[:3], "-m", "dataset.image_size=8,16", "hydra/launcher=processes"])
 
 
 @pytest.fixture

@@ -282,12 +282,12 @@ def signalled(*arguments, **options):
 
 def test_a_signal_to_any_command_is_a_line_and_leaves_nothing(galvae, small_files, tmp_path, monkeypatch):
     monkeypatch.setattr("galvae.commands.prepare.main", signalled)
-    status, _, err = galvae("prepare", *small_files[:2])
+    status, _, err = galvae("prepare", *small_files[:3])
     assert (status, err) == (75, "galvae: stopped by SIGTERM\n")
     assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
 
 
 def test_a_signal_between_two_jobs_of_a_sweep_stops_it(galvae, small_files, monkeypatch):
     monkeypatch.setattr("galvae.runs.sweep.Sweep.note", signalled)
-    status, _, err = galvae("prepare", "-m", *small_files[:2], "dataset.image_size=8,16")
+    status, _, err = galvae("prepare", "-m", *small_files[:3], "dataset.image_size=8,16")
     assert (status, err) == (75, "galvae: stopped by SIGTERM\n")

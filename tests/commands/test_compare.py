@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
     """A sweep over two models and two numbers of latent dimensions."""
     folder = tmp_path_factory.mktemp("compare")
     np.save(folder / "blobs.npy", blobs(60, 16))
-    data = ("dataset=files", f"dataset.path={folder / 'blobs.npy'}", *SMALL)
+    data = ("dataset=files", "dataset.axes=NHWC", f"dataset.path={folder / 'blobs.npy'}", *SMALL)
     train(folder, *data, "-m", "model=ae,vae", "latent_dim=2,4", f"hydra.sweep.dir={folder / 'sweep'}")
     return folder / "sweep"
 

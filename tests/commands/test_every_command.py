@@ -43,7 +43,13 @@ def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
 def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path):
     """Two channels, images that are not square, a single latent dimension, no information on the galaxies."""
     np.save(tmp_path / "images.npy", blobs(40, 16, bands=2)[:, :, :12])
-    overrides = ["dataset=files", f"dataset.path={tmp_path / 'images.npy'}", "latent_dim=1", *SMALL]
+    overrides = [
+        "dataset=files",
+        "dataset.axes=NHWC",
+        f"dataset.path={tmp_path / 'images.npy'}",
+        "latent_dim=1",
+        *SMALL,
+    ]
     assert galvae("train", *overrides)[0] == 0
     for command, more in (
         ("evaluate", ["bootstrap=100"]),
@@ -64,7 +70,12 @@ def test_conditions_of_any_name(galvae, tmp_path):
     np.savez(tmp_path / "d.npz", images=blobs(40, 16, bands=1))
     rows = "".join(f"{value},{value}\n" for value in values)
     (tmp_path / "t.csv").write_text(f"log(M/Msun),size\n{rows}")
-    data = ["dataset=files", f"dataset.path={tmp_path / 'd.npz'}", f"dataset.table={tmp_path / 't.csv'}"]
+    data = [
+        "dataset=files",
+        "dataset.axes=NHWC",
+        f"dataset.path={tmp_path / 'd.npz'}",
+        f"dataset.table={tmp_path / 't.csv'}",
+    ]
     condition = "dataset.condition=['log(M/Msun)','size']"
     status, _, err = galvae("train", *data, condition, *SMALL, "model=fancy_cvae", "latent_dim=2")
     assert status == 0, err

@@ -217,7 +217,12 @@ def mass_run(tmp_path_factory):
     """A run of cvae2 whose condition is a mass."""
     folder = tmp_path_factory.mktemp("mass")
     np.savez(folder / "data.npz", images=blobs(40, 16), mass=np.linspace(8, 11, 40))
-    data = ("dataset=files", f"dataset.path={folder / 'data.npz'}", "dataset.images=images")
+    data = (
+        "dataset=files",
+        "dataset.axes=NHWC",
+        f"dataset.path={folder / 'data.npz'}",
+        "dataset.images=images",
+    )
     model = ("dataset.condition=[mass]", "model=cvae2", *SMALL, "epochs=1")
     assert run_command("train", *data, *model, f"hydra.run.dir={folder / 'run'}") == 0
     return folder / "run"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from galvae.data.readers.axes import ImageStack, choose_axes
+from galvae.data.formats.axes import ImageStack, choose_axes
 from galvae.errors import GalvaeError
 
 

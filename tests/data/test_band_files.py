@@ -6,10 +6,10 @@ from astropy.io import fits
 from builders.galaxies import ellipses
 from PIL import Image
 
+from galvae.data.formats.band_files import open_band_files
+from galvae.data.formats.band_patterns import compiled, refuse_one_file_per_band
+from galvae.data.formats.image_folder import open_folder
 from galvae.data.load import load_dataset
-from galvae.data.readers.band_files import open_band_files
-from galvae.data.readers.band_patterns import compiled, refuse_one_file_per_band
-from galvae.data.readers.image_folder import open_folder
 from galvae.errors import GalvaeError
 
 GALAXIES = ellipses(5, 16, 3).astype("f4") / 256

@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.table import Table
 from builders.galaxies import ellipses
 
-from galvae.data.readers.fits import read_fits_image
+from galvae.data.formats.fits import read_fits_image
 from galvae.errors import GalvaeError
 
 SCIENCE = ellipses(1, 12, 1)[0, ..., 0].astype(">f4") / 7

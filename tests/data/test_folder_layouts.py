@@ -10,14 +10,14 @@ from astropy.io import fits
 from builders.galaxies import ellipses
 from PIL import Image
 
-from galvae.data.load import load_dataset
-from galvae.data.readers.folder_listing import (
+from galvae.data.formats.folder_listing import (
     classes_by_folder,
     folder_identity,
     list_folder,
     split_by_folder,
 )
-from galvae.data.readers.image_folder import open_folder
+from galvae.data.formats.image_folder import open_folder
+from galvae.data.load import load_dataset
 from galvae.errors import GalvaeError
 
 GALAXIES = ellipses(6, 16, 3)

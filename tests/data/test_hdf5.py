@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from galvae.data.readers.hdf5 import array, blocks, column, data_sets, open_hdf5
+from galvae.data.formats.hdf5 import array, blocks, column, data_sets, open_hdf5
 from galvae.errors import GalvaeError
 
 

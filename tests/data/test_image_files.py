@@ -7,7 +7,7 @@ from builders.galaxies import ellipses
 from builders.user_files import pixels
 from PIL import Image
 
-from galvae.data.readers.image_files import read_image_file
+from galvae.data.formats.image_files import read_image_file
 from galvae.errors import GalvaeError
 
 GREY, COLOURS = ellipses(1, 16, 1)[0], ellipses(1, 16, 3)[0]

@@ -5,10 +5,10 @@ import pytest
 from builders.user_files import pixels, raw_png, write_image
 from PIL import Image
 
+from galvae.data.formats.image_files import read_image_file
+from galvae.data.formats.image_folder import open_folder
 from galvae.data.load import load_dataset
 from galvae.data.readers import user_files
-from galvae.data.readers.image_files import read_image_file
-from galvae.data.readers.image_folder import open_folder
 from galvae.errors import GalvaeError
 
 

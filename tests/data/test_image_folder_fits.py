@@ -9,9 +9,9 @@ from astropy.io import fits
 from astropy.table import Table
 from builders.user_files import pixels, write_image
 
+from galvae.data.formats import fits as fits_reader
+from galvae.data.formats.fits import read_fits_image
 from galvae.data.load import load_dataset
-from galvae.data.readers import fits as fits_reader
-from galvae.data.readers.fits import read_fits_image
 from galvae.errors import GalvaeError
 
 

@@ -179,7 +179,7 @@ def test_a_file_on_which_libhdf5_never_ends(galvae, tmp_path, monkeypatch):
     content[third : third + 16] = bytes(16)
     path.write_bytes(content)
     monkeypatch.setattr(isolation, "SECONDS", 1)
-    status, _, err = galvae("prepare", "dataset=files", f"dataset.path={path}")
+    status, _, err = galvae("prepare", "dataset=files", "dataset.axes=NHWC", f"dataset.path={path}")
     assert status == 2
     line = (
         f"galvae: {path}: expected a whole file, received one on which the library that reads it hung (1 s)\n"
@@ -204,6 +204,6 @@ def test_a_file_in_the_working_directory_is_not_imported(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["images"] = blobs(5, 8)
     command = [sys.executable, "-P", "-m", "galvae", "prepare", "dataset=files", "dataset.path=a.h5"]
-    command += ["dataset.split=[0.6,0.2,0.2]"]
+    command += ["dataset.axes=NHWC", "dataset.split=[0.6,0.2,0.2]"]
     subprocess.run(command, check=True, capture_output=True)
     assert not (tmp_path / "executed").exists()

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galvae.data.readers import id_matching
-from galvae.data.readers.joins import Identity, join
+from galvae.data.tables import id_matching
+from galvae.data.tables.joins import Identity, join
 from galvae.errors import GalvaeError
 
 

@@ -8,8 +8,8 @@ import pytest
 from builders.format_writers import write_hdf5
 from builders.galaxies import ellipses
 
+from galvae.data.formats import multimodal_universe
 from galvae.data.load import load_dataset
-from galvae.data.readers import multimodal_universe
 from galvae.errors import GalvaeError
 
 COUNT, SIDE = 12, 24

@@ -14,8 +14,8 @@ from builders.galaxies import ellipses
 from PIL import Image
 
 from galvae.data.area_average import area_average
-from galvae.data.readers import parquet_images
-from galvae.data.readers.parquet import open_parquet
+from galvae.data.formats import parquet_images
+from galvae.data.formats.parquet import open_parquet
 from galvae.errors import GalvaeError
 
 COUNT, SIDE = 20, 24

@@ -8,9 +8,9 @@ import pytest
 from builders.format_writers import pictures, write_hdf5, write_parquet
 from builders.galaxies import ellipses
 
+from galvae.data.formats.opened import Aside, Opened
+from galvae.data.formats.shards import concatenated, expand, identity
 from galvae.data.load import load_dataset
-from galvae.data.readers.opened import Aside, Opened
-from galvae.data.readers.shards import concatenated, expand, identity
 from galvae.errors import GalvaeError
 
 SIDE = 8

@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table as AstropyTable
 
-from galvae.data.readers.tables import find, plain, read_table
+from galvae.data.tables.table import find, plain, read_table
 from galvae.errors import GalvaeError
 
 # Three rows: ids that floats cannot hold, ids with zeros in front, names that differ by case only, and missing values.
@@ -413,7 +413,7 @@ def test_votables_reach_for_nothing(tmp_path, start, data, words):
 
 
 def test_packed_and_declared_sizes_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("galvae.data.readers.fits.LARGEST_UNPACKED", 1000)
+    monkeypatch.setattr("galvae.data.formats.fits.LARGEST_UNPACKED", 1000)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1000))
     with pytest.raises(GalvaeError, match="at most 1000 bytes"):
         read_table(tmp_path / "t.csv.gz")
@@ -423,7 +423,7 @@ def test_packed_and_declared_sizes_are_bounded(tmp_path, monkeypatch):
     )
     with pytest.raises(GalvaeError, match="truncated"):
         read_table(path)
-    monkeypatch.setattr("galvae.data.readers.tables.MOST_ROWS", 2)
+    monkeypatch.setattr("galvae.data.tables.table.MOST_ROWS", 2)
     with pytest.raises(GalvaeError, match=r"t.parquet: expected at most 2 rows, received 3"):
         read_table(write(tmp_path, "t.parquet"))
 

@@ -98,7 +98,7 @@ def cluster(slurm, tmp_path, monkeypatch):
     """An empty folder with images, in which commands run; yields the overrides of a quick run."""
     monkeypatch.chdir(tmp_path)
     np.save("blobs.npy", blobs(60, 16))
-    yield ["dataset=files", f"dataset.path={tmp_path}/blobs.npy", *SMALL[:3], "batch=32"]
+    yield ["dataset=files", "dataset.axes=NHWC", f"dataset.path={tmp_path}/blobs.npy", *SMALL[:3], "batch=32"]
     output_of("scancel", "--full", "--signal=KILL", f"--user={os.getuid()}")
     wait_for(lambda: output_of("squeue", "--noheader") == "")
 

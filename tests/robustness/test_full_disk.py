@@ -67,7 +67,13 @@ def intact(path, epoch):
 
 def test_a_run_resumes_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
     np.save(tmp_path / "blobs.npy", blobs(60, 16))
-    small = ("dataset=files", f"dataset.path={tmp_path}/blobs.npy", *SMALL, "checkpoint.every=1")
+    small = (
+        "dataset=files",
+        "dataset.axes=NHWC",
+        f"dataset.path={tmp_path}/blobs.npy",
+        *SMALL,
+        "checkpoint.every=1",
+    )
     where = f"hydra.run.dir={disk}/run"
     assert galvae("train", *small, "epochs=1", where)[0] == 0
     whole = {path: path.read_bytes() for path in (disk / "run" / "checkpoints").rglob("*") if path.is_file()}

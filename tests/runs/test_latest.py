@@ -44,7 +44,7 @@ def test_what_leaves_nothing_moves_no_link(train, galvae, small_files):
     assert train("-m", "latent_dim=3") == 2
     assert train("-m", "latent_dim=3", "hydra.sweep.dir=new/deep") == 2
     assert (os.readlink(SWEEP), os.listdir(SWEEP.parent)) == ("../../deep", ["latest"])
-    assert galvae("prepare", "-m", *small_files[:2], "dataset.image_size=8,16")[0] == 0
+    assert galvae("prepare", "-m", *small_files[:3], "dataset.image_size=8,16")[0] == 0
     assert os.readlink(SWEEP) == "../../deep"
     assert not os.path.lexists(RUN)
 

@@ -62,14 +62,14 @@ def test_a_run_is_resumed_on_its_own_images_only_and_keeps_its_reading(galvae, o
 def test_nothing_begins_with_an_earlier_reading(galvae, small_files, tmp_path):
     line = "galvae: dataset.reading: expected 2, since only runs that galvae 0.1 began have another; received 1\n"
     for command in ("train", "prepare"):
-        words = small_files if command == "train" else small_files[:2]
+        words = small_files if command == "train" else small_files[:3]
         assert galvae(command, *words, "dataset.reading=1") == (2, "", line)
         assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
     # A run of 0.1 that was stopped before its first checkpoint.
     (tmp_path / "run").mkdir()
     write_config(train_config(*small_files, "dataset.reading=1"), tmp_path / "run" / "config.yaml")
     status, _, err = galvae("train", f"resume={tmp_path / 'run'}")
-    assert (status, len(err.splitlines())) == (2, 1)
+    assert (status, len([line for line in err.splitlines() if not line.startswith("data: ")])) == (2, 1)
     assert "a run that galvae 0.1 began, without a checkpoint; expected a new run in another directory" in err
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.yaml"]
 

@@ -52,7 +52,12 @@ def prepare(tmp_path):
         path = os.pathsep.join([str(tmp_path / "instead"), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "PYTHONPATH": path, **environment}
         command = [sys.executable, "-m", "galvae", "prepare", "-m", "hydra/launcher=processes"]
-        dataset = ["dataset=files", f"dataset.path={tmp_path / 'blobs.npy'}", "hydra.sweep.dir=sweep"]
+        dataset = [
+            "dataset=files",
+            "dataset.axes=NHWC",
+            f"dataset.path={tmp_path / 'blobs.npy'}",
+            "hydra.sweep.dir=sweep",
+        ]
         return subprocess.Popen(
             [*command, *dataset, *arguments],
             cwd=tmp_path,
@@ -275,7 +280,7 @@ def test_two_sweeps_of_the_same_second_have_a_directory_each(galvae, small_files
 
     monkeypatch.setattr(overrides, "datetime", Frozen)
     for _ in range(2):
-        assert galvae("prepare", *small_files[:2], "-m", "dataset.image_size=16")[0] == 0
+        assert galvae("prepare", *small_files[:3], "-m", "dataset.image_size=16")[0] == 0
     names = sorted(path.name for path in (tmp_path / "outputs" / "multirun").iterdir())
     assert names == ["2026-11-20_10-09-08", "2026-11-20_10-09-08-2"]
 

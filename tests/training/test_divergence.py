@@ -29,7 +29,7 @@ def hot(path, index):
     images = blobs(60, 16).astype(np.float32) / 255
     images[index, 3:9] = 1.5e19
     np.save(path, images)
-    return ("dataset=files", f"dataset.path={path}", *SMALL, "precision=float32")
+    return ("dataset=files", "dataset.axes=NHWC", f"dataset.path={path}", *SMALL, "precision=float32")
 
 
 @pytest.fixture

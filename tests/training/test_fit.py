@@ -200,7 +200,13 @@ def test_targets_that_bce_has_no_meaning_for_are_refused(galvae, tmp_path):
     noisy = np.random.default_rng(0).normal(0.3, 0.2, (40, 16, 16, 1)).astype(np.float32)
     np.save(tmp_path / "noisy.npy", noisy)
 
-    arguments = ("train", "dataset=files", f"dataset.path={tmp_path / 'noisy.npy'}", *SMALL)
+    arguments = (
+        "train",
+        "dataset=files",
+        "dataset.axes=NHWC",
+        f"dataset.path={tmp_path / 'noisy.npy'}",
+        *SMALL,
+    )
     status, _, err = galvae(*arguments, "reconstruction.loss=bce")
     assert status == 2
     assert len(err.splitlines()) == 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from galvae.data.area_average import area_average, check_size
 from galvae.data.dataset import STORED_ROWS
-from galvae.data.readers.fits import open_hdus, quiet_astropy
+from galvae.data.formats.fits import open_hdus, quiet_astropy
 from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
 from galvae.data.store.cache import cache_folder, file_identity

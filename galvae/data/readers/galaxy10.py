@@ -12,13 +12,13 @@ import numpy as np
 
 from galvae.data.area_average import area_average, check_size
 from galvae.data.column_names import IDS, is_named
-from galvae.data.readers.hdf5 import array, blocks, column, data_sets, open_hdf5
-from galvae.data.readers.opened import Opened, ids_column
-from galvae.data.readers.parquet import open_parquet
-from galvae.data.readers.shards import concatenated, expand, identity
-from galvae.data.readers.tables import plain
+from galvae.data.formats.hdf5 import array, blocks, column, data_sets, open_hdf5
+from galvae.data.formats.opened import Opened, ids_column
+from galvae.data.formats.parquet import open_parquet
+from galvae.data.formats.shards import concatenated, expand, identity
 from galvae.data.source import Source
 from galvae.data.store.cache import cache_folder
+from galvae.data.tables.table import plain
 from galvae.errors import GalvaeError
 
 # Of DECaLS, as in the documentation of Galaxy10; the list in astroNN's code has another name for class 3.

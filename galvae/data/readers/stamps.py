@@ -11,11 +11,11 @@ import numpy as np
 from galvae.data.area_average import check_size
 from galvae.data.column_names import is_other_quantity, is_redshift
 from galvae.data.dataset import STORED_ROWS
+from galvae.data.formats.axes import ImageStack, choose_axes
+from galvae.data.formats.hdf5 import array, blocks, data_sets, open_hdf5
+from galvae.data.formats.opened import ids_column
 from galvae.data.masking import averaged, filled
 from galvae.data.readers import cosmos_archive
-from galvae.data.readers.axes import ImageStack, choose_axes
-from galvae.data.readers.hdf5 import array, blocks, data_sets, open_hdf5
-from galvae.data.readers.opened import ids_column
 from galvae.data.redshifts import known_redshifts
 from galvae.data.source import Source
 from galvae.data.store.cache import file_identity

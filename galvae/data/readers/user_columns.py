@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.column_names import IDS, is_named, is_redshift
-from galvae.data.readers.joins import Identity, Join, join
-from galvae.data.readers.tables import find, plain, read_table
+from galvae.data.tables.joins import Identity, Join, join
+from galvae.data.tables.table import find, plain, read_table
 from galvae.errors import GalvaeError, line_of
 
 
@@ -21,7 +21,7 @@ class Columns:
         units: name -> unit.
         catalogue: the columns with the ids first, for the dataset's catalogue.
         where: the files they come from, for messages.
-        unused: see `galvae.data.readers.opened.Opened`.
+        unused: see `galvae.data.formats.opened.Opened`.
         origin: function of a position among the used images that says which image it is, for messages.
         notes, warnings: see `galvae.data.source.Source`.
     """
@@ -74,8 +74,8 @@ def joined(config, opened, table):
 
     Args:
         config: FilesConfig.
-        opened: galvae.data.readers.opened.Opened.
-        table: galvae.data.readers.tables.Table, or None.
+        opened: galvae.data.formats.opened.Opened.
+        table: galvae.data.tables.table.Table, or None.
 
     Returns:
         Columns.

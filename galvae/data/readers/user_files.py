@@ -6,14 +6,14 @@ import os
 
 import numpy as np
 
+from galvae.data.formats.array_files import ENDINGS, open_arrays
+from galvae.data.formats.band_files import open_band_files
+from galvae.data.formats.folder_listing import folder_identity
+from galvae.data.formats.image_folder import open_folder
+from galvae.data.formats.parquet import open_parquet
+from galvae.data.formats.shards import concatenated, expand, identity
 from galvae.data.masking import averaged, filled
 from galvae.data.readers import user_columns, user_labels
-from galvae.data.readers.array_files import ENDINGS, open_arrays
-from galvae.data.readers.band_files import open_band_files
-from galvae.data.readers.folder_listing import folder_identity
-from galvae.data.readers.image_folder import open_folder
-from galvae.data.readers.parquet import open_parquet
-from galvae.data.readers.shards import concatenated, expand, identity
 from galvae.data.source import Source
 from galvae.data.store.cache import file_identity
 from galvae.errors import GalvaeError
@@ -119,7 +119,7 @@ def _open(config, table):
 
     Args:
         config: FilesConfig.
-        table: galvae.data.readers.tables.Table, or None.
+        table: galvae.data.tables.table.Table, or None.
 
     Returns:
         Context manager of Opened.
@@ -163,7 +163,9 @@ def _bands(config, opened):
             indices.append(channel)
         else:
             listed = " ".join(names) if names else f"0 to {count - 1}, since the bands have no names"
-            raise GalvaeError(f"dataset.channels: {config.path}: expected bands of {listed}, received {channel}")
+            raise GalvaeError(
+                f"dataset.channels: {config.path}: expected bands of {listed}, received {channel}"
+            )
     if not indices or len(set(indices)) < len(indices):
         raise GalvaeError(f"dataset.channels: expected different bands, received {config.channels}")
     return indices, [names[index] for index in indices] if names else []

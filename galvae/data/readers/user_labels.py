@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from galvae.data.readers.folder_listing import classes_by_folder, split_by_folder
+from galvae.data.formats.folder_listing import classes_by_folder, split_by_folder
 from galvae.data.readers.user_columns import integers_or_text
 from galvae.data.splits import SPLITS
 from galvae.errors import GalvaeError

@@ -8,8 +8,8 @@ from collections import deque
 import numpy as np
 
 from galvae.data.area_average import area_average
-from galvae.data.readers.axes import LARGEST_IMAGE, MOST_BANDS
-from galvae.data.readers.image_files import decode_image
+from galvae.data.formats.axes import LARGEST_IMAGE, MOST_BANDS
+from galvae.data.formats.image_files import decode_image
 from galvae.data.store.isolation import extend_time_limit
 from galvae.errors import GalvaeError
 

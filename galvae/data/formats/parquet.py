@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from galvae.data.readers.opened import Aside, Opened
-from galvae.data.readers.parquet_images import BandColumn, EncodedColumn
-from galvae.data.readers.table_formats import parquet_tables
-from galvae.data.readers.tables import plain
-from galvae.data.readers.text_tables import LONGEST_TEXT
+from galvae.data.formats.opened import Aside, Opened
+from galvae.data.formats.parquet_images import BandColumn, EncodedColumn
+from galvae.data.tables.table import plain
+from galvae.data.tables.table_formats import parquet_tables
+from galvae.data.tables.text_tables import LONGEST_TEXT
 from galvae.errors import GalvaeError, line_of
 
 BUFFER = 2**20  # bytes of each column that are read from the disk at once

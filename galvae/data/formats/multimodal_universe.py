@@ -9,9 +9,9 @@ import os
 import h5py
 import numpy as np
 
-from galvae.data.readers.axes import MOST_BANDS, ImageStack
-from galvae.data.readers.hdf5 import array
-from galvae.data.readers.opened import Aside, Opened
+from galvae.data.formats.axes import MOST_BANDS, ImageStack
+from galvae.data.formats.hdf5 import array
+from galvae.data.formats.opened import Aside, Opened
 from galvae.errors import GalvaeError
 
 IMAGES, BANDS = "image_array", "image_band"

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from galvae.data.readers.fits import open_packed, quiet_astropy
-from galvae.data.readers.table_formats import fits_tables, hdf5_tables, parquet_tables, votable_tables
-from galvae.data.readers.text_tables import EXACT, LARGEST_COLUMN, LONGEST_TEXT, decoded, read_text
+from galvae.data.formats.fits import open_packed, quiet_astropy
 from galvae.data.store.isolation import extend_time_limit
+from galvae.data.tables.table_formats import fits_tables, hdf5_tables, parquet_tables, votable_tables
+from galvae.data.tables.text_tables import EXACT, LARGEST_COLUMN, LONGEST_TEXT, decoded, read_text
 from galvae.errors import GalvaeError, line_of
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".cat", ".ecsv")

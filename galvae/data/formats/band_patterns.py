@@ -3,8 +3,8 @@
 import random
 import re
 
-from galvae.data.readers.fits import NOT_SCIENCE
-from galvae.data.readers.folder_listing import ENDINGS, named, stem
+from galvae.data.formats.fits import NOT_SCIENCE
+from galvae.data.formats.folder_listing import ENDINGS, named, stem
 from galvae.errors import GalvaeError
 
 SCIENCE = frozenset(["sci", "drz", "drc", "img", "image", "science"])

@@ -3,7 +3,7 @@
 import numpy as np
 
 from galvae.data.column_names import FILE_NAMES, IDS, is_named
-from galvae.data.readers.id_matching import rows_of_integers, rows_of_names, rows_of_texts
+from galvae.data.tables.id_matching import rows_of_integers, rows_of_names, rows_of_texts
 from galvae.errors import GalvaeError
 
 EXACT = 2**53  # floats below it hold every whole number
@@ -15,7 +15,7 @@ def candidates(side):
     """Names of the columns that hold ids or file names, by their own names and their values.
 
     Args:
-        side: `galvae.data.readers.joins.Identity`, as in all functions here.
+        side: `galvae.data.tables.joins.Identity`, as in all functions here.
     """
     return [
         name
@@ -76,8 +76,8 @@ def match(images, table, by):
     """The first and the last row of the table for each image, (N,) each; -1 where there is none.
 
     Args:
-        images, table: `galvae.data.readers.joins.Identity`.
-        by: names of the columns to compare, see `galvae.data.readers.joins.Join`.
+        images, table: `galvae.data.tables.joins.Identity`.
+        by: names of the columns to compare, see `galvae.data.tables.joins.Join`.
     """
     (own, has_own), (rows, has_row) = exact(images, by[0]), exact(table, by[1])
     places, kept = np.flatnonzero(has_own), np.flatnonzero(has_row)

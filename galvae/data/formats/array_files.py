@@ -8,11 +8,11 @@ import zipfile
 import h5py
 import numpy as np
 
-from galvae.data.readers import multimodal_universe
-from galvae.data.readers.axes import MOST_BANDS, ImageStack, choose_axes, described
-from galvae.data.readers.hdf5 import array, open_hdf5
-from galvae.data.readers.opened import Aside, Opened
-from galvae.data.readers.tables import plain
+from galvae.data.formats import multimodal_universe
+from galvae.data.formats.axes import MOST_BANDS, ImageStack, choose_axes, described
+from galvae.data.formats.hdf5 import array, open_hdf5
+from galvae.data.formats.opened import Aside, Opened
+from galvae.data.tables.table import plain
 from galvae.errors import GalvaeError, line_of
 
 HDF5 = (".h5", ".hdf5", ".hdf")

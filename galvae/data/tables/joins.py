@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.column_names import FILE_NAMES, is_named
-from galvae.data.readers.id_matching import spellings
-from galvae.data.readers.identities import (
+from galvae.data.tables.id_matching import spellings
+from galvae.data.tables.identities import (
     are_names,
     called,
     candidates,
@@ -20,7 +20,7 @@ from galvae.data.readers.identities import (
     match,
     pair_called,
 )
-from galvae.data.readers.tables import find
+from galvae.data.tables.table import find
 from galvae.errors import GalvaeError
 
 ADVICE = "set dataset.ids= to the column that both share, or dataset.join=order if rows and images are in one order"
@@ -33,7 +33,7 @@ class Identity:
     Attributes:
         where: the file or folder, for messages.
         count: number of entries, N.
-        columns: name -> (N,) values, see `galvae.data.readers.tables.plain`.
+        columns: name -> (N,) values, see `galvae.data.tables.table.plain`.
         names: (N,) file names of images, with `/` after each folder, or None.
         ids: (N,) ids from a file of their own (`dataset.ids=FILE.npy`), or None.
     """

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from galvae.data.readers.fits import quiet_astropy
-from galvae.data.readers.hdf5 import array, open_hdf5
-from galvae.data.readers.text_tables import LONGEST_TEXT
+from galvae.data.formats.fits import quiet_astropy
+from galvae.data.formats.hdf5 import array, open_hdf5
+from galvae.data.tables.text_tables import LONGEST_TEXT
 from galvae.errors import GalvaeError
 
 TABLE_META = "__table_column_meta__"  # with which astropy describes a table in HDF5

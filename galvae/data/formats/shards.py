@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from galvae.data.readers.folder_listing import ENDINGS as IMAGE_ENDINGS
+from galvae.data.formats.folder_listing import ENDINGS as IMAGE_ENDINGS
 from galvae.data.store.cache import file_identity
 from galvae.data.store.isolation import extend_time_limit
 from galvae.errors import GalvaeError

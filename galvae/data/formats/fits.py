@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 
-from galvae.data.readers.axes import arranged, order_of_one
-from galvae.data.readers.fits_units import scaled, units_of
+from galvae.data.formats.axes import arranged, order_of_one
+from galvae.data.formats.fits_units import scaled, units_of
 from galvae.errors import GalvaeError, line_of
 
 LARGEST_UNPACKED = 2**31  # bytes of a file packed by gzip
@@ -35,7 +35,7 @@ def read_fits_image(path, hdu=None, axes=None, mask=None, mask_where="nonzero"):
     Args:
         path: the file.
         hdu: name or number of the unit, or a list with one for each band; None: see above.
-        axes: order of the axes, see `galvae.data.readers.axes.order_of_one`.
+        axes: order of the axes, see `galvae.data.formats.axes.order_of_one`.
         mask: name or number of the unit of a mask, or None.
         mask_where: "nonzero" or "zero": values of the mask where pixels are set aside.
 

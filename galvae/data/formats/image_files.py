@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps
 
-from galvae.data.readers.axes import LARGEST_IMAGE, arranged, order_of_one
+from galvae.data.formats.axes import LARGEST_IMAGE, arranged, order_of_one
 from galvae.errors import GalvaeError, line_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
@@ -36,7 +36,7 @@ def read_image_file(path, axes=None):
 
     Args:
         path: the file.
-        axes: order of the axes of a TIFF file, see `galvae.data.readers.axes.order_of_one`.
+        axes: order of the axes of a TIFF file, see `galvae.data.formats.axes.order_of_one`.
 
     Returns:
         (H, W, C): uint8, or from PNG of 16 bits uint16; from TIFF any type of numbers.

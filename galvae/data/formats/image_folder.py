@@ -5,11 +5,11 @@ import os
 
 import numpy as np
 
-from galvae.data.readers.band_patterns import refuse_one_file_per_band
-from galvae.data.readers.fits import read_fits_image
-from galvae.data.readers.folder_listing import ENDINGS, FITS, ending, list_folder, named, stem
-from galvae.data.readers.image_files import read_image_file
-from galvae.data.readers.opened import Opened
+from galvae.data.formats.band_patterns import refuse_one_file_per_band
+from galvae.data.formats.fits import read_fits_image
+from galvae.data.formats.folder_listing import ENDINGS, FITS, ending, list_folder, named, stem
+from galvae.data.formats.image_files import read_image_file
+from galvae.data.formats.opened import Opened
 from galvae.errors import GalvaeError
 
 

@@ -2,10 +2,10 @@
 
 import os
 
-from galvae.data.readers.band_patterns import compiled
-from galvae.data.readers.fits import NOT_SCIENCE
-from galvae.data.readers.folder_listing import named
-from galvae.data.readers.image_folder import list_images, opened_files
+from galvae.data.formats.band_patterns import compiled
+from galvae.data.formats.fits import NOT_SCIENCE
+from galvae.data.formats.folder_listing import named
+from galvae.data.formats.image_folder import list_images, opened_files
 from galvae.errors import GalvaeError
 
 

@@ -1,0 +1,1 @@
+"""Tables of galaxies that stand beside images: read exactly, and joined by identity."""
