@@ -6,18 +6,11 @@ from collections import Counter
 from galvae.analysis.run_table import as_text
 
 MAX_PANELS = 6  # in a row
-# Keys of a dataset that change neither the images on which losses are measured nor their scale; all others do.
+# Keys of a dataset that change neither the images on which losses are measured nor their scale; all others do, also
+# those of a table, since images without a row are left out, and labels, since folders of classes may give the split.
 SAME_IMAGES = {
-    *(
-        "dataset.augment",
-        "dataset.cache_dir",
-        "dataset.verify",
-        "dataset.rgb",
-        "dataset.download",
-        "dataset.workers",
-    ),
-    *("dataset.labels", "dataset.class_names", "dataset.ids", "dataset.condition", "dataset.redshift"),
-    *("dataset.table", "dataset.table_name", "dataset.join"),
+    *("dataset.augment", "dataset.cache_dir", "dataset.verify", "dataset.rgb", "dataset.download"),
+    *("dataset.workers", "dataset.class_names", "dataset.condition", "dataset.redshift"),
 }
 # Runs that differ in one of these keys minimise different sums of the same terms.
 OBJECTIVE = {

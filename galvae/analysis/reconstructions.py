@@ -47,7 +47,12 @@ def measure(run, indices, config, columns):
         perfect="residuals that look like the noise of the sky",
         chance="every reconstruction is the same smooth galaxy",
         arrays={"reconstructions": arrays},
-        facts={"columns": per_group or len(order), "captions": captions, "groups": groups},
+        facts={
+            "columns": per_group or len(order),
+            "captions": captions,
+            "groups": groups,
+            "band_names": dataset.band_names,
+        },
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from galvae.cli.output_dirs import reserve_directory
 from galvae.cli.quoting import as_text, is_swept, quoted, sweep_of_texts, unquoted
 from galvae.config.check import read_config
+from galvae.config.fields import PATHS
 from galvae.errors import GalvaeError
 from galvae.runs.find import latest, open_error
 
@@ -28,16 +29,8 @@ RESERVED_KEYS = ("hydra.runtime", "hydra.output_subdir", "hydra.job.name", "hydr
 DIRECTORY_KEYS = {"run", "runs", "resume", "hydra.run.dir", "hydra.sweep.dir"}
 # Keys whose values are texts, in which Hydra's grammar would see numbers, lists or signs of its own.
 TEXT_KEYS = {
-    *DIRECTORY_KEYS,
-    *(
-        "dataset.path",
-        "dataset.table",
-        "dataset.cache_dir",
-        "dataset.archive",
-        "dataset.ids",
-        "dataset.band_files",
-    ),
-    *("at", "from", "to"),
+    *(*DIRECTORY_KEYS, "at", "from", "to"),
+    *(f"dataset.{name}" for name in (*PATHS, "ids", "band_files")),
 }
 KEYS_WITH_RESUME = ("resume", "epochs", "devices", "resident", "force")
 

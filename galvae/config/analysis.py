@@ -53,7 +53,7 @@ class FiguresConfig:
 class RunConfig(FiguresConfig):
     """Keys of every command that reads one run."""
 
-    run: str = key("directory of the run, or latest: the newest one that has finished")
+    run: str = key("directory of the run, or latest: the newest finished one that is no job of a sweep")
 
 
 @dataclass(kw_only=True)

@@ -46,8 +46,8 @@ class DatasetConfig:
         added=None,
     )
     rgb: list[int] | None = key(
-        "three bands, counted from 0, that figures show as red, green and blue; null: images of three bands as they "
-        "are, of any other number as their mean",
+        "three of the bands that are used, counted from 0, which figures show as red, green and blue; null: images of "
+        "three bands as they are, of any other number as their mean",
         at_least=0,
         at_most=15,
         added=None,
@@ -103,8 +103,7 @@ class SourceConfig(DatasetConfig):
     """Keys of every dataset that is read from files of images and columns."""
 
     reading: int = key(
-        "version of the rules by which files are read; 1: those of galvae 0.1, of which only images that it prepared "
-        "can be opened",
+        "version of the rules by which files are read; 1: those of galvae 0.1, for runs that it began",
         at_least=1,
         at_most=READING,
         added=1,
@@ -149,8 +148,8 @@ class FilesConfig(ArraysConfig):
     """The user's own images."""
 
     path: str = key(
-        "path of an HDF5, .npy, .npz or Parquet file, of a folder of PNG, JPEG, WebP, TIFF or FITS images, or a "
-        "pattern of files of one kind, as part-*.hdf5"
+        "path of an HDF5, .npy, .npz or Parquet file, of a folder of PNG, JPEG, WebP, TIFF or FITS images, or of a "
+        "folder or pattern of several of the former, as part-*.hdf5"
     )
     images: str | None = key("name of the images in an HDF5, .npz or Parquet file; null: the only images")
     channels: list[str | int] | None = key(
@@ -196,14 +195,17 @@ class FilesConfig(ArraysConfig):
         "columns or arrays on which a conditional model is conditioned; commands vary the first"
     )
     redshift: str | None = key(
-        "column of redshifts, if its name does not say that it is one; null: by name", added=None
+        "column of redshifts, if its name does not say that it is one, and the condition if `condition` is empty; "
+        "null: by name",
+        added=None,
     )
     ids: str | None = key(
         "column or array of ids, or a .npy file of them, by which the table is joined; in the table of a folder, the "
         "column of file names; null: recognised by name"
     )
     split_from: str | None = key(
-        "column that says train, val or test for each image; folder: the names of sub-folders; null: at random",
+        "column that says train, val or test for each image; folder: the names of sub-folders; null: at "
+        "random, or by sub-folders train, val and test of labels=folder",
         added=None,
     )
     pixel_range: list[float] | None = key(

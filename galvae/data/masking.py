@@ -1,4 +1,4 @@
-"""Pixels that are set aside: filled with the sky, and marked so that the loss does not count them."""
+"""Pixels that are set aside: filled with the sky, and marked so that the loss does not count them; blank parts."""
 
 import numpy as np
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import scipy
 
+from galvae.data import redshifts
 from galvae.data.column_names import DECLINATIONS, RIGHT_ASCENSIONS, is_named, is_redshift
 from galvae.errors import GalvaeError
 
@@ -23,7 +24,6 @@ EXTREME = 1000  # times the median of the images' brightest pixels, above which 
 OUTLYING = 30  # interquartile ranges from the median, beyond which a condition counts as an outlier
 # Numbers that stand for "unknown" in catalogues.
 UNKNOWN_CODES = (-9, -9.99, -99, -99.9, -99.99, -999, -9999, 9.99, 99, 99.9, 99.99, 999, 9999)
-LOWEST_REDSHIFT = -0.01  # nearby galaxies may be blueshifted
 SAME_POSITION = 1.0  # arcsec; galaxies at smaller separations count as the same one
 
 log = logging.getLogger(__name__)
@@ -249,7 +249,7 @@ def conditions(dataset):
             findings += _finding(dataset, f"{name} constant", known, f"constant {name}")
         outlying = outliers(values)
         if is_redshift(name):
-            outlying |= values < LOWEST_REDSHIFT
+            outlying |= values < redshifts.LOWEST
         different = np.unique(values[outlying])
         text = f" of {name} ({_named([f'{value:g}' for value in different])})"
         listed = different[:LISTED].tolist()

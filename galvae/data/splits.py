@@ -32,11 +32,8 @@ def make_splits(count, shares, seed, given=None):
     missing = [number for number in (1, 2) if not len(members[number])]
     pool = members[0]
     order = pool[np.random.RandomState(seed).permutation(len(pool))]
-    total = (
-        1
-        if len(missing) == 2 and len(pool) == count
-        else shares[0] + sum(shares[number] for number in missing)
-    )
+    # Exactly 1 where both are missing: a sum of 0.9999... would round sizes otherwise than earlier versions did.
+    total = 1 if len(missing) == 2 else shares[0] + sum(shares[number] for number in missing)
     sizes = {number: round(len(pool) * shares[number] / total) for number in missing}
     members[0] = order[: max(0, len(pool) - sum(sizes.values()))]
     start = len(members[0])

@@ -14,6 +14,12 @@ EXAMPLES = 3  # galaxies that are shown as examples
 LISTED = 12  # classes, bands or columns that the summary lists; the report has all
 LABEL = 12  # characters of a line's label
 WIDTH = 110  # characters of a line, unless it has no blanks
+FIXES = {  # the key that corrects a finding, by its name
+    "blank images": "dataset.drop=blank leaves them out",
+    "range": "dataset.stretch=linear or asinh brings them there",
+    "extreme pixels": "dataset.stretch=linear or asinh clips them",
+}
+FIX_OF_MISSING = "dataset.missing_condition= says what a conditional model does with them"
 
 
 def dataset_report(dataset, path=None):
@@ -24,7 +30,7 @@ def dataset_report(dataset, path=None):
         path: where its images are, as the user named it, or None.
 
     Returns:
-        The dataset's report, with its name, path, bands, stretch, sky, masked pixels, splits, examples and columns.
+        The dataset's report, with its name, path, bands, stretch, sky, splits, examples and columns.
     """
     columns = _example_columns(dataset)
     return {
@@ -38,7 +44,6 @@ def dataset_report(dataset, path=None):
         "unit_low": float(dataset.to_unit(dataset.report["low"])),
         "unit_high": float(dataset.to_unit(dataset.report["high"])),
         "sky": sky(dataset),
-        "masked_images": 0 if dataset.masks is None else int(sum(mask.any() for mask in dataset.masks)),
         "splits": {name: len(indices) for name, indices in dataset.splits.items()},
         "examples": [
             {name: values[index] for name, values in columns.items()}
@@ -89,7 +94,7 @@ def galaxy_columns(dataset, digits=4):
     for name, members in dataset.splits.items():
         splits[members] = name
     columns = {"id": dataset.ids.astype(str)}
-    for name, values in _redshifts(dataset).items():
+    for name, values in _conditions_and_redshift(dataset).items():
         columns[name] = np.array(
             ["" if np.isnan(value) else f"{value:.{digits}g}" for value in values.tolist()]
         )
@@ -100,7 +105,7 @@ def galaxy_columns(dataset, digits=4):
     return {**columns, "split": splits}
 
 
-def _redshifts(dataset):
+def _conditions_and_redshift(dataset):
     """The conditions, and the redshifts of the catalogue if none of the conditions is one."""
     columns = {name: dataset.condition[:, index] for index, name in enumerate(dataset.condition_names)}
     if not any(map(is_redshift, columns)):
@@ -135,8 +140,6 @@ def summary(report):
     yield _line("values", f"{report['low']:.6g} to {report['high']:.6g}, {report['blank']:,} blank images")
     yield _line("network", _scale(report))
     yield _line("sky", _sky(report))
-    if report["masked_images"]:
-        yield _line("masked", f"{report['masked_images']:,} images have pixels that are set aside")
     classes = report.get("classes", {})
     for name in list(classes)[:LISTED]:
         yield _line("class", f"{name}: {classes[name]:,}")
@@ -155,8 +158,16 @@ def summary(report):
     yield _line("catalogue", _listed(report["catalogue"]))
     for row, line in enumerate(_table(report["examples"])):
         yield f"  {'' if row else 'examples':<{LABEL}}{line}"
-    for finding in report["findings"].values():
-        yield _line("odd", finding["text"])
+    for name, finding in report["findings"].items():
+        yield _line("odd", finding["text"] + _fix(name, report))
+
+
+def _fix(name, report):
+    """The key that corrects a finding, ready to append to its text; empty if there is none."""
+    fix = FIX_OF_MISSING if name.endswith(" missing") else FIXES.get(name, "")
+    if fix.startswith("dataset.stretch") and report["stretch"] != "none":
+        return ""
+    return f"; {fix}" if fix else ""
 
 
 def _line(label, text):

@@ -69,8 +69,8 @@ def reconstructions(report, column, style):
 
     Args:
         report: report whose arrays["reconstructions"] has originals, decoded and, if pixels are set aside, mask,
-            (n, H, W, C) each, with the facts columns (galaxies in a row), captions (n texts, or None) and groups
-            (their names, or None).
+            (n, H, W, C) each, with the facts columns (galaxies in a row), captions (n texts, or None), groups
+            (their names, or None) and band_names (of the C bands, or empty).
         column: not used.
         style: Style.
 
@@ -83,6 +83,7 @@ def reconstructions(report, column, style):
         *(facts[name] for name in ("columns", "captions", "groups")),
         style,
         arrays.get("mask"),
+        facts.get("band_names", ()),
     )
     return {"reconstructions": figure}
 

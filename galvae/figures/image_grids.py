@@ -24,6 +24,7 @@ from galvae.figures.style import PLAIN, RC, amount, latent_name
 from galvae.system.atomic import replacing
 
 STACKED_WIDTH = 350  # dots per galaxy, at most, where several images of it stand below each other
+MOST_BANDS = 6  # bands whose residuals have a row each
 MAX_ROW = 20  # largest number of images of a block that are drawn in one row
 
 
@@ -83,11 +84,14 @@ def latent_walks(images, axes, offsets, information, unit="nats", galaxy=None, s
     return rows(images, labels, positions, captions, style)
 
 
-def reconstructions(originals, decoded, columns=12, captions=None, groups=None, style=PLAIN, mask=None):
-    """Galaxies above their reconstructions and the residuals, in groups of three rows.
+def reconstructions(
+    originals, decoded, columns=12, captions=None, groups=None, style=PLAIN, mask=None, band_names=()
+):
+    """Galaxies above their reconstructions and the residuals, in groups of rows.
 
-    Residuals, original minus decoded, share one symmetric colour scale, whose limit is written beside them:
-    zero is white for one band and grey for three. They are those of the bands that the style shows.
+    Residuals, original minus decoded, share one symmetric colour scale, whose limit is written beside them: zero is
+    white for one band and grey for three. Of images with another number of bands, each band has a row of its own, up to
+    MOST_BANDS; of more, the bands that the style shows share one.
 
     Args:
         originals, decoded: (n, H, W, C) intensities in [0, 1].
@@ -96,18 +100,27 @@ def reconstructions(originals, decoded, columns=12, captions=None, groups=None, 
         groups: name for each group of `columns` galaxies, or None.
         style: Style.
         mask: (n, H, W, C) booleans of pixels that are set aside, which are drawn without a residual; or None.
+        band_names: names of the C bands; empty: they are counted from 0.
     """
     residuals = np.asarray(originals, np.float32) - decoded
     if mask is not None:
         residuals[mask] = 0
-    residuals = shown_bands(residuals, style)
-    limit = max(float(np.quantile(np.abs(residuals), 0.998)), 1e-3)
-    colours = {
-        "original": rgb(originals, style),
-        "decoded": rgb(decoded, style),
-        f"residual\n±{limit:.2g}": residual_rgb(residuals, limit),
-    }
+    bands = residuals.shape[-1]
+    colours = {"original": rgb(originals, style), "decoded": rgb(decoded, style)}
+    if bands == 2 or 3 < bands <= MOST_BANDS:
+        limit = _residual_limit(residuals)
+        for band, name in enumerate(band_names or map(str, range(bands))):
+            colours[f"residual {name}\n±{limit:.2g}"] = residual_rgb(residuals[..., band : band + 1], limit)
+    else:
+        residuals = shown_bands(residuals, style)
+        limit = _residual_limit(residuals)
+        colours[f"residual\n±{limit:.2g}"] = residual_rgb(residuals, limit)
     return _stacked(colours, columns, captions, groups)
+
+
+def _residual_limit(residuals):
+    """The residual of full colour, which one in 500 exceeds."""
+    return max(float(np.quantile(np.abs(residuals), 0.998)), 1e-3)
 
 
 def compared(images, others, labels, columns=12, captions=None, style=PLAIN):

@@ -65,7 +65,9 @@ def _draw_reconstructions(model, dataset, codes, count, folder, style):
     masks = dataset.masks_of(indices)
     if masks is not None:
         arrays["mask"] = masks
-    figure = figures.reconstructions(originals, decoded, mask=masks, style=style)
+    figure = figures.reconstructions(
+        originals, decoded, mask=masks, style=style, band_names=dataset.band_names
+    )
     figures.save(figure, folder / "reconstructions")
     save_arrays(folder / "reconstructions.npz", **arrays)
 

@@ -78,7 +78,9 @@ def test_values_are_written_as_on_the_command_line():
 
 
 def test_a_warning_names_the_keys_that_forbid_a_comparison():
-    assert not_comparable(["latent_dim", "seed", "network.filters"]) is None
+    assert not_comparable(["latent_dim", "seed", "network.filters", "dataset.verify", "dataset.rgb"]) is None
+    for key in ("dataset.table", "dataset.join", "dataset.channels"):  # images without a row are left out
+        assert f"that differ in {key}" in not_comparable([key])
     assert (
         "cannot be compared between runs that differ in reconstruction.loss, dataset.name"
         in not_comparable(["reconstruction.loss", "model.name", "dataset.name"])

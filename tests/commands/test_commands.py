@@ -263,7 +263,7 @@ BAD_DATA = {
     ),
     "NaN pixels": (
         "files",
-        lambda path: np.save(path, np.full((40, 16, 16), np.nan)),
+        lambda path: np.save(path, np.full((40, 16, 16, 1), np.nan)),
         "NaN or infinity in row 0 of data.npy",
     ),
     "too few images": ("files", lambda path: np.save(path, blobs(3, 16)), "split is empty"),

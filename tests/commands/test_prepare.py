@@ -10,7 +10,8 @@ from builders.galaxies import dataset, ellipses
 from builders.surveys import write_galaxy10, write_survey
 from PIL import Image
 
-from galvae.commands.prepare import NARROWEST, WIDEST, as_shown, captions, layout, shortened
+from galvae.analysis.contact_sheet import as_shown, captions, shortened
+from galvae.commands.prepare import NARROWEST, WIDEST, layout
 from galvae.data.quality import checked
 from galvae.data.summary import dataset_report, galaxy_columns, sky, summary
 from galvae.figures.canvas import Canvas
@@ -35,7 +36,8 @@ def test_prepare_says_what_is_in_a_dataset(galvae, tmp_path):
     assert "  splits      train 24, val 3, test 3" in printed
     assert "  class       Edge-on with Bulge: 3" in printed
     assert "  condition   redshift: 0.1 to 0.1, 10 missing" in printed
-    assert "  odd         10 images without redshift" in printed
+    odd = next(line for line in printed if line.startswith("  odd "))
+    assert odd.startswith("  odd         10 images without redshift; dataset.missing_condition= ")
     assert "0 blank images" in out
     assert err == ""  # nothing is said twice
     folder = tmp_path / printed[-1]
@@ -93,6 +95,16 @@ def test_notes_and_warnings_of_the_reader_and_findings_are_all_printed():
         "  warning     3 rows have no image",
     ]
     assert printed[-1] == "  odd         dark images: set dataset.stretch=linear"
+
+
+def test_a_finding_has_the_key_that_corrects_it_if_the_images_have_no_stretch_yet():
+    findings = {"blank images": "3 blank images", "range": "intensities to 9", "one class": "all of class 0"}
+    report = {**REPORT, "findings": {name: {"text": text} for name, text in findings.items()}}
+    blank = "  odd         3 blank images; dataset.drop=blank leaves them out"
+    one = "  odd         all of class 0"
+    stretch = "; dataset.stretch=linear or asinh brings them there"
+    assert lines(report)[-3:] == [blank, f"  odd         intensities to 9{stretch}", one]
+    assert lines(report, stretch="linear")[-3:] == [blank, "  odd         intensities to 9", one]
 
 
 def test_examples_are_the_first_the_middle_and_the_last_galaxy():
@@ -161,7 +173,6 @@ def test_pixels_set_aside_are_no_sky():
     assert sky(dataset(images=images, masks=masks)) == {"images": 25, "level": [None], "scatter": [None]}
     printed = lines(images=images, masks=masks)
     assert "  sky         unknown (median and scatter along the edges of 25 images)" in printed
-    assert "  masked      25 images have pixels that are set aside" in printed
 
 
 def test_the_summary_says_what_zero_and_one_are():

@@ -231,6 +231,7 @@ def test_masks_are_stored_beside_their_images(tmp_path):
     images, masks, _, about = prepared(tmp_path, "test", {}, lambda: source(SKY, masked=True, blocks=blocks))
     np.testing.assert_array_equal(images, SKY)
     np.testing.assert_array_equal(masks, aside)
+    assert about["notes"] == ["2 of 9 images with pixels that are set aside: image 2, image 7"]
     assert isinstance(masks, np.memmap) and masks.dtype == np.uint8
     bare = [np.ma.MaskedArray(SKY, False)]
     images, masks, _, other = prepared(

@@ -85,7 +85,7 @@ def test_several_images_or_none(tmp_path, units, words):
 def test_hdu_selects_units_by_name_number_or_band(tmp_path):
     planes = ellipses(1, 12, 3)[0].astype(">f4")
     path = write(tmp_path / "a.fits", *[(planes[..., band], "GRI"[band]) for band in range(3)], (WEIGHT, "7"))
-    for hdu, what in ((2, "extension 2 (R)"), ("2", "extension 2 (R)"), ("r", "extension 2 (R)")):
+    for hdu, what in ((2, "extension 2 (R)"), ("2", "extension 2 (R)"), ("r", "extension R")):
         pixels, _, found = read_fits_image(path, hdu=hdu)
         np.testing.assert_array_equal(pixels[..., 0], planes[..., 1])
         assert found == what

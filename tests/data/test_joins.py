@@ -243,6 +243,33 @@ def test_position_is_said():
     refused(side("a.h5", z=[1.5]), side("t.csv", mass=[1, 2]), ["expected 1 rows", "received 2", "position"])
 
 
+@pytest.mark.parametrize(
+    ("images", "table"),
+    [
+        ({"id": [5, 6, 7]}, {"galaxy": [6, 5, 7]}),
+        ({"galaxy": [5, 6, 7]}, {"id": ["6", "7", "8"]}),
+        ({"galaxy": [5, 6, 7]}, {"Galaxy": [7, 6, 5]}),
+        ({"names": ["a.png", "b.png", "c.png"]}, {"galaxy": ["b", "c", "a"]}),
+        ({"ids": ["a", "b", "c"]}, {"galaxy": ["b", "c", "a"]}),
+    ],
+)
+def test_position_is_refused_where_a_column_without_a_telling_name_says_otherwise(images, table):
+    words = ["holds the", "in another order", f"dataset.ids={list(table)[0]}", "dataset.join=order"]
+    refused(side("a.h5", **images), side("t.csv", **table), words)
+    assert join(side("a.h5", **images), side("t.csv", **table), how="order").rows.tolist() == [0, 1, 2]
+
+
+def test_position_is_not_refused_for_columns_that_are_no_ids():
+    images = side("a.h5", id=[5, 6, 7, 8], kind=[0, 1, 2, 3])
+    for table in (
+        {"galaxy": [5, 6, 7, 8]},
+        {"kind": [5, 5, 6, 6]},
+        {"rank": [8, 1, 2, 3]},
+        {"mass": [8.5, 5, 6, 7]},
+    ):
+        assert join(images, side("t.csv", **table)).by is None
+
+
 def test_position_on_request():
     images, table = side("a.h5", id=[5, 6, 7]), side("t.csv", id=[5, 7, 6])
     joined = join(images, table, how="order")

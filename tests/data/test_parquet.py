@@ -16,6 +16,7 @@ from PIL import Image
 from galvae.data.area_average import area_average
 from galvae.data.formats import parquet_images
 from galvae.data.formats.parquet import open_parquet
+from galvae.data.load import load_dataset
 from galvae.errors import GalvaeError
 
 COUNT, SIDE = 20, 24
@@ -359,3 +360,24 @@ def test_a_few_rows_at_a_time_are_in_memory(path, monkeypatch):
             )
             most = max(most, pa.total_allocated_bytes() - before)
     assert most < 8_000_000
+
+
+def test_names_of_classes_in_the_file_are_not_those_of_a_tables_column(path, config, tmp_path):
+    features = {"kind": {"names": ["E", "S0", "Sb"], "_type": "ClassLabel"}}
+    kinds = np.arange(COUNT) % 3
+    write_parquet(path, {"image": pictures(ellipses(COUNT, SIDE), NAMES)}, features, kind=kinds, objid=OBJIDS)
+    rows = [f"{OBJIDS[row]},{2 - kinds[row]}\n" for row in reversed(range(COUNT))]
+    (tmp_path / "t.csv").write_text("".join(["objid,kind\n", *rows]))
+    dataset = load_dataset(config("galaxies.parquet", labels="kind"))
+    assert dataset.class_names == ["E", "S0", "Sb"] and dataset.labels.tolist() == kinds.tolist()
+    dataset = load_dataset(config("galaxies.parquet", labels="kind", table="t.csv"))
+    assert dataset.class_names == ["0", "1", "2"] and dataset.labels.tolist() == (2 - kinds).tolist()
+
+
+def test_ids_beside_the_names_of_files_by_which_a_table_was_joined(path, config, tmp_path):
+    write_parquet(path, {"image": pictures(ellipses(COUNT, SIDE), NAMES)}, objid=OBJIDS)
+    rows = [f"{NAMES[row]}.png,{row / 8}\n" for row in reversed(range(COUNT))]
+    (tmp_path / "t.csv").write_text("".join(["file,z\n", *rows]))
+    dataset = load_dataset(config("galaxies.parquet", condition=["z"], table="t.csv"))
+    assert dataset.ids.tolist() == OBJIDS.tolist()
+    np.testing.assert_array_equal(dataset.condition[:, 0], (np.arange(COUNT) / 8).astype(np.float32))

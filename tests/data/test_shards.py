@@ -233,6 +233,22 @@ def test_shards_that_do_not_agree_are_named(change, words):
     assert str(caught.value).startswith("dataset.path: c: ") and words in str(caught.value)
 
 
+def test_columns_that_differ_in_case_are_one_unless_a_file_has_both():
+    shards, _ = parts()
+    first, second, third, fourth = shards.values()
+    for part, name in ((first, "ID"), (second, "id"), (third, "ID"), (fourth, "Id")):
+        part.columns = {name: np.arange(len(part.images)) + (10 if name == "id" else 0)}
+    with Shards(**shards).joined() as joined:
+        counts = [len(part.images) for part in shards.values()]
+        assert list(joined.columns) == ["ID"] and joined.warnings == []
+        assert joined.columns["ID"].tolist() == [
+            number + 10 * (k == 1) for k, count in enumerate(counts) for number in range(count)
+        ]
+    second.columns["ID"] = np.arange(len(second.images))
+    with Shards(**shards).joined() as joined:
+        assert list(joined.columns) == ["ID", "id", "Id"]
+
+
 def test_names_of_files_say_the_split_which_is_used_when_asked_for():
     shards, _ = parts()
     names = [

@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from builders.galaxies import ellipses
 from builders.user_files import N, pixels, store
 
 from galvae.data.load import load_dataset
@@ -183,5 +184,20 @@ def test_arrays_that_are_none(tmp_path, refused):
     with zipfile.ZipFile(tmp_path / "b.npz", "w") as file:
         file.writestr("images.npy", "no array")
     refused(["dataset.path", "b.npz"], "b.npz")
-    np.savez(tmp_path / "c.npz", images=np.asfortranarray(pixels(N, 8, 8)))
-    refused(["Fortran order"], "c.npz")
+
+
+@pytest.mark.parametrize("axes", ["NHWC", "WHNC"])
+def test_transposed_arrays_in_an_npz_keep_their_pixels(tmp_path, config, axes):
+    images = ellipses(N, 8, 3)
+    stored = np.asfortranarray(np.transpose(images, ["NHWC".index(letter) for letter in axes]))
+    assert stored.flags.f_contiguous
+    np.savez(tmp_path / "a.npz", images=stored)
+    np.testing.assert_array_equal(load_dataset(config("a.npz", axes=axes)).images, images)
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.npz"])
+def test_columns_with_a_second_axis_of_one_entry_are_read(tmp_path, config, name):
+    store(tmp_path, name, pixels(N, 8, 8), z=np.arange(N)[:, None] / 10, kind=np.arange(N)[:, None] % 3)
+    dataset = load_dataset(config(name, condition=["z"], labels="kind"))
+    np.testing.assert_allclose(dataset.condition[:, 0], np.arange(N) / 10, rtol=1e-6)
+    assert dataset.labels.tolist() == [0, 1, 2, 0, 1, 2]

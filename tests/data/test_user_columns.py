@@ -50,7 +50,12 @@ def test_labels(tmp_path, config, labels, class_names, expected, names):
         ([0, 1, 2, -2, 0, 0], None, ["expected 0 to 2, or -1", "received -2 for row 3 of a.npz"]),
         ([0, 1, 2, 1, 0, 0], ["a", "b"], ["expected 0 to 1", "received 2 for row 2 of a.npz"]),
         ([0, 1, 2000, 1, 0, 0], None, ["expected 1 to 1000 classes"]),
-        ([-1.0] * N, None, ["expected 1 to 1000 classes"]),
+        ([-1.0] * N, None, ["expected classes in 'kind', received unlabelled images only"]),
+        (
+            ["a", "b", "-99", "a", "a", "a"],
+            None,
+            ["expected names of classes", "received -99 for row 2 of a.npz"],
+        ),
         ([0, 1, 0.5, 0, 0, 0], None, ["received 0.5 for row 2 of a.npz"]),
         ([0, 1, np.inf, 0, 0, 0], None, ["received inf for row 2 of a.npz"]),
         (["a", "b", "c", "a", "a", "a"], ["a", "b"], ["expected a b", "received c for row 2 of a.npz"]),
@@ -61,6 +66,47 @@ def test_labels(tmp_path, config, labels, class_names, expected, names):
 def test_bad_labels(tmp_path, refused, labels, class_names, words):
     store(tmp_path, "a.npz", pixels(N, 8, 8), kind=np.array(labels))
     refused(words, "a.npz", labels="kind", class_names=class_names)
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "N/A", "--", "masked", "-1"])
+def test_words_for_no_value_are_no_classes(tmp_path, config, word):
+    store(tmp_path, "a.npz", pixels(N, 8, 8), kind=np.array(["spiral", word, "bar", word, "", "bar"]))
+    dataset = load_dataset(config("a.npz", labels="kind"))
+    assert dataset.class_names == ["bar", "spiral"] and dataset.labels.tolist() == [1, -1, 0, -1, -1, 0]
+    assert f"2 of 6 values of 'kind' ({word}) count as unlabelled" in dataset.report["notes"]
+    dataset = load_dataset(config("a.npz", labels="kind", class_names=["bar", "spiral", word]))
+    assert dataset.labels.tolist() == [1, 2, 0, 2, -1, 0]
+
+
+@pytest.mark.parametrize("name", ["z", "Z", "cat/z"])
+def test_the_redshift_is_the_column_that_the_user_names_beside_another_one(tmp_path, config, name):
+    z = np.arange(N) / 10
+    columns = {"redshift": z + 5, "cat/z" if "/" in name else "z": z}
+    store(tmp_path, "a.h5", pixels(N, 8, 8), **columns)
+    dataset = load_dataset(config("a.h5", redshift=name))
+    np.testing.assert_allclose(dataset.condition[:, 0], z, rtol=1e-6)
+
+
+def test_ids_that_are_whole_floats_are_ids_and_several_columns_of_ids_are_said(tmp_path, config):
+    store(tmp_path, "a.h5", pixels(N, 8, 8), id=np.arange(N) + 7.0)
+    assert load_dataset(config("a.h5")).ids.tolist() == [7, 8, 9, 10, 11, 12]
+    ids = np.arange(N) + 7
+    store(tmp_path, "b.h5", pixels(N, 8, 8), objid=ids, id_str=np.array(list(map(str, ids))))
+    assert load_dataset(config("b.h5")).ids.tolist() == list(map(str, ids))  # of id_str, the first by name
+    store(tmp_path, "c.h5", pixels(N, 8, 8), objid=ids, specobjid=ids[::-1])
+    dataset = load_dataset(config("c.h5"))
+    assert dataset.ids.tolist() == [0, 1, 2, 3, 4, 5]
+    assert any("objid, specobjid; dataset.ids= names one" in note for note in dataset.report["notes"])
+
+
+def test_ids_that_do_not_tell_images_apart_are_said(tmp_path, config):
+    store(tmp_path, "a.h5", pixels(N, 8, 8), id=np.array([5, 6, 7, 7, 8, 9]))
+    dataset = load_dataset(config("a.h5"))
+    assert dataset.ids.tolist() == [0, 1, 2, 3, 4, 5]
+    assert (
+        "numbers of images as ids, since 'id' has not an id of its own for each image"
+        in dataset.report["notes"]
+    )
 
 
 def test_bad_conditions_and_ids(tmp_path, refused):

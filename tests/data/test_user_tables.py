@@ -181,3 +181,17 @@ def test_rows_in_order_of_the_images(tmp_path, config, refused, numbered):
     assert dataset.catalogue["id"].tolist() == NAMES
     Table({"z": np.arange(N - 1)}).write(tmp_path / "u.csv")
     refused(["dataset.table", "expected 6 rows", "received 5"], "images", table="u.csv")
+
+
+def test_a_column_of_the_table_replaces_the_files_own_in_any_case_but_for_the_ids(tmp_path, config):
+    ids, order = np.arange(N) + 7, [3, 0, 5, 1, 4, 2]
+    store(tmp_path, "a.h5", pixels(N, 8, 8), id=ids, redshift=np.full(N, 9.0))
+    rows = [f"{ids[row]},{row / 10}\n" for row in order]
+    (tmp_path / "t.csv").write_text("".join(["ID,REDSHIFT\n", *rows, ",5\n"]))  # one without an id: floats
+    dataset = load_dataset(config("a.h5", table="t.csv", condition=["redshift"]))
+    assert dataset.ids.tolist() == ids.tolist()
+    np.testing.assert_allclose(dataset.condition[:, 0], np.arange(N) / 10, rtol=1e-6)
+    assert "redshift" not in dataset.catalogue
+    assert any(
+        "instead of the images' own of the same name: redshift" in note for note in dataset.report["notes"]
+    )

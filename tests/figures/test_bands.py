@@ -59,24 +59,37 @@ def test_without_a_choice_three_bands_are_drawn_as_they_are():
     np.testing.assert_allclose(rgb(images, PLAIN) * BYTE, images, atol=0.51 * BYTE)
 
 
-def residual_rows(originals, decoded, style, mask=None):
+def residual_rows(originals, decoded, style, mask=None, word="residual", **options):
     """The drawn dots of a row of residuals, (n, H, W, 3), one dot to a pixel of the image."""
-    figure = figures.reconstructions(originals, decoded, 4, style=style, mask=mask)
+    figure = figures.reconstructions(originals, decoded, 4, style=style, mask=mask, **options)
     (axes,) = figure.axes
     dots, side = np.asarray(axes.images[0].get_array()), originals.shape[1]
-    (x, y) = next(text.get_position() for text in axes.texts if text.get_text().startswith("residual"))
+    text = next(text for text in axes.texts if text.get_text().startswith(word))
+    (x, y), label = text.get_position(), text.get_text()
     left = round(x + 0.3 * 26)
     zoom = round((dots.shape[1] - left) / (4 * side + 3))
     top = round(y - side * zoom / 2)
     step = (side + 1) * zoom
     starts = [left + column * step for column in range(4)]
     rows = [dots[top : top + side * zoom : zoom, start : start + side * zoom : zoom] for start in starts]
-    label = next(text.get_text() for text in axes.texts if text.get_text().startswith("residual"))
     return np.array(rows), float(label.partition("±")[2])
 
 
-def test_residuals_are_those_of_the_bands_shown():
-    originals, decoded, style = images_of(5), images_of(5)[::-1], Style(rgb=(4, 0, 2))
+def test_each_of_several_bands_has_its_own_residuals():
+    originals, decoded = images_of(5), images_of(5)[::-1]
+    residuals = originals - decoded
+    exact = np.quantile(np.abs(residuals), 0.998)
+    names = ["u", "g", "r", "i", "z"]
+    for band, name in enumerate(names):
+        drawn, limit = residual_rows(originals, decoded, PLAIN, word=f"residual {name}\n", band_names=names)
+        assert limit == pytest.approx(exact, rel=0.05)
+        np.testing.assert_array_equal(drawn, residual_rgb(residuals[..., band : band + 1], exact))
+        unnamed, _ = residual_rows(originals, decoded, PLAIN, word=f"residual {band}\n")
+        np.testing.assert_array_equal(unnamed, drawn)
+
+
+def test_residuals_of_many_bands_are_those_of_the_bands_shown():
+    originals, decoded, style = images_of(7), images_of(7)[::-1], Style(rgb=(4, 0, 2))
     drawn, limit = residual_rows(originals, decoded, style)
     residuals = (originals - decoded)[..., [4, 0, 2]]
     exact = np.quantile(np.abs(residuals), 0.998)

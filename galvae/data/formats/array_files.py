@@ -89,12 +89,15 @@ class NpzArray:
         return self.shape[0]
 
     def __getitem__(self, index):
-        if self.dtype.hasobject or (self._fortran and len(self.shape) > 1):
-            raise ValueError(f"{self._stream.name} holds Python objects or is in Fortran order")
-        if isinstance(index, slice):
+        if self.dtype.hasobject:
+            raise ValueError(f"{self._stream.name} holds Python objects")
+        is_reversed = self._fortran and len(self.shape) > 1
+        if isinstance(index, slice) and not is_reversed:
             return self._rows(*index.indices(len(self))[:2])
         if self._whole is None:  # galaxies that are not on the first axis are spread over all of the stream
             self._whole = self._rows(0, len(self))
+            if is_reversed:  # Fortran's order, which transposed arrays keep
+                self._whole = self._whole.reshape(self.shape[::-1]).T
         return self._whole[index]
 
     def _rows(self, start, stop):
@@ -189,7 +192,7 @@ def _columns(arrays, count):
     """The arrays that hold one number or short text per image, and the fields of tables of as many rows."""
     columns = {}
     for name, item in arrays.items():
-        if tuple(item.shape) != (count,) or (
+        if tuple(item.shape) not in ((count,), (count, 1)) or (
             item.dtype.names is None and item.dtype.itemsize > 4 * LONGEST_TEXT
         ):
             continue

@@ -46,7 +46,7 @@ def compiled(pattern):
 
 
 def refuse_one_file_per_band(folder, names):
-    """Refuses names of which most differ only in a part that looks like a band, a weight or a mask.
+    """Refuses names of which most differ only in a part that looks like a band, or any in one like a weight or a mask.
 
     Args:
         folder: path, for messages.
@@ -59,10 +59,14 @@ def refuse_one_file_per_band(folder, names):
     longest = min(max(map(len, split_names)), MOST_PARTS)
     sample = random.Random(0).sample(split_names, min(len(names), SAMPLE))
     for place in (*range(-1, -longest - 1, -1), *range(longest)):
-        if not any(_is_kind(_part(parts, place)) for parts in sample):
+        others = any(_part(parts, place).lower() in NOT_SCIENCE for parts in split_names)
+        if not others and not any(_is_kind(_part(parts, place)) for parts in sample):
             continue
         groups = [group for group in _groups(names, split_names, place) if len(group) > 1]
         if 2 * sum(map(len, groups)) > len(names):
+            _refuse(folder, groups, place)
+        groups = [group for group in groups if not NOT_SCIENCE.isdisjoint(group)]
+        if groups:
             _refuse(folder, groups, place)
 
 

@@ -82,7 +82,10 @@ def _chosen(units, hdu, path):
         return chosen, f"extensions {', '.join(map(str, hdu))}"
     if hdu is not None:
         unit = _named(units, "hdu", hdu, path)
-        return [unit], unit.label
+        is_name = (
+            unit.name and str(hdu).upper() == unit.name.upper()
+        )  # under which files may have it at any number
+        return [unit], f"extension {unit.name}" if is_name else unit.label
     images = [unit for unit in units if len(unit.shape) > 1]
     science = [unit for unit in images if unit.name.upper() == "SCI"]
     others = [unit for unit in images if NOT_SCIENCE.isdisjoint(re.split("[^a-z0-9]+", unit.name.lower()))]

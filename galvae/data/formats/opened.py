@@ -8,6 +8,8 @@ import numpy as np
 
 from galvae.data.column_names import IDS, is_named
 
+EXACT = 2**53  # floats below it hold every whole number
+
 
 @dataclass(kw_only=True)
 class Opened:
@@ -62,12 +64,31 @@ class Aside:
         return (values == 0) | np.isnan(values)
 
 
-def ids_column(columns):
-    """Name of the only column that is named like ids and holds a different integer or text for each image, or None.
+def id_columns(columns):
+    """The columns that are named like ids and have a whole number or text of their own for each image.
 
     Args:
         columns: name -> (N,) array.
+
+    Returns:
+        name -> (N,) integers or text. Of columns with the same ids, the first.
     """
-    names = [name for name, values in columns.items() if is_named(name, IDS) and values.dtype.kind in "iuU"]
-    names = [name for name in names if len(np.unique(columns[name])) == len(columns[name])]
-    return names[0] if len(names) == 1 else None
+    found = {}
+    for name, values in columns.items():
+        if not is_named(name, IDS) or values.dtype.kind not in "iufU":
+            continue
+        if values.dtype.kind == "f":  # as of a table with an empty field
+            if not ((np.abs(values) < EXACT) & (np.round(values) == values)).all():
+                continue
+            values = values.astype(np.int64)
+        if (values.dtype.kind == "U" and np.any(values == "")) or len(np.unique(values)) < len(values):
+            continue
+        if not any(np.array_equal(values.astype(str), other.astype(str)) for other in found.values()):
+            found[name] = values
+    return found
+
+
+def ids_column(columns):
+    """Name and values of the only one of `id_columns`; (None, None) if there is none, or several."""
+    found = id_columns(columns)
+    return next(iter(found.items())) if len(found) == 1 else (None, None)

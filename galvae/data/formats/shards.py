@@ -263,6 +263,7 @@ def _concatenated_columns(parts, counts, names):
         names: of the files.
     """
     columns, warnings = {}, []
+    parts = _in_one_case(parts)
     for column in dict.fromkeys(name for part in parts for name in part):
         values = [part.get(column) for part in parts]
         columns[column] = _joined(values, counts)
@@ -281,6 +282,19 @@ def _concatenated_columns(parts, counts, names):
                 f"column {column!r} holds text in {kinds[True]} and numbers in {kinds[False]}: read as text"
             )
     return columns, warnings
+
+
+def _in_one_case(parts):
+    """Columns of all shards, those that differ in case only under the first name, unless a shard has two of them."""
+    spelled = {}
+    for name in dict.fromkeys(name for part in parts for name in part):
+        spelled.setdefault(name.lower(), []).append(name)
+    names = {
+        name: together[0] if all(sum(one in part for one in together) < 2 for part in parts) else name
+        for together in spelled.values()
+        for name in together
+    }
+    return [{names[name]: values for name, values in part.items()} for part in parts]
 
 
 def _joined(values, counts):

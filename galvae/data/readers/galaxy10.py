@@ -142,7 +142,7 @@ def read(config):
             f"{path}: expected classes 0 to {len(class_names) - 1}, received {labels.min()} to {labels.max()}"
         )
     catalogue = {new: columns[name] for name, new in COLUMNS.items() if name in columns}
-    ids = ids_column(columns)
+    id_name, ids = ids_column(columns)
     redshift = catalogue.get("redshift")
     return Source(
         shape=(count, side, side, 3),
@@ -154,14 +154,14 @@ def read(config):
         condition=None if redshift is None else redshift.astype(np.float32)[:, None],
         condition_names=[] if redshift is None else ["redshift"],
         condition_units=[] if redshift is None else [""],
-        catalogue={"id": np.arange(count) if ids is None else columns[ids], **catalogue},
+        catalogue={"id": np.arange(count) if ids is None else ids, **catalogue},
         catalogue_units={name: unit for name, unit in UNITS.items() if name in catalogue},
         origin=origin,
         notes=[
             *notes,
             f"classes of {label_column!r} named "
             + (f"as in Galaxy10 {survey.name}" if stored is None else "as the file says"),
-            *([] if ids is None else [f"ids from {ids!r}"]),
+            *([] if ids is None else [f"ids from {id_name!r}"]),
         ],
     )
 

@@ -75,9 +75,9 @@ def read_hdf5(config):
             condition = columns["redshift"][:, None]
     size = config.image_size or side
     check_size(side, side, size)
-    ids = ids_column(columns)
+    id_name, ids = ids_column(columns)
     if ids is not None:
-        notes.append(f"ids from {ids!r}")
+        notes.append(f"ids from {id_name!r}")
     elif "id" in columns:  # which identifies nothing
         columns["id_"] = columns.pop("id")
     if config.row_0 == "bottom":
@@ -92,7 +92,7 @@ def read_hdf5(config):
         condition=condition,
         condition_names=[] if condition is None else ["redshift"],
         condition_units=[] if condition is None else [""],
-        catalogue={**columns, "id": np.arange(count) if ids is None else columns[ids]},
+        catalogue={**columns, "id": np.arange(count) if ids is None else ids},
         drop_constant=True,
         origin=lambda number: f"row {number} of {base}",
         notes=notes,

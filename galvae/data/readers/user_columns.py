@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.column_names import IDS, is_named, is_redshift
+from galvae.data.formats.opened import id_columns
 from galvae.data.tables.joins import Identity, Join, join
 from galvae.data.tables.table import find, plain, read_table
 from galvae.errors import GalvaeError, line_of
@@ -22,6 +23,7 @@ class Columns:
         catalogue: the columns with the ids first, for the dataset's catalogue.
         where: the files they come from, for messages.
         unused: see `galvae.data.formats.opened.Opened`.
+        class_names: name of a column of the images' files -> names of its classes.
         origin: function of a position among the used images that says which image it is, for messages.
         notes, warnings: see `galvae.data.source.Source`.
     """
@@ -32,6 +34,7 @@ class Columns:
     catalogue: dict[str, np.ndarray]
     where: str
     unused: dict[str, str]
+    class_names: dict[str, list[str]]
     origin: Callable[[int], str]
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -88,6 +91,7 @@ def joined(config, opened, table):
         ids = _ids_from_file(config.ids, count)
     where = [str(config.path)]
     columns, units, images = dict(opened.columns), dict(opened.units), np.arange(count)
+    class_names = dict(opened.class_names)
     notes, warnings, by = [], [], None
     if table is not None:
         where.insert(0, str(config.table))
@@ -104,14 +108,14 @@ def joined(config, opened, table):
             )
         images, by = pairs.images, pairs.by
         notes, warnings = [*table.notes, *pairs.notes], list(pairs.warnings)
-        replaced = [name for name in columns if name in table.columns and (by is None or name != by[0])]
+        rows = {name: values[pairs.rows] for name, values in table.columns.items()}
+        columns, replaced = _merged({name: values[images] for name, values in columns.items()}, rows, by)
         if replaced:
             notes.append(
                 f"columns of the table instead of the images' own of the same name: {', '.join(replaced)}"
             )
-        columns = {name: values[images] for name, values in columns.items()}
-        columns |= {name: values[pairs.rows] for name, values in table.columns.items()}
         units |= table.units
+        class_names = {name: names for name, names in class_names.items() if name not in table.columns}
     names = None if opened.names is None else opened.names[images]
     merged = Columns(
         images=images,
@@ -120,6 +124,7 @@ def joined(config, opened, table):
         catalogue={},
         where=" or ".join(where),
         unused=opened.unused,
+        class_names=class_names,
         origin=lambda index: opened.origin(int(images[index])),
         notes=notes,
         warnings=warnings,
@@ -127,6 +132,24 @@ def joined(config, opened, table):
     merged.catalogue.update(_catalogue(config, merged, names, by, None if ids is None else ids[images]))
     _rename_redshift(config, merged)
     return merged
+
+
+def _merged(own, rows, by):
+    """The columns of the images and of their rows, and the names of those of the images that a row's replaces.
+
+    A row's column replaces those of the same name in any case, but for the ids by which they were joined: the table may
+    have them in a type that loses digits or zeros.
+
+    Args:
+        own, rows: name -> (n,) array.
+        by: see `galvae.data.tables.joins.Join`.
+    """
+    kept = None if by is None else by[0]
+    names = {name.lower(): name for name in rows}
+    if kept is not None:
+        rows = {name: values for name, values in rows.items() if name.lower() != kept.lower()}
+    replaced = [name for name in own if name.lower() in names and name != kept]
+    return {**{name: values for name, values in own.items() if name not in replaced}, **rows}, replaced
 
 
 def _ids_from_file(path, count):
@@ -157,22 +180,34 @@ def _catalogue(config, merged, names, by, ids):
         files = {} if names is None else {"file": names}
     elif ids is None:
         ids = merged.images if names is None else names
-        candidates = [by[1]] if by else [name for name in columns if is_named(name, IDS)]
-        recognised = [
-            name
-            for name in candidates
-            if is_named(name, IDS)
-            and columns[name].dtype.kind in "iuU"
-            and not np.any(columns[name] == "")
-            and len(np.unique(columns[name])) == len(merged.images)
-        ]
-        if len(recognised) == 1:
-            ids, files = columns[recognised[0]], {} if names is None else {"file": names}
-            if recognised[0] != "id":
-                merged.notes.append(f"ids from {recognised[0]!r}, by its name")
+        joined_by = {name: columns[name] for name in by or () if name in columns}
+        found = id_columns(joined_by)
+        if not found and (by is None or names is None):
+            found = id_columns(columns)
+        if len(found) == 1 or (found and by):
+            name, ids = next(iter(found.items()))
+            files = {} if names is None else {"file": names}
+            if name != "id":
+                merged.notes.append(f"ids from {name!r}, by its name")
+        else:
+            merged.notes.extend(
+                _why_not_ids(list(found) or [name for name in columns if is_named(name, IDS)], names)
+            )
     if "id" in columns and columns["id"] is not ids:
         columns["id_"] = columns["id"]
     return {**columns, "id": ids, **files}
+
+
+def _why_not_ids(columns, names):
+    """A note about columns that are called like ids but are not used as such, if there are any."""
+    what = "numbers of images" if names is None else "names of files"
+    if len(columns) == 1:
+        return [f"{what} as ids, since {columns[0]!r} has not an id of its own for each image"]
+    return (
+        [f"{what} as ids, as several columns may be: {', '.join(columns)}; dataset.ids= names one"]
+        if columns
+        else []
+    )
 
 
 def _rename_redshift(config, merged):

@@ -1,13 +1,19 @@
 """What the columns of the user's own images mean: conditions, class labels, and the split."""
 
+import re
+
 import numpy as np
 
+from galvae.data.column_names import is_redshift
 from galvae.data.formats.folder_listing import classes_by_folder, split_by_folder
 from galvae.data.readers.user_columns import integers_or_text
 from galvae.data.splits import SPLITS
+from galvae.data.tables.text_tables import MISSING
 from galvae.errors import GalvaeError
 
 MOST_CLASSES = 1000
+UNLABELLED = {*MISSING, "-1"}  # of names of classes
+NEGATIVE = re.compile(r"\s*-[0-9]+\s*")
 SPLIT_NAMES = {
     **dict.fromkeys(("train", "training"), 0),
     **dict.fromkeys(("val", "valid", "validation", "dev"), 1),
@@ -32,8 +38,7 @@ def conditions(config, merged):
     """
     stored = None
     if config.redshift is not None:
-        stored = "redshift" if "redshift" in merged.columns else None
-        stored = stored or merged.find(config.redshift, "redshift")
+        stored = merged.find(config.redshift, "redshift") if is_redshift(config.redshift) else "redshift"
     names = []
     for name in config.condition or ([stored] if stored else []):
         is_stored = stored and name.lower() == config.redshift.lower()
@@ -74,8 +79,35 @@ def labels(config, opened, merged):
     else:
         name = merged.find(config.labels, "labels")
         values = merged.columns[name]
-    names = config.class_names or opened.class_names.get(name)
+    names = config.class_names or merged.class_names.get(name)
+    if names is None and values.dtype.kind == "U":
+        values, notes = _without_codes(values, name, merged.origin)
+        merged.notes.extend(notes)
     return classes(values, name, names, merged.origin)
+
+
+def _without_codes(values, column, origin):
+    """Names of classes where words for "no value", and -1, are "" as unlabelled; and notes that count them.
+
+    Raises:
+        GalvaeError: if there are other negative numbers among the names.
+    """
+    texts, positions = np.unique(values, return_inverse=True)
+    codes = np.array([text.strip().lower() in UNLABELLED for text in texts])
+    wrong = np.array([NEGATIVE.fullmatch(text) is not None for text in texts]) & ~codes
+    if wrong.any():
+        index = int(np.argmax(wrong[positions]))
+        raise GalvaeError(
+            f"dataset.labels: expected names of classes in {column!r}, empty or -1 for unlabelled, received "
+            f"{values[index]} for {origin(index)}"
+        )
+    coded = codes[positions] & (values != "")
+    if not coded.any():
+        return values, []
+    listed = ", ".join(np.unique(values[coded]))
+    return np.where(coded, "", values), [
+        f"{coded.sum():,} of {len(values):,} values of {column!r} ({listed}) count as unlabelled"
+    ]
 
 
 def classes(values, column, names, origin):
@@ -102,7 +134,9 @@ def classes(values, column, names, origin):
     elif names is None:
         names = [str(label) for label in range(min(int(numbers.max()), MOST_CLASSES) + 1)]
     names = list(names)
-    if not names or len(names) > MOST_CLASSES or len(set(names)) < len(names):
+    if not names:
+        raise GalvaeError(f"dataset.labels: expected classes in {column!r}, received unlabelled images only")
+    if len(names) > MOST_CLASSES or len(set(names)) < len(names):
         raise GalvaeError(
             f"dataset.labels: expected 1 to {MOST_CLASSES} classes in {column!r}, all of different names, received "
             f"{len(names)}"

@@ -51,7 +51,7 @@ def write(folder, reader, source, nan="error", drop=None):
     """
     _check_space(folder, source)
     source = with_known_redshifts(source)
-    manifest, warnings = {}, list(source.warnings)
+    manifest = {}
     with contextlib.ExitStack() as files:
         images = files.enter_context(_CheckedFile(folder, "images.npy", manifest))
         masks = files.enter_context(_CheckedFile(folder, MASKS, manifest)) if source.masked else None
@@ -61,7 +61,6 @@ def write(folder, reader, source, nan="error", drop=None):
                 writer.add(block)
                 bar.update(len(block))
         used, facts = writer.finish()
-        warnings += writer.warnings
     if source.masked and not writer.any_masked:
         os.unlink(folder / MASKS)
         del manifest[MASKS]
@@ -78,8 +77,8 @@ def write(folder, reader, source, nan="error", drop=None):
         "condition_units": list(source.condition_units),
         "catalogue_units": dict(source.catalogue_units),
         "band_names": list(source.band_names),
-        "notes": list(source.notes),
-        "warnings": warnings,
+        "notes": [*source.notes, *writer.notes],
+        "warnings": [*source.warnings, *writer.warnings],
         "content": _content(manifest, columns),
     }
     packed = io.BytesIO()

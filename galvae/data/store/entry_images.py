@@ -22,21 +22,26 @@ class ImagesWriter:
         drop: "blank" to leave out images that are blank or cut, or None.
 
     Attributes:
-        warnings: after `finish`, sentences about what was left out.
+        notes, warnings: after `finish`, sentences about images with pixels set aside, and about what was left out.
         any_masked: whether any pixel so far is set aside.
     """
 
     def __init__(self, reader, source, images, masks, nan, drop):
         self.reader, self.source, self.images, self.masks = reader, source, images, masks
         self.nan, self.drop = nan, drop
-        self.warnings, self.any_masked = [], False
+        self.notes, self.warnings = [], []
         self._number = 0  # of the next image of the source
         self._left_out = {"not finite": [], "blank": [], "cut": []}  # numbers of images
         self._cut = []  # numbers of images that are cut, and used
+        self._masked = []  # numbers of images with pixels that are set aside
         self._hashes, self._lows, self._highs = [], [], []
         images.write(_header(source.shape, source.dtype))
         if masks is not None:
             masks.write(_header(source.shape, "uint8"))
+
+    @property
+    def any_masked(self):
+        return bool(self._masked)
 
     def add(self, block):
         """Writes the images of a block that are used.
@@ -61,6 +66,7 @@ class ImagesWriter:
             self._leave_out(used, cut, "cut")
         else:
             self._cut += (self._number + np.flatnonzero(cut)).tolist()
+        numbers = self._number + np.flatnonzero(used)
         self._number += len(block)
         images = np.ascontiguousarray(images if used.all() else images[used], self.source.dtype)
         if not len(images):
@@ -68,7 +74,7 @@ class ImagesWriter:
         self.images.write(images)
         if self.masks is not None:
             aside = np.ascontiguousarray(np.ma.getmaskarray(block)[used], np.uint8)
-            self.any_masked |= bool(aside.any())
+            self._masked += numbers[aside.any(axis=(1, 2, 3))].tolist()
             self.masks.write(aside)
         self._hashes += [hashlib.sha256(image).digest()[:8] for image in images]
         self._lows.append(images.min(axis=(1, 2, 3)))
@@ -107,6 +113,9 @@ class ImagesWriter:
                 self.warnings.append(
                     f"{self._counted(numbers)} {reason} and left out: {self._names(numbers)}"
                 )
+        if self._masked:
+            counted = f"{len(self._masked):,} of {self._number:,} images"
+            self.notes.append(f"{counted} with pixels that are set aside: {self._names(self._masked)}")
         if 0 < len(self._cut) <= self._number / 2:  # of most images, zeros are the sky
             self.warnings.append(
                 f"{self._counted(self._cut)} partly blank, and used: {self._names(self._cut)}; "

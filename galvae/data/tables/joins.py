@@ -15,6 +15,7 @@ from galvae.data.tables.identities import (
     exact,
     first_described,
     first_values,
+    first_wrong,
     holds,
     last_part,
     match,
@@ -89,9 +90,39 @@ def join(images, table, ids=None, how="auto"):
         return _by_position(images, table, "as dataset.join=order asks", _disagreement(images, table, pairs))
     pairs = _pairs(images, table, ids)
     if not pairs:
+        _refuse_other_order(images, table)
         lacking = " and ".join(side.where for side in (images, table) if not _is_identified(side, ids))
         return _by_position(images, table, f"without ids or file names in {lacking}", [])
     return _by_identity(images, table, pairs[0] if len(pairs) == 1 else _only(images, table, pairs))
+
+
+def _refuse_other_order(images, table):
+    """Refuses to join by position if a column that no name tells says that the rows have another order.
+
+    It does if it holds the ids or file names of at least half of the images, or as many values of a column of the same
+    name, each in one row, but in others than by position.
+
+    Raises:
+        GalvaeError: if there is such a column.
+    """
+    identified = candidates(images) + [None] * (images.names is not None or images.ids is not None)
+    rows = [name for name, values in table.columns.items() if first_wrong(values) is None]
+    own = [name for name, values in images.columns.items() if first_wrong(values) is None]
+    pairs = [*itertools.product(identified, rows)]
+    pairs += [(one, row) for one, row in itertools.product(own, candidates(table)) if one not in identified]
+    pairs += [(one, row) for one, row in itertools.product(own, rows) if last_part(one) == last_part(row)]
+    for by in dict.fromkeys(pairs):
+        if 2 * len(np.unique(table.columns[by[1]])) < images.count:  # few values, as of classes
+            continue
+        first, last = match(images, table, by)
+        found = np.flatnonzero(first >= 0)
+        is_unique = (first == last).all() and len(np.unique(first[found])) == len(found)
+        if 2 * len(found) >= images.count and is_unique and (first[found] != found).any():
+            raise GalvaeError(
+                f"dataset.ids: {table.where}: {by[1]} holds the {called(images, by[0])} of {len(found):,} of "
+                f"{images.count:,} images of {images.where} in another order; set dataset.ids={by[1]} to join rows by "
+                "it, or dataset.join=order to join them in their order"
+            )
 
 
 def _pairs(images, table, ids):
@@ -241,7 +272,9 @@ def _nothing_matches(images, table, by):
     if are_names(images, by[0]):
         ids = [spellings(one)[3] for one in ids]
         entries = [spellings(entry.replace("\\", "/"))[3] for entry in entries]
-    if ids and {one.lstrip("0") for one in ids} <= {entry.lstrip("0") for entry in entries}:
+    if ids and set(ids) <= set(entries):
+        hint = "; without folders and endings, all would match: write them alike"
+    elif ids and {one.lstrip("0") for one in ids} <= {entry.lstrip("0") for entry in entries}:
         hint = "; without leading zeros, all would match: write the ids of both sides alike"
     return (
         f"dataset.ids: expected {called(images, by[0])} of {images.where} ({first_values(own[has_own])}) in "

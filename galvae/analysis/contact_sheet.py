@@ -1,0 +1,56 @@
+"""A sheet of galaxies to compare with what one knows of them: how bright they are drawn, and their captions."""
+
+import numpy as np
+
+from galvae.data.column_names import is_redshift
+from galvae.data.summary import galaxy_columns
+from galvae.errors import GalvaeError
+
+DIM = 0.25  # of full intensity; sheets of galaxies with less light than that are drawn brighter
+
+
+def as_shown(dataset, indices):
+    """The dataset with a stretch that shows its galaxies: its own, or asinh where they would be nearly black.
+
+    Args:
+        dataset: GalaxyDataset.
+        indices: (n,) galaxies that are shown.
+    """
+    brightest = np.percentile(dataset.to_unit(dataset.images[indices]), 99, axis=(1, 2, 3))
+    if dataset.stretch != "none" or np.median(brightest) >= DIM:
+        return dataset
+    try:
+        return dataset.stretched("asinh")
+    except GalvaeError:  # blank images
+        return dataset
+
+
+def captions(dataset, indices, line):
+    """Texts under galaxies: a line each for the id, the redshift or else the first condition, and the class.
+
+    Args:
+        dataset: GalaxyDataset.
+        indices: (n,) galaxies.
+        line: characters that fit into a line.
+    """
+    columns = {name: texts[indices].tolist() for name, texts in galaxy_columns(dataset, digits=3).items()}
+    lines = [[shortened(text, line) for text in columns["id"]]]
+    numbers = [name for name in columns if name not in ("id", "class", "file", "split")]
+    if numbers:
+        name = next(filter(is_redshift, numbers), numbers[0])
+        label = "z =" if is_redshift(name) else shortened(name, line - 6)
+        lines.append(
+            [f"{label} {text}" if text else f"{label.removesuffix(' =')} unknown" for text in columns[name]]
+        )
+    if "class" in columns:  # last, since it may take two lines
+        lines.append([shortened(text, 2 * line) for text in columns["class"]])
+    return ["\n".join(galaxy).rstrip() for galaxy in zip(*lines, strict=True)]
+
+
+def shortened(text, longest):
+    """A text of at most `longest` characters: the last part of a path, and its start and its longer end."""
+    text = text.rsplit("/", 1)[-1]
+    if len(text) <= longest:
+        return text
+    start = longest // 3
+    return f"{text[:start]}\N{HORIZONTAL ELLIPSIS}{text[start + 1 - longest :]}"
