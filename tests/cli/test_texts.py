@@ -105,7 +105,9 @@ def test_an_interpolation_of_nothing_is_one_line(galvae, received):
 
 
 @pytest.mark.parametrize("key", ["run", "runs", "resume"])
-@pytest.mark.parametrize("name", ["r=[0-9]*", "a,b", "it's {$r}"])
+@pytest.mark.parametrize(
+    "name", ["r=[0-9]*", *(pytest.param(name, marks=pytest.mark.slow) for name in ("a,b", "it's {$r}"))]
+)
 def test_a_runs_directory_is_what_was_typed(key, name, galvae, received, run, tmp_path):
     run.rename(tmp_path / name)
     command = {"run": "sample", "runs": "compare", "resume": "train"}[key]

@@ -10,7 +10,14 @@ from galvae.config.registry import GROUPS
 CONDITIONAL = ("cvae", "cvae2", "fancy_cvae")
 
 
-@pytest.mark.parametrize("model", GROUPS["model"])
+# Of the models, one without and one with a condition in the fast suite.
+MODELS = [
+    name if name in ("vae", "cvae2") else pytest.param(name, marks=pytest.mark.slow)
+    for name in GROUPS["model"]
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
     expected = {
         "evaluate": {"loss", "latent", "information", "pairs", "reconstructions"},

@@ -258,6 +258,13 @@ def test_a_few_missing_or_more_files_do_not_hide_bands():
         )
 
 
+@pytest.mark.parametrize("other", ["a7_wht.fits", "a7.weight.fits", "a7_MASK.fits", "rms/a7.fits"])
+def test_the_weights_of_a_single_galaxy_are_no_galaxy(other):
+    with pytest.raises(GalvaeError, match=r"expected one file per galaxy, .*a7\.fits"):
+        refuse_one_file_per_band("images", [*(f"a{number}.fits" for number in range(500)), other])
+    refuse_one_file_per_band("images", [*(f"b{number}.fits" for number in range(500)), other])
+
+
 @pytest.mark.parametrize(
     "names",
     [

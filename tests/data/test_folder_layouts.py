@@ -13,6 +13,7 @@ from PIL import Image
 from galvae.data.formats.folder_listing import (
     classes_by_folder,
     folder_identity,
+    is_split_by_folder,
     list_folder,
     split_by_folder,
 )
@@ -273,3 +274,24 @@ def test_classes_and_splits_of_folders():
 def test_folders_that_are_no_classes_or_splits(function, names, words):
     with pytest.raises(GalvaeError, match=words):
         function(names)
+
+
+def test_folders_that_are_called_like_splits_are_known():
+    assert is_split_by_folder(["train/1.png", "VAL/2.png"]) and is_split_by_folder(
+        ["a/train/1.png", "b/test/2.png"]
+    )
+    for names in (
+        ["1.png", "2.png"],
+        ["train/1.png", "train/2.png"],
+        ["train/1.png", "2.png"],
+        ["a/1.png", "test/2.png"],
+    ):
+        assert not is_split_by_folder(names)
+
+
+def test_a_folder_around_those_of_the_classes_is_no_class():
+    with pytest.raises(
+        GalvaeError, match=r"data/a/1\.png: expected folders of several classes, received data alone"
+    ):
+        classes_by_folder(["data/a/1.png", "data/b/2.png"])
+    assert classes_by_folder(["a/1.png", "a/2.png"])[0].tolist() == ["a", "a"]

@@ -259,6 +259,19 @@ def test_position_is_refused_where_a_column_without_a_telling_name_says_otherwis
     assert join(side("a.h5", **images), side("t.csv", **table), how="order").rows.tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("inexact", ["a.h5", "t.csv"])
+def test_position_is_refused_where_ids_have_lost_digits(inexact):
+    ids = np.array([1237648720142532814, 1237648720142532815])
+    sides = {"a.h5": ids, "t.csv": ids[::-1]}
+    sides[inexact] = sides[inexact].astype(float)
+    images, table = (side(name, objid=values) for name, values in sides.items())
+    refused(
+        images, table, [inexact, "expected integers or text in objid", "lost digits", "dataset.join=order"]
+    )
+    assert join(images, table, how="order").by is None
+    assert join(side("a.h5", objid=ids.astype(float)), side("t.csv", z=[1.5, 2.5])).by is None
+
+
 def test_position_is_not_refused_for_columns_that_are_no_ids():
     images = side("a.h5", id=[5, 6, 7, 8], kind=[0, 1, 2, 3])
     for table in (

@@ -109,11 +109,29 @@ def test_ids_that_do_not_tell_images_apart_are_said(tmp_path, config):
     )
 
 
+def test_a_column_that_holds_a_split_is_said_if_it_is_not_used(tmp_path, config):
+    subset = np.array(["train", "Val", "test", "train", "train", "train"])
+    store(tmp_path, "a.h5", pixels(N, 8, 8), subset=subset, kind=np.array(["test"] * N))
+    said = "'subset' holds test, train, val: dataset.split_from=subset uses it as the split"
+    assert said in load_dataset(config("a.h5")).report["notes"]
+    assert said not in load_dataset(config("a.h5", split_from="subset")).report["notes"]
+
+
 def test_bad_conditions_and_ids(tmp_path, refused):
     columns = {"short": np.arange(5.0), "text": np.array(list("abcdef")), "half": np.arange(N) / 2}
     store(tmp_path, "a.h5", pixels(N, 8, 8), **columns)
     refused(["dataset.condition", "expected 6", "(5,)"], "a.h5", condition=["half", "short"])
     refused(["dataset.condition", "expected numbers in 'text'"], "a.h5", condition=["text"])
+    store(
+        tmp_path,
+        "b.h5",
+        pixels(N, 8, 8),
+        z=np.array(["1.5", "nan", "", "2", "-", "3"]),
+        w=np.array(["1"] * N),
+    )
+    for keys in ({"condition": ["z"]}, {"redshift": "z"}):
+        refused(["expected numbers in 'z', received text, as - for row 4 of b.h5"], "b.h5", **keys)
+    refused(["received text that reads like them, as 1"], "b.h5", condition=["w"])
     refused(["dataset.condition: no column 'foo'", "half, text"], "a.h5", condition=["foo"])
     refused(["dataset.ids", "received 0.5 for row 1 of a.h5"], "a.h5", ids="half")
     refused(["dataset.labels: expected a folder of images"], "a.h5", labels="folder")

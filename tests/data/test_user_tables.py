@@ -195,3 +195,13 @@ def test_a_column_of_the_table_replaces_the_files_own_in_any_case_but_for_the_id
     assert any(
         "instead of the images' own of the same name: redshift" in note for note in dataset.report["notes"]
     )
+
+
+@pytest.mark.parametrize("name", ["objid", "mine"])
+def test_a_table_is_not_joined_by_position_beside_ids_of_another_length(tmp_path, config, refused, name):
+    ids = np.arange(N) + 7
+    store(tmp_path, "a.h5", pixels(N, 8, 8), **{name: ids[:-1]})
+    (tmp_path / "t.csv").write_text("".join([f"{name},z\n", *(f"{one},0.5\n" for one in ids[::-1])]))
+    keys = {"table": "t.csv", "ids": name if name == "mine" else None}
+    refused(["dataset.ids", f"expected 6 numbers or short texts in '{name}'", "(5,)"], "a.h5", **keys)
+    assert len(load_dataset(config("a.h5", join="order", **keys))) == N

@@ -28,6 +28,7 @@ def test_keys_of_the_page_exist():
     assert set(re.findall(r"dataset\.(\w+)", PAGE)) <= fields
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_of_the_page_runs_and_says_what_is_in_its_files(command, tmp_path, monkeypatch, capfd):
     words = shlex.split(command)

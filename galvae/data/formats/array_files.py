@@ -202,6 +202,8 @@ def _columns(arrays, count):
                 continue
             item = _safe(item, name)
             item = item.asstr("utf-8", "replace") if is_text else item
+        elif item.dtype.hasobject:  # would be unpickled
+            continue
         values = item[:]
         fields = {name: values}
         if values.dtype.names is not None:

@@ -91,8 +91,10 @@ def _refuse(folder, groups, place):
     names = sorted(group.values())
     alone = "'{id}" + names[0][len(stem(names[0])) :] + "'"
     band = "{band}" if len(images) > 1 else None
-    pattern = _pattern([each[images[0]] for each in groups if images and images[0] in each], place, band)
-    if not pattern or images == [""]:
+    pattern = ""
+    if images and "" not in images:
+        pattern = _pattern([each[images[0]] for each in groups if images[0] in each], place, band)
+    if not pattern:
         fix = "set dataset.band_files= to the pattern of the images' names, or move the others elsewhere"
     elif band is None:
         fix = f"dataset.band_files='{pattern}' reads {images[0]} alone"

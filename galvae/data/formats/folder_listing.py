@@ -176,7 +176,23 @@ def classes_by_folder(names):
             raise GalvaeError(
                 f"dataset.labels: {name}: expected each image in a folder of its class{below}, received it in none"
             )
+    classes = {folders[at] for folders in parts}
+    if len(classes) == 1 and all(len(folders) > at + 2 for folders in parts):
+        raise GalvaeError(
+            f"dataset.labels: {names[0]}: expected folders of several classes, received {classes.pop()} alone, with "
+            "folders in it; set dataset.path= to the folder that holds those of the classes"
+        )
     return np.array([folders[at] for folders in parts]), split, notes
+
+
+def is_split_by_folder(names):
+    """Whether all images are in folders train/, val/ and test/, or others that are called so; see `split_by_folder`."""
+    folders = [name.lower().split("/")[:-1][:2] for name in names]
+    return any(
+        all(len(each) > level and each[level] in SPLIT_FOLDERS for each in folders)
+        and len({each[level] for each in folders}) > 1
+        for level in (0, 1)
+    )
 
 
 def split_by_folder(names):

@@ -49,6 +49,10 @@ def read_image_file(path, axes=None):
             warnings.simplefilter("error")  # Pillow only warns about damaged EXIF and decompression bombs
             header = file.read(25)
             file.seek(0)
+            if not header:
+                raise GalvaeError(
+                    "expected a whole PNG, JPEG, WebP or TIFF file, received a damaged one (empty)"
+                )
             is_tiff = header.startswith(TIFF_BEGINNINGS)
             if is_tiff and not _suits_pillow(file):
                 return _read_tiff(file, path, axes)

@@ -9,6 +9,7 @@ from galvae.data.column_names import IDS, is_named, is_redshift
 from galvae.data.formats.opened import id_columns
 from galvae.data.tables.joins import Identity, Join, join
 from galvae.data.tables.table import find, plain, read_table
+from galvae.data.tables.text_tables import MISSING, ONE_NUMBER
 from galvae.errors import GalvaeError, line_of
 
 
@@ -107,6 +108,8 @@ def joined(config, opened, table):
                 how=config.join,
             )
         images, by = pairs.images, pairs.by
+        if by is None and ids is None and config.join != "order":
+            _refuse_unused_ids(config, opened)
         notes, warnings = [*table.notes, *pairs.notes], list(pairs.warnings)
         rows = {name: values[pairs.rows] for name, values in table.columns.items()}
         columns, replaced = _merged({name: values[images] for name, values in columns.items()}, rows, by)
@@ -132,6 +135,20 @@ def joined(config, opened, table):
     merged.catalogue.update(_catalogue(config, merged, names, by, None if ids is None else ids[images]))
     _rename_redshift(config, merged)
     return merged
+
+
+def _refuse_unused_ids(config, opened):
+    """Refuses to join by position beside ids that cannot be read, as one for each image is missing.
+
+    Raises:
+        GalvaeError: if there are such ids.
+    """
+    for name, received in opened.unused.items():
+        if is_named(name, IDS) or (config.ids is not None and is_named(name, (config.ids.lower(),))):
+            raise GalvaeError(
+                f"dataset.ids: {config.path}: expected {len(opened.images)} numbers or short texts in {name!r}, one per "
+                f"image, received {received}; dataset.join=order joins rows in their order"
+            )
 
 
 def _merged(own, rows, by):
@@ -180,18 +197,20 @@ def _catalogue(config, merged, names, by, ids):
         files = {} if names is None else {"file": names}
     elif ids is None:
         ids = merged.images if names is None else names
-        joined_by = {name: columns[name] for name in by or () if name in columns}
-        found = id_columns(joined_by)
-        if not found and (by is None or names is None):
+        found = id_columns({name: columns[name] for name in by or () if name in columns})
+        is_named_by_file = by is not None and names is not None
+        if not found and not is_named_by_file:
             found = id_columns(columns)
         if len(found) == 1 or (found and by):
             name, ids = next(iter(found.items()))
             files = {} if names is None else {"file": names}
             if name != "id":
                 merged.notes.append(f"ids from {name!r}, by its name")
-        else:
+        elif not is_named_by_file:
             merged.notes.extend(
-                _why_not_ids(list(found) or [name for name in columns if is_named(name, IDS)], names)
+                _why_not_ids(
+                    list(found) or [name for name in (*columns, *merged.unused) if is_named(name, IDS)], names
+                )
             )
     if "id" in columns and columns["id"] is not ids:
         columns["id_"] = columns["id"]
@@ -216,9 +235,7 @@ def _rename_redshift(config, merged):
         return
     name = merged.find(config.redshift, "redshift")
     if merged.columns[name].dtype.kind not in "biuf":
-        raise GalvaeError(
-            f"dataset.redshift: expected numbers in {name!r}, received text such as {merged.columns[name][0]}"
-        )
+        raise GalvaeError(f"dataset.redshift: {no_numbers(name, merged)}")
     if is_redshift(name):
         return
     merged.notes.append(f"{name!r} is taken as the redshift, as dataset.redshift asks for")
@@ -226,6 +243,17 @@ def _rename_redshift(config, merged):
         columns["redshift"] = columns.pop(name)
     if name in merged.units:
         merged.units["redshift"] = merged.units.pop(name)
+
+
+def no_numbers(name, merged):
+    """The message about a column of text where numbers are expected, with the first entry that is none."""
+    for index, text in enumerate(merged.columns[name].tolist()):
+        if ONE_NUMBER.fullmatch(text.strip()) is None and text.strip().lower() not in MISSING:
+            return f"expected numbers in {name!r}, received text, as {text} for {merged.origin(index)}"
+    return (
+        f"expected numbers in {name!r}, received text that reads like them, as {merged.columns[name][0]}; store "
+        "numbers, also in rows that belong to no image"
+    )
 
 
 def integers_or_text(key, name, values, origin):

@@ -5,8 +5,8 @@ import re
 import numpy as np
 
 from galvae.data.column_names import is_redshift
-from galvae.data.formats.folder_listing import classes_by_folder, split_by_folder
-from galvae.data.readers.user_columns import integers_or_text
+from galvae.data.formats.folder_listing import classes_by_folder, is_split_by_folder, split_by_folder
+from galvae.data.readers.user_columns import integers_or_text, no_numbers
 from galvae.data.splits import SPLITS
 from galvae.data.tables.text_tables import MISSING
 from galvae.errors import GalvaeError
@@ -48,9 +48,7 @@ def conditions(config, merged):
     values = [merged.columns[name] for name in names]
     for name, column in zip(names, values, strict=True):
         if column.dtype.kind == "U":
-            raise GalvaeError(
-                f"dataset.condition: expected numbers in {name!r}, received text such as {column[0]}"
-            )
+            raise GalvaeError(f"dataset.condition: {no_numbers(name, merged)}")
     with np.errstate(over="ignore"):
         condition = np.stack([column.astype(np.float32) for column in values], axis=1)
     return condition, names, [merged.units.get(name, "") for name in names]
@@ -168,6 +166,7 @@ def split(config, opened, merged):
     """
     if config.split_from is None:
         if config.labels != "folder":
+            merged.notes.extend(_unused_split(opened, merged))
             return None
         return classes_by_folder(_file_names(config, opened, merged, "labels"))[1]
     if config.split_from == "folder":
@@ -189,6 +188,20 @@ def split(config, opened, merged):
         indices.append(SPLIT_NAMES.get(key, -1))
     merged.notes.append(f"split from {name!r}")
     return np.array(indices)[positions]
+
+
+def _unused_split(opened, merged):
+    """A note about folders or a column that say a split, which is not used unless asked for."""
+    if opened.names is not None and is_split_by_folder(opened.names.tolist()):
+        return ["folders are called train, val or test: dataset.split_from=folder uses them as the split"]
+    if any("dataset.split_from=" in note for note in opened.notes):  # as of shards
+        return []
+    for name, values in merged.columns.items():
+        if values.dtype.kind == "U" and len(values) and values[0].strip().lower() in SPLIT_NAMES:
+            texts = sorted({text.strip().lower() for text in np.unique(values)})
+            if len(texts) > 1 and SPLIT_NAMES.keys() >= {*texts}:
+                return [f"{name!r} holds {', '.join(texts)}: dataset.split_from={name} uses it as the split"]
+    return []
 
 
 def _file_names(config, opened, merged, key):

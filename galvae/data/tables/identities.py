@@ -117,7 +117,12 @@ def described(side, index, name):
     if name is None and side.ids is None and side.names is not None:
         return str(side.names[index])
     values = side.ids if name is None else side.columns[name]
-    return f"row {index}" if values is None else f"row {index} ({called(side, name)} {values[index]})"
+    if values is None:
+        return f"row {index}"
+    value = values[index]
+    if values.dtype.kind == "f" and value == np.round(value):
+        value = int(value)
+    return f"row {index} ({called(side, name)} {value})"
 
 
 def first_described(side, indices, name):

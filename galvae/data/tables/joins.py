@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from galvae.data.column_names import FILE_NAMES, is_named
+from galvae.data.column_names import FILE_NAMES, IDS, is_named
 from galvae.data.tables.id_matching import spellings
 from galvae.data.tables.identities import (
+    EXACT,
     are_names,
     called,
     candidates,
@@ -90,10 +91,31 @@ def join(images, table, ids=None, how="auto"):
         return _by_position(images, table, "as dataset.join=order asks", _disagreement(images, table, pairs))
     pairs = _pairs(images, table, ids)
     if not pairs:
+        _refuse_inexact_ids(images, table)
         _refuse_other_order(images, table)
         lacking = " and ".join(side.where for side in (images, table) if not _is_identified(side, ids))
         return _by_position(images, table, f"without ids or file names in {lacking}", [])
     return _by_identity(images, table, pairs[0] if len(pairs) == 1 else _only(images, table, pairs))
+
+
+def _refuse_inexact_ids(images, table):
+    """Refuses to join by position because ids of one side are floats that have lost digits.
+
+    Raises:
+        GalvaeError: if they are, and the other side has ids, too.
+    """
+    sides = [(side, [name for name in side.columns if is_named(name, IDS)]) for side in (images, table)]
+    for (side, names), (other, others) in (sides, sides[::-1]):
+        if not others and other.names is None and other.ids is None:
+            continue
+        for name in names:
+            values = side.columns[name]
+            if values.dtype.kind == "f" and (np.abs(values) >= EXACT).any():
+                raise GalvaeError(
+                    f"dataset.ids: {side.where}: expected integers or text in {name}, received floats beyond {EXACT}, "
+                    "which have lost digits; store integers or text, or set dataset.join=order if rows and images are "
+                    "in one order"
+                )
 
 
 def _refuse_other_order(images, table):
