@@ -168,10 +168,12 @@ def test_a_table_with_a_column_per_band(config, write):
         "file_g": np.array([f" {IDS[row]}_g.fits" for row in rows]),
         "note": np.array(list("abcd")),
     }
+    (folder / "other").mkdir()
+    fits.writeto(folder / "other" / "7.fits", GALAXIES[0, ..., 0])
     opened = open_band_files(config("images", band_files=["file_r", "file_g"]), columns)
     np.testing.assert_array_equal(opened.images[:], GALAXIES[rows][..., [1, 0]])
     assert opened.band_names == ["file_r", "file_g"] and opened.origin(2) == "row 2 of the table (5.5_r.fits)"
-    assert opened.warnings[0].startswith("7 images not used by dataset.band_files: ")
+    assert opened.warnings[0].startswith("8 images not used by dataset.band_files: ")
     chosen = open_band_files(config("images", band_files=["file_r", "file_g"], channels=["file_g"]), columns)
     np.testing.assert_array_equal(chosen.images[:], GALAXIES[rows][..., :1])
     for column, row, entry, words in (
@@ -180,6 +182,12 @@ def test_a_table_with_a_column_per_band(config, write):
             2,
             "lost.fits",
             r"row 2 of the table: expected one file lost\.fits in .* for file_g, received none",
+        ),
+        (
+            "file_g",
+            2,
+            "tile/7.fits",
+            r"row 2 of the table: expected one file tile/7\.fits in .* for file_g, received none",
         ),
         (
             "file_g",

@@ -118,6 +118,9 @@ def test_folders_of_files():
         side("t.csv", file=["x/1.png", "x/2.png"]),
         ["nothing matches"],
     )
+    # Files are packed, which the table does not say.
+    joined = join(side("d", names=["1.fits.gz", "2.fits.fz"]), side("t.csv", file=["x/2.fits", "x/1.fits"]))
+    assert joined.rows.tolist() == [1, 0]
     # Of several columns, only one names the files.
     table = side("t.csv", objid=[7, 8], iauname=["J1.0+2", "J2.0-1"], name=["x", "y"])
     joined = join(side("d", names=["J2.0-1.jpg", "J1.0+2.jpg"]), table)

@@ -132,6 +132,11 @@ def test_bad_conditions_and_ids(tmp_path, refused):
     for keys in ({"condition": ["z"]}, {"redshift": "z"}):
         refused(["expected numbers in 'z', received text, as - for row 4 of b.h5"], "b.h5", **keys)
     refused(["received text that reads like them, as 1"], "b.h5", condition=["w"])
+    refused(
+        ["dataset.condition: expected different columns, received half, HALF"],
+        "a.h5",
+        condition=["half", "HALF"],
+    )
     refused(["dataset.condition: no column 'foo'", "half, text"], "a.h5", condition=["foo"])
     refused(["dataset.ids", "received 0.5 for row 1 of a.h5"], "a.h5", ids="half")
     refused(["dataset.labels: expected a folder of images"], "a.h5", labels="folder")

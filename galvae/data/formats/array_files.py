@@ -1,6 +1,7 @@
 """Files of arrays, HDF5, .npz and .npy: their images and the columns that stand beside them."""
 
 import contextlib
+import itertools
 import math
 import os
 import zipfile
@@ -11,7 +12,7 @@ import numpy as np
 from galvae.data.formats import multimodal_universe
 from galvae.data.formats.axes import MOST_BANDS, ImageStack, choose_axes, described
 from galvae.data.formats.hdf5 import array, open_hdf5
-from galvae.data.formats.opened import Aside, Opened
+from galvae.data.formats.opened import Aside, Opened, id_columns
 from galvae.data.tables.table import plain
 from galvae.errors import GalvaeError, line_of
 
@@ -120,7 +121,7 @@ def _opened(path, config, arrays):
     if config.mask is not None:
         masks = Aside(_masks(path, config, arrays, stack.shape, order), config.mask_where)
     others = {other: item for other, item in arrays.items() if other not in (name, config.mask)}
-    columns = _columns(others, len(stack))
+    columns, order_notes = _in_order_of_images(path, name, _columns(others, len(stack)))
     return Opened(
         images=stack,
         columns=columns,
@@ -132,7 +133,8 @@ def _opened(path, config, arrays):
         masks=masks,
         origin=lambda number: f"row {number} of {base}",
         notes=[
-            f"images from {name or base!r} of shape {images.shape} read as {order}: {described(order, images.shape)}"
+            f"images from {name or base!r} of shape {images.shape} read as {order}: {described(order, images.shape)}",
+            *order_notes,
         ],
     )
 
@@ -181,6 +183,60 @@ def _masks(path, config, arrays, shape, order):
         f"dataset.mask: {path}: expected {config.mask!r} of the images' shape, with or without bands, received "
         f"{tuple(item.shape)}"
     )
+
+
+def _in_order_of_images(path, images, columns):
+    """Columns of which those in other groups, or in tables, are in the order of the ids beside the images.
+
+    Args:
+        path: the file, for messages.
+        images: name of the array of images.
+        columns: see `_columns`.
+
+    Returns:
+        (columns, notes): notes say which were brought to another order.
+
+    Raises:
+        GalvaeError: if two groups have the same ids in different orders, and neither is that of the images; or if only
+            some of the ids are the same.
+    """
+    own, groups, notes = images.rpartition("/")[0], {}, []
+    for name, values in id_columns(columns, keep_same=True).items():
+        groups.setdefault(name.rpartition("/")[0], {})[name] = values
+    if not groups:
+        return columns, notes
+    reference = own if own in groups else next(iter(groups))
+    for group, ids in groups.items():
+        pairs = itertools.product(groups[reference].items(), ids.items()) if group != reference else ()
+        for (name, values), (other, entries) in pairs:
+            if np.array_equal(values, entries) or not _may_be_same(name, values, other):
+                continue
+            values, entries = values.astype(str), entries.astype(str)
+            shared = np.isin(values, entries).sum()
+            if (values == entries).all() or 2 * shared < len(values):
+                continue
+            if shared < len(values) or own not in groups:
+                raise GalvaeError(
+                    f"dataset.path: {path}: expected the same ids in one order in {name!r} and {other!r}, received "
+                    f"{shared:,} of {len(values):,} in common, in other orders"
+                )
+            order = np.empty(len(values), int)
+            order[np.argsort(values)] = np.argsort(entries)
+            of_group = [column for column in columns if column.rpartition("/")[0] == group]
+            columns = {
+                column: part[order] if column in of_group else part for column, part in columns.items()
+            }
+            notes.append(
+                f"{len(of_group)} columns of {group!r} brought to the order of {name!r} by {other!r}"
+            )
+            break
+    return columns, notes
+
+
+def _may_be_same(name, values, other):
+    """Whether two columns may hold the same ids: those of one name, or of others unless they count the images."""
+    of_one_name = name.rpartition("/")[2].lower() == other.rpartition("/")[2].lower()
+    return of_one_name or values.dtype.kind == "U" or values.max() > 10 * len(values)
 
 
 def _safe(item, name):

@@ -82,7 +82,11 @@ def _by_columns(config, names, columns):
         files = {}
         for band in bands:
             entry = str(columns[band][row]).strip()
-            found = [entry] if entry in known else bases.get(entry.replace("\\", "/").rsplit("/", 1)[-1], [])
+            path = entry.replace("\\", "/")
+            found = [entry] if entry in known else bases.get(path.rsplit("/", 1)[-1], [])
+            ends = [f"/{path}".endswith(f"/{name}") or f"/{name}".endswith(f"/{path}") for name in found]
+            if ends == [False]:  # a file of the same name in another folder is another one
+                found = []
             if len(found) != 1:
                 received = named(found) if found else "none"
                 raise GalvaeError(

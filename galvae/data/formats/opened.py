@@ -64,14 +64,15 @@ class Aside:
         return (values == 0) | np.isnan(values)
 
 
-def id_columns(columns):
+def id_columns(columns, keep_same=False):
     """The columns that are named like ids and have a whole number or text of their own for each image.
 
     Args:
         columns: name -> (N,) array.
+        keep_same: whether columns with the same ids as an earlier one are among them.
 
     Returns:
-        name -> (N,) integers or text. Of columns with the same ids, the first.
+        name -> (N,) integers or text.
     """
     found = {}
     for name, values in columns.items():
@@ -83,7 +84,9 @@ def id_columns(columns):
             values = values.astype(np.int64)
         if (values.dtype.kind == "U" and np.any(values == "")) or len(np.unique(values)) < len(values):
             continue
-        if not any(np.array_equal(values.astype(str), other.astype(str)) for other in found.values()):
+        if keep_same or not any(
+            np.array_equal(values.astype(str), other.astype(str)) for other in found.values()
+        ):
             found[name] = values
     return found
 

@@ -146,8 +146,8 @@ def _refuse_unused_ids(config, opened):
     for name, received in opened.unused.items():
         if is_named(name, IDS) or (config.ids is not None and is_named(name, (config.ids.lower(),))):
             raise GalvaeError(
-                f"dataset.ids: {config.path}: expected {len(opened.images)} numbers or short texts in {name!r}, one per "
-                f"image, received {received}; dataset.join=order joins rows in their order"
+                f"dataset.ids: {config.path}: expected {len(opened.images)} numbers or short texts in {name!r}, one "
+                f"per image, received {received}; dataset.join=order joins rows in their order"
             )
 
 

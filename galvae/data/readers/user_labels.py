@@ -45,6 +45,10 @@ def conditions(config, merged):
         names.append(stored if is_stored else merged.find(name, "condition"))
     if not names:
         return None, [], []
+    if len(set(names)) < len(names):
+        raise GalvaeError(
+            f"dataset.condition: expected different columns, received {', '.join(config.condition)}"
+        )
     values = [merged.columns[name] for name in names]
     for name, column in zip(names, values, strict=True):
         if column.dtype.kind == "U":

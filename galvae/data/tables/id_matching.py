@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 ENDING = re.compile(r"\.(png|jpe?g|webp|tiff?|fits?|fts|npy)(\.gz|\.fz)?$", re.IGNORECASE)
+PACKING = re.compile(r"(?<=\.fits|.\.fit)(\.gz|\.fz)$", re.IGNORECASE)
 
 
 def rows_of_integers(own, rows):
@@ -78,7 +79,7 @@ def rows_of_names(names, entries):
     ends = [["/".join(parts[k:]) for k in range(1, len(parts) - 1)] for parts in ends]
     more_first, more_last = _rows_of_spellings(with_folders, ends)
     first, last = np.where(open_, more_first, first), np.where(open_, more_last, last)
-    bases, own_bases = ({one: spellings(one)[3] for one in several} for several in (paths, names))
+    bases, own_bases = ({one: spellings(one)[-1] for one in several} for several in (paths, names))
     if (first >= 0).any() and is_path[first[first >= 0]].any():
         return first, last
     if any(len(set(several.values())) < len(several) for several in (bases, own_bases)):
@@ -90,9 +91,16 @@ def rows_of_names(names, entries):
 
 
 def spellings(name):
-    """A file's name as it is and without its folders, and both without its ending."""
+    """A file's name as it is and without its folders, both as if it were not packed, and both without its ending."""
     base = name.rpartition("/")[2]
-    return name, base, ENDING.sub("", name), ENDING.sub("", base)
+    return (
+        name,
+        base,
+        PACKING.sub("", name),
+        PACKING.sub("", base),
+        ENDING.sub("", name),
+        ENDING.sub("", base),
+    )
 
 
 def _rows_of_spellings(names, entries):

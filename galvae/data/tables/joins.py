@@ -292,8 +292,8 @@ def _nothing_matches(images, table, by):
     ids, entries = own[has_own].astype(str).tolist(), rows[has_row].astype(str).tolist()
     hint = ""
     if are_names(images, by[0]):
-        ids = [spellings(one)[3] for one in ids]
-        entries = [spellings(entry.replace("\\", "/"))[3] for entry in entries]
+        ids = [spellings(one)[-1] for one in ids]
+        entries = [spellings(entry.replace("\\", "/"))[-1] for entry in entries]
     if ids and set(ids) <= set(entries):
         hint = "; without folders and endings, all would match: write them alike"
     elif ids and {one.lstrip("0") for one in ids} <= {entry.lstrip("0") for entry in entries}:
