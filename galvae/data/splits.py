@@ -8,6 +8,12 @@ from galvae.errors import GalvaeError
 from galvae.system.safe_read import read_npz
 
 SPLITS = ("train", "val", "test")
+# Words, in lower case, by which users call their splits -> index into SPLITS.
+SPLIT_NAMES = {
+    **dict.fromkeys(("train", "training"), 0),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), 1),
+    **dict.fromkeys(("test", "testing"), 2),
+}
 
 
 def make_splits(count, shares, seed, given=None):

@@ -334,7 +334,7 @@ def test_without_pyarrow_it_says_what_to_install(path, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(
-        GalvaeError, match=r"galaxies.parquet: expected pyarrow .* pip install 'galvae\[parquet\]'"
+        GalvaeError, match=r"galaxies.parquet: expected pyarrow .* pip install -e '.\[parquet\]'"
     ):
         opened(path).__enter__()
 

@@ -394,7 +394,7 @@ def test_parquet_types(tmp_path):
 def test_parquet_needs_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
     path = write(tmp_path, "t.csv").rename(tmp_path / "t.parquet")
-    with pytest.raises(GalvaeError, match=r"pip install 'galvae\[parquet\]'"):
+    with pytest.raises(GalvaeError, match=r"pip install -e '.\[parquet\]'"):
         read_table(path)
 
 

@@ -13,12 +13,11 @@ from galvae.data.formats import multimodal_universe
 from galvae.data.formats.axes import MOST_BANDS, ImageStack, choose_axes, described
 from galvae.data.formats.hdf5 import array, open_hdf5
 from galvae.data.formats.opened import Aside, Opened, id_columns
-from galvae.data.tables.table import plain
+from galvae.data.plain_columns import LONGEST_TEXT, plain
 from galvae.errors import GalvaeError, line_of
 
 HDF5 = (".h5", ".hdf5", ".hdf")
 ENDINGS = (*HDF5, ".npz", ".npy")
-LONGEST_TEXT = 1000  # characters; one long entry widens a whole column
 
 
 @contextlib.contextmanager

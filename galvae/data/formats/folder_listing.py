@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from galvae.data.splits import SPLITS
+from galvae.data.splits import SPLIT_NAMES, SPLITS
 from galvae.errors import GalvaeError
 
 FITS = (".fits.gz", ".fit.gz", ".fits.fz", ".fits", ".fit")
@@ -19,13 +19,8 @@ OTHER_IMAGES = (
     *(".gif", ".bmp", ".heic", ".avif", ".jp2", ".jxl", ".pgm", ".ppm", ".pnm", ".tga", ".npy", ".npz"),
     *(".fits.bz2", ".fits.xz", ".fits.zip", ".fits.z", ".fit.bz2", ".fts", ".fits.zst"),
 )
-TABLES = (".csv", ".tsv", ".ecsv", ".vot", ".votable", ".parquet", ".csv.gz", ".tsv.gz", ".ecsv.gz")
+TABLES = (".csv", ".tsv", ".ecsv", ".vot", ".votable", ".parquet", ".pq", ".csv.gz", ".tsv.gz", ".ecsv.gz")
 MOST_NAMED = 3  # files that a message names
-SPLIT_FOLDERS = {
-    **dict.fromkeys(("train", "training"), 0),
-    **dict.fromkeys(("val", "valid", "validation"), 1),
-    **dict.fromkeys(("test", "testing"), 2),
-}
 
 
 @dataclass
@@ -58,7 +53,7 @@ class Listing:
             hint = f"; dataset.table= reads a table, such as {tables[0]}" if tables else ""
             sentences.append(f"not read: {_counted(rest)}{hint}")
         if self.dangling:
-            sentences.append(f"{len(self.dangling):,} links lead nowhere: {named(self.dangling)}")
+            sentences.append(f"links that lead nowhere, {len(self.dangling):,}: {named(self.dangling)}")
         return sentences
 
 
@@ -189,7 +184,7 @@ def is_split_by_folder(names):
     """Whether all images are in folders train/, val/ and test/, or others that are called so; see `split_by_folder`."""
     folders = [name.lower().split("/")[:-1][:2] for name in names]
     return any(
-        all(len(each) > level and each[level] in SPLIT_FOLDERS for each in folders)
+        all(len(each) > level and each[level] in SPLIT_NAMES for each in folders)
         and len({each[level] for each in folders}) > 1
         for level in (0, 1)
     )
@@ -220,7 +215,7 @@ def _splits(parts, key):
     """(split, level, notes) of images by their folders' names, the first level first; None where none are splits."""
     for level in (0, 1):
         folders = [name[level].lower() if len(name) > level + 1 else None for name in parts]
-        of_splits = [SPLIT_FOLDERS.get(folder) for folder in folders]
+        of_splits = [SPLIT_NAMES.get(folder) for folder in folders]
         if all(number is None for number in of_splits):
             continue
         if None in of_splits:

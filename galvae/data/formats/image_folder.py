@@ -73,7 +73,6 @@ def opened_files(config, names, files, warnings, band_names=()):
         images=images,
         names=np.array(names),
         band_names=list(band_names),
-        masks=None if config.mask is None else FileMasks(images),
         bottom_up=images.is_flipped,
         origin=lambda number: names[number],
         notes=[", ".join(notes)],
@@ -194,23 +193,6 @@ class ImageFiles:
                 f"dataset.path: {os.path.join(self.folder, name)}: expected {expected} as in {first}, received "
                 f"{received}{hint}"
             )
-
-
-class FileMasks:
-    """The masks of ImageFiles, read when sliced as (n, H, W, 1 or C) bool.
-
-    Args:
-        images: ImageFiles with masks.
-    """
-
-    def __init__(self, images):
-        self.images, self.shape, self.dtype = images, images.shape, np.dtype(bool)
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, rows):
-        return self.images.with_masks(rows)[1]
 
 
 def _refuse_kinds(folder, names):

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from galvae.data.column_names import IDS, is_named
-
-EXACT = 2**53  # floats below it hold every whole number
+from galvae.data.plain_columns import EXACT
 
 
 @dataclass(kw_only=True)
@@ -18,7 +17,7 @@ class Opened:
     Attributes:
         images: an object with `shape` (N, H, W, C), `dtype` and `len`, which reads the slice of rows that it is
             indexed with as (n, H, W, C).
-        columns: name -> (N,) numbers or text, one entry per image; masked integers and text as `tables.plain` has them.
+        columns: name -> (N,) numbers or text, one entry per image, see `galvae.data.plain_columns.plain`.
         unused: name of an array that is no column -> its shape and type, for messages.
         units: name -> unit, for the columns that have one.
         names: (N,) text by which the user knows the images, as file names, or None if they have none.

@@ -10,15 +10,14 @@ import numpy as np
 
 from galvae.data.formats.opened import Aside, Opened
 from galvae.data.formats.parquet_images import BandColumn, EncodedColumn
-from galvae.data.tables.table import plain
+from galvae.data.plain_columns import LONGEST_TEXT, plain
 from galvae.data.tables.table_formats import parquet_tables
-from galvae.data.tables.text_tables import LONGEST_TEXT
 from galvae.errors import GalvaeError, line_of
 
 BUFFER = 2**20  # bytes of each column that are read from the disk at once
 THREADS = 8  # at most, which decode images
 MOST_CLASSES = 1000
-MISSING = "expected pyarrow to read Parquet files, received none; pip install 'galvae[parquet]'"
+MISSING = "expected pyarrow to read Parquet files, received none; pip install -e '.[parquet]'"
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ import re
 import numpy as np
 
 from galvae.data.formats.folder_listing import ENDINGS as IMAGE_ENDINGS
+from galvae.data.plain_columns import EXACT
 from galvae.data.store.cache import file_identity
 from galvae.data.store.isolation import extend_time_limit
 from galvae.errors import GalvaeError
@@ -21,12 +22,12 @@ KINDS = {
     ".h5": "HDF5",
     ".hdf": "HDF5",
     ".parquet": "Parquet",
+    ".pq": "Parquet",
     ".npz": ".npz",
     ".npy": ".npy",
 }
 SPLIT = "split"  # column with the split that a shard's name says
 SPLIT_NAMES = {"train": r"train(ing)?", "val": r"val(id|idation)?", "test": r"test(ing)?"}
-EXACT = 2**53  # integers up to which floats are exact
 
 
 def expand(path, without=()):

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from galvae.data.area_average import area_average, check_size
+from galvae.data.area_average import check_size
 from galvae.data.dataset import STORED_ROWS
 from galvae.data.formats.fits import open_hdus, quiet_astropy
+from galvae.data.masking import averaged, filled
 from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
 from galvae.data.store.cache import cache_folder, file_identity
@@ -107,7 +108,10 @@ def read(config):
     return Source(
         shape=(len(rows), size, size, 1),
         dtype="float32",
-        blocks=_blocks(galsim, folder, sample, rows, columns["id"], noise, size, bottom_up),
+        blocks=_blocks(
+            galsim, folder, sample, rows, columns["id"], noise, size, bottom_up, config.nan == "fill"
+        ),
+        masked=config.nan == "fill",
         pixel_range=(0, 1),
         condition=np.where(known, columns["zphot"], np.nan).astype(np.float32)[:, None],
         condition_names=["redshift"],
@@ -190,7 +194,7 @@ def _sorted_by_file(folder, catalogue, rows):
     return rows[np.lexsort((_column(catalogue, "GAL_HDU")[rows], first[which]))]
 
 
-def _blocks(galsim, folder, sample, rows, idents, noise, size, bottom_up):
+def _blocks(galsim, folder, sample, rows, idents, noise, size, bottom_up, fill):
     """Yields the stamps of some rows, (n, size, size, 1) at a time.
 
     Args:
@@ -198,6 +202,7 @@ def _blocks(galsim, folder, sample, rows, idents, noise, size, bottom_up):
         idents: (N,) IDENT of each.
         noise: (N, 2) mean and variance of each stamp's noise.
         bottom_up: whether the first stored row is drawn at the bottom.
+        fill: whether pixels that are not finite are set aside.
     """
     catalog = galsim.RealGalaxyCatalog(dir=str(folder), sample=sample.limit)
     try:
@@ -220,7 +225,7 @@ def _blocks(galsim, folder, sample, rows, idents, noise, size, bottom_up):
                     ) from error
                 # Else astropy would keep all stamps of the file in memory.
                 del catalog.loaded_files[name][hdu].data
-            yield area_average(block, size)
+            yield averaged(filled(block, ~np.isfinite(block)) if fill else block, size)
     finally:
         catalog.close()
 

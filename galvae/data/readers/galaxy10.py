@@ -16,9 +16,9 @@ from galvae.data.formats.hdf5 import array, blocks, column, data_sets, open_hdf5
 from galvae.data.formats.opened import Opened, ids_column
 from galvae.data.formats.parquet import open_parquet
 from galvae.data.formats.shards import concatenated, expand, identity
+from galvae.data.plain_columns import plain
 from galvae.data.source import Source
 from galvae.data.store.cache import cache_folder
-from galvae.data.tables.table import plain
 from galvae.errors import GalvaeError
 
 # Of DECaLS, as in the documentation of Galaxy10; the list in astroNN's code has another name for class 3.
@@ -128,7 +128,7 @@ def read(config):
         images, columns, origin, notes = opened.images, opened.columns, opened.origin, opened.notes
         if len(images.shape) != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or not len(images):
             raise GalvaeError(
-                f"{path}: expected images of shape (N, 256, 256, 3) and type uint8, received {images.shape} "
+                f"{path}: expected square images of shape (N, H, W, 3) and type uint8, received {images.shape} "
                 f"{images.dtype}"
             )
         count, side = len(images), config.image_size or images.shape[1]
@@ -137,9 +137,12 @@ def read(config):
         survey = _survey(path, images.shape[1], count, columns)
         stored = opened.class_names.get(label_column)
     class_names = survey.class_names if stored is None else stored
-    if labels.min() < 0 or labels.max() >= len(class_names):
+    wrong = (labels < -1) | (labels >= len(class_names))
+    if wrong.any() or (labels < 0).all():
+        index = int(np.argmax(wrong))
         raise GalvaeError(
-            f"{path}: expected classes 0 to {len(class_names) - 1}, received {labels.min()} to {labels.max()}"
+            f"{path}: expected classes 0 to {len(class_names) - 1}, or -1 for unlabelled, received {labels[index]} for "
+            f"{origin(index)}"
         )
     catalogue = {new: columns[name] for name, new in COLUMNS.items() if name in columns}
     id_name, ids = ids_column(columns)

@@ -7,8 +7,9 @@ import numpy as np
 
 from galvae.data.column_names import IDS, is_named, is_redshift
 from galvae.data.formats.opened import id_columns
+from galvae.data.plain_columns import plain
 from galvae.data.tables.joins import Identity, Join, join
-from galvae.data.tables.table import find, plain, read_table
+from galvae.data.tables.table import find, read_table
 from galvae.data.tables.text_tables import MISSING, ONE_NUMBER
 from galvae.errors import GalvaeError, line_of
 

@@ -7,18 +7,13 @@ import numpy as np
 from galvae.data.column_names import is_redshift
 from galvae.data.formats.folder_listing import classes_by_folder, is_split_by_folder, split_by_folder
 from galvae.data.readers.user_columns import integers_or_text, no_numbers
-from galvae.data.splits import SPLITS
+from galvae.data.splits import SPLIT_NAMES, SPLITS
 from galvae.data.tables.text_tables import MISSING
 from galvae.errors import GalvaeError
 
 MOST_CLASSES = 1000
 UNLABELLED = {*MISSING, "-1"}  # of names of classes
 NEGATIVE = re.compile(r"\s*-[0-9]+\s*")
-SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), 0),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), 1),
-    **dict.fromkeys(("test", "testing"), 2),
-}
 
 
 def conditions(config, merged):
@@ -75,9 +70,7 @@ def labels(config, opened, merged):
     if config.labels is None:
         return None, None
     if config.labels == "folder":
-        values, _, notes = classes_by_folder(_file_names(config, opened, merged, "labels"))
-        merged.notes.extend(notes)
-        name = "folder"
+        values, name = classes_by_folder(_file_names(config, opened, merged, "labels"))[0], "folder"
     else:
         name = merged.find(config.labels, "labels")
         values = merged.columns[name]
@@ -172,7 +165,9 @@ def split(config, opened, merged):
         if config.labels != "folder":
             merged.notes.extend(_unused_split(opened, merged))
             return None
-        return classes_by_folder(_file_names(config, opened, merged, "labels"))[1]
+        _, indices, notes = classes_by_folder(_file_names(config, opened, merged, "labels"))
+        merged.notes.extend(notes)
+        return indices
     if config.split_from == "folder":
         indices, notes = split_by_folder(_file_names(config, opened, merged, "split_from"))
         merged.notes.extend(notes)

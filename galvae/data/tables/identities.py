@@ -3,10 +3,10 @@
 import numpy as np
 
 from galvae.data.column_names import FILE_NAMES, IDS, is_named
+from galvae.data.plain_columns import EXACT
 from galvae.data.tables.id_matching import rows_of_integers, rows_of_names, rows_of_texts
 from galvae.errors import GalvaeError
 
-EXACT = 2**53  # floats below it hold every whole number
 EXAMPLES = 3  # ids that a message names
 FILE_NAME = "file name"  # how messages call the images' names
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from galvae.data.formats.fits import quiet_astropy
 from galvae.data.formats.hdf5 import array, open_hdf5
-from galvae.data.tables.text_tables import LONGEST_TEXT
+from galvae.data.plain_columns import LONGEST_TEXT
 from galvae.errors import GalvaeError
 
 TABLE_META = "__table_column_meta__"  # with which astropy describes a table in HDF5
@@ -121,7 +121,7 @@ def parquet_tables(file):
         import pyarrow.parquet  # an optional package
     except ImportError as error:
         raise GalvaeError(
-            "expected pyarrow, which reads Parquet, received an environment without it; pip install 'galvae[parquet]'"
+            "expected pyarrow to read Parquet files, received none; pip install -e '.[parquet]'"
         ) from error
     with pyarrow.parquet.ParquetFile(file) as stored:
         schema, rows = stored.schema_arrow, stored.metadata.num_rows

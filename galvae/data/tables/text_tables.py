@@ -7,11 +7,9 @@ import re
 import numpy as np
 
 from galvae.data.column_names import FILE_NAMES, IDS, is_named
+from galvae.data.plain_columns import EXACT, LARGEST_COLUMN, LONGEST_TEXT
 from galvae.errors import GalvaeError, line_of
 
-LONGEST_TEXT = 1000  # characters; one long entry widens a whole column
-LARGEST_COLUMN = 2**31  # bytes of a column of text
-EXACT = 2**53  # integers beyond it are not exact as floats
 BLOCK = 20_000  # rows that are Python's objects at a time
 DELIMITERS = (",", ";", "\t")
 # Spellings of "no value" in a column of numbers; in a column of text only the empty one counts.
