@@ -68,7 +68,10 @@ def load_dataset(config):
         )
     image_facts = {name: columns[f"image.{name}"] for name in ("hash", "low", "high")}
     given = columns.get("split")
-    splits = make_splits(len(images), config.split, config.split_seed, given)
+    try:
+        splits = make_splits(len(images), config.split, config.split_seed, given)
+    except GalvaeError as error:  # perhaps because images were left out
+        raise GalvaeError("; ".join([str(error), *about.get("warnings", [])])) from error
     report = _report(images, columns, about, image_facts)
     report["notes"] += split_notes(given, splits)
     return GalaxyDataset(

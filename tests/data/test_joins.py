@@ -218,7 +218,7 @@ def test_repeated_ids_of_images_are_counted():
     joined = join(side("a.h5", id=[5, 6, 5, 5]), side("t.csv", id=[6, 5]))
     assert joined.rows.tolist() == [1, 0, 1, 1] and joined.images.tolist() == [0, 1, 2, 3]
     assert joined.warnings == [
-        "1 ids stand for several images of a.h5, each of which takes the row of its id: row 0 (id 5) and row 2 (id 5)"
+        "ids that several images of a.h5 share, 1: each image takes the row of its id, as row 0 (id 5) and row 2 (id 5)"
     ]
 
 

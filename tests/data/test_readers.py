@@ -183,7 +183,10 @@ BROKEN = {
     "no images": ({"images": None}, "no data set 'images'"),
     "no labels": ({"ans": None}, "no data set 'ans'"),
     "labels of another length": ({"ans": np.zeros(29, np.uint8)}, r"shape \(29,\); expected \(30,\)"),
-    "eleven classes": ({"ans": np.full(30, 10, np.uint8)}, "expected classes 0 to 9, or -1 for unlabelled, received 10 for row 0"),
+    "eleven classes": (
+        {"ans": np.full(30, 10, np.uint8)},
+        "expected classes 0 to 9, or -1 for unlabelled, received 10 for row 0",
+    ),
     "redshifts of another length": ({"redshift": np.zeros(31)}, r"'redshift' has shape \(31,\)"),
     "float images": ({"images": np.zeros((30, 32, 32, 3), np.float32)}, "type uint8, received"),
     "channels first": ({"images": np.zeros((30, 3, 32, 32), np.uint8) + 1}, r"received \(30, 3, 32, 32\)"),
@@ -192,7 +195,10 @@ BROKEN = {
         r"expected \(0,\)|stored values",
     ),
     "float labels": ({"ans": np.arange(30) % 10 + 0.0}, "expected integers from 0 to 9 as labels in 'ans'"),
-    "masked labels": ({"ans": np.full(30, -1)}, "expected classes 0 to 9, or -1 for unlabelled, received -1 for row 0"),
+    "masked labels": (
+        {"ans": np.full(30, -1)},
+        "expected classes 0 to 9, or -1 for unlabelled, received -1 for row 0",
+    ),
     "neither survey": (
         {"redshift": None, "pxscale": None},
         "from DECaLS, or of 69, from SDSS, .* received 30 of 32; read them with dataset=files",

@@ -139,7 +139,7 @@ def test_bad_conditions_and_ids(tmp_path, refused):
     )
     refused(["dataset.condition: no column 'foo'", "half, text"], "a.h5", condition=["foo"])
     refused(["dataset.ids", "received 0.5 for row 1 of a.h5"], "a.h5", ids="half")
-    refused(["dataset.labels: expected a folder of images"], "a.h5", labels="folder")
+    refused(["dataset.labels: expected a folder with a file for each image"], "a.h5", labels="folder")
 
 
 @pytest.mark.parametrize("name", ["a.h5", "a.npz"])

@@ -112,8 +112,8 @@ def _named(units, key, name, path):
         wanted = [unit for unit in units if unit.number == name]
     if len(wanted) != 1 or len(wanted[0].shape) < 2:
         raise GalvaeError(
-            f"dataset.{key}: {path}: expected one image {name}, received {_listed(units)}; names or numbers of these "
-            "can be set"
+            f"dataset.{key}: {path}: expected one image of the name or number {name}, received {_listed(units)}; set "
+            "the name or number of one of these"
         )
     return wanted[0]
 

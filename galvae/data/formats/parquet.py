@@ -42,10 +42,11 @@ def open_parquet(path, config):
             stack.enter_context(warnings.catch_warnings())
             # Pillow only warns about damaged EXIF and decompression bombs.
             warnings.filterwarnings("error", module=r"PIL\.")
-            pool = stack.enter_context(ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)))
             file = stack.enter_context(
                 pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
             )
+            # Entered last, so that its threads have ended when the file is closed.
+            pool = stack.enter_context(ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)))
             yield _opened(path, config, file, pool)
     except (GalvaeError, MemoryError):
         raise
@@ -72,11 +73,11 @@ def _opened(path, config, file, pool):
     name = _images_name(path, config, schema)
     base, notes, band_names = os.path.basename(path), [], []
     if _holds_bands(schema.field(name).type):
-        images = BandColumn(file, name, "flux", path)
+        images = BandColumn(file, name, "flux", path, pool)
         masks = (
             None
             if config.mask is None
-            else BandColumn(file, name, _mask_part(path, config, schema, name), path)
+            else BandColumn(file, name, _mask_part(path, config, schema, name), path, pool)
         )
         band_names = images.band_names
         notes.append(

@@ -18,14 +18,15 @@ MOST_ROWS = 512  # unpacked at a time
 
 
 class _Rows:
-    """Rows of some columns, read in order; one batch of them is in memory.
+    """Rows of some columns, read in order; one batch of them is in memory, while a thread unpacks the next.
 
     Args:
         file: an open ParquetFile.
         columns: names of the columns, with dots before parts of them.
+        pool: threads that unpack.
     """
 
-    def __init__(self, file, columns):
+    def __init__(self, file, columns, pool):
         metadata = file.metadata
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
@@ -36,10 +37,11 @@ class _Rows:
         ]
         size = sum(max(0, chunk.total_uncompressed_size) for chunk in wanted) // max(1, metadata.num_rows)
         self.count = metadata.num_rows
-        self._file, self._columns = file, columns
+        self._file, self._columns, self._pool = file, columns, pool
         self._starts = np.cumsum([0, *(group.num_rows for group in groups)]).tolist()
         self._step = max(1, min(MOST_ROWS, BATCH // max(1, size)))
-        self._batches, self._batch, self._first = None, None, 0  # and the number of the batch's first row
+        self._batches, self._next = None, None  # all that follow, and the future of the next of them
+        self._batch, self._first = None, 0  # and the number of its first row
 
     def pieces(self, rows):
         """Yields (number of the first row, record batch) of consecutive pieces that make up a slice."""
@@ -49,16 +51,24 @@ class _Rows:
             group = bisect.bisect_right(self._starts, position) - 1
             groups = list(range(group, len(self._starts) - 1))
             self._batches = self._file.iter_batches(self._step, row_groups=groups, columns=self._columns)
-            self._batch, self._first = next(self._batches), self._starts[group]
+            self._next, self._first = None, self._starts[group]
+            self._advance()
         while position < stop:
             while position >= self._first + len(self._batch):
                 self._first += len(self._batch)
-                self._batch = next(self._batches)
+                self._advance()
                 extend_time_limit()
             start = position - self._first
             piece = self._batch.slice(start, min(stop - position, len(self._batch) - start))
             yield position, piece
             position += len(piece)
+
+    def _advance(self):
+        """Takes the next batch, and has a thread unpack the one after it."""
+        batch = next(self._batches, None) if self._next is None else self._next.result()
+        if batch is None:
+            raise ValueError("fewer rows than the file declares")
+        self._batch, self._next = batch, self._pool.submit(next, self._batches, None)
 
 
 class EncodedColumn:
@@ -80,7 +90,7 @@ class EncodedColumn:
         import pyarrow as pa
 
         is_struct = pa.types.is_struct(file.schema_arrow.field(name).type)
-        self._rows = _Rows(file, [f"{name}.bytes" if is_struct else name])
+        self._rows = _Rows(file, [f"{name}.bytes" if is_struct else name], pool)
         self._path, self._pool, self._size, self._is_struct = path, pool, size, is_struct
         number, piece = next(self._rows.pieces(slice(0, 1)))
         first = self._decoded(number, self._bytes(number, piece)[0])
@@ -159,6 +169,7 @@ class BandColumn:
         name: of the column.
         part: of the column, as "flux".
         path: of the file, for messages.
+        pool: threads that unpack.
 
     Attributes:
         shape: (N, H, W, C).
@@ -166,8 +177,9 @@ class BandColumn:
         band_names: of the C bands.
     """
 
-    def __init__(self, file, name, part, path):
-        self._rows, self._part, self._path = _Rows(file, [f"{name}.band", f"{name}.{part}"]), part, path
+    def __init__(self, file, name, part, path, pool):
+        self._rows = _Rows(file, [f"{name}.band", f"{name}.{part}"], pool)
+        self._part, self._path = part, path
         self._lengths, self.band_names = None, None
         number, piece = next(self._rows.pieces(slice(0, 1)))
         first = self._array(number, piece.column(0))

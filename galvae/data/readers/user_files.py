@@ -164,7 +164,7 @@ def _bands(config, opened):
         else:
             listed = " ".join(names) if names else f"0 to {count - 1}, since the bands have no names"
             raise GalvaeError(
-                f"dataset.channels: {config.path}: expected bands of {listed}, received {channel}"
+                f"dataset.channels: {config.path}: expected bands of {listed}, received {channel!r}"
             )
     if not indices or len(set(indices)) < len(indices):
         raise GalvaeError(f"dataset.channels: expected different bands, received {config.channels}")

@@ -206,5 +206,8 @@ def _unused_split(opened, merged):
 def _file_names(config, opened, merged, key):
     """The names of the images' files, with their folders."""
     if opened.names is None:
-        raise GalvaeError(f"dataset.{key}: expected a folder of images for `folder`, received {config.path}")
+        raise GalvaeError(
+            f"dataset.{key}: expected a folder with a file for each image, received {config.path}; the split that "
+            "names of shards say is dataset.split_from=split"
+        )
     return opened.names[merged.images].tolist()

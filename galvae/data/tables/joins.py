@@ -281,7 +281,7 @@ def _shared(images, found, rows, by, table):
         )
     count = len(np.unique(rows[order[same]]))
     return [
-        f"{count:,} ids stand for several images of {images.where}, each of which takes the row of its id: "
+        f"ids that several images of {images.where} share, {count:,}: each image takes the row of its id, as "
         f"{described(images, one[0], by[0])} and {described(images, other[0], by[0])}"
     ]
 
