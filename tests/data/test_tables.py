@@ -93,7 +93,9 @@ def write(folder, name):
         table.write(
             content, format="votable", tabledata_format="binary2" if "binary" in name else "tabledata"
         )
-    path.write_bytes(gzip.compress(content.getvalue()) if name.endswith(".gz") else content.getvalue())
+    path.write_bytes(
+        gzip.compress(content.getvalue(), mtime=0) if name.endswith(".gz") else content.getvalue()
+    )
     return path
 
 
@@ -207,7 +209,7 @@ def test_text_of_spreadsheets_and_ecsv_under_another_name(tmp_path):
         ("a.csv", b"", ["empty"]),
         ("a.csv", b"# only a comment\n", ["empty"]),
         ("a.csv", b"a,b;c\n1,2;3\n", ["commas and semicolons"]),
-        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n")[:-5], ["damaged"]),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n", mtime=0)[:-5], ["damaged"]),
         (
             "a.ecsv",
             b"# %ECSV 1.0\n# ---\n# datatype:\n# - {name: a, datatype: int64}\na a\n1 2\n",
@@ -414,7 +416,7 @@ def test_votables_reach_for_nothing(tmp_path, start, data, words):
 
 def test_packed_and_declared_sizes_are_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("galvae.data.formats.fits.LARGEST_UNPACKED", 1000)
-    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1000))
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n" + b"1,2\n" * 1000, mtime=0))
     with pytest.raises(GalvaeError, match="at most 1000 bytes"):
         read_table(tmp_path / "t.csv.gz")
     path = write(tmp_path, "t.fits")
