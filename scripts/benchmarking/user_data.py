@@ -53,7 +53,7 @@ def fits_folder(quick):
 
 def parquet(quick):
     """Time of `galvae prepare` for images in Parquet, against the same in HDF5, as the Multimodal Universe has them."""
-    count, bands, side = (200 if quick else 5000), ["G", "R", "Z"], 96
+    count, bands, side = (200 if quick else 20_000), ["G", "R", "Z"], 96
     with tempfile.TemporaryDirectory() as folder:
         images = np.random.default_rng(0).normal(size=(count, len(bands), side, side)).astype(np.float32)
         write_multimodal_universe(folder, images, bands)

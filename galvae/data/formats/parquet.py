@@ -45,9 +45,10 @@ def open_parquet(path, config):
             file = stack.enter_context(
                 pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
             )
-            # Entered last, so that its threads have ended when the file is closed.
+            # Entered last, so that their threads have ended when the file is closed.
+            unpacking = stack.enter_context(ThreadPoolExecutor(1))
             pool = stack.enter_context(ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)))
-            yield _opened(path, config, file, pool)
+            yield _opened(path, config, file, unpacking, pool)
     except (GalvaeError, MemoryError):
         raise
     except Exception as error:  # pyarrow and the decoders raise exceptions of many types on damaged files
@@ -56,7 +57,7 @@ def open_parquet(path, config):
         ) from error
 
 
-def _opened(path, config, file, pool):
+def _opened(path, config, file, unpacking, pool):
     """The Opened of an open file."""
     schema, count = file.schema_arrow, file.metadata.num_rows
     size = os.path.getsize(path)
@@ -73,11 +74,11 @@ def _opened(path, config, file, pool):
     name = _images_name(path, config, schema)
     base, notes, band_names = os.path.basename(path), [], []
     if _holds_bands(schema.field(name).type):
-        images = BandColumn(file, name, "flux", path, pool)
+        images = BandColumn(file, name, "flux", path, unpacking)
         masks = (
             None
             if config.mask is None
-            else BandColumn(file, name, _mask_part(path, config, schema, name), path, pool)
+            else BandColumn(file, name, _mask_part(path, config, schema, name), path, unpacking)
         )
         band_names = images.band_names
         notes.append(
@@ -85,11 +86,13 @@ def _opened(path, config, file, pool):
         )
     else:
         # Masks belong to images as they are stored.
-        images = EncodedColumn(file, name, path, pool, config.image_size if config.mask is None else None)
+        images = EncodedColumn(
+            file, name, path, unpacking, pool, config.image_size if config.mask is None else None
+        )
         masks = (
             None
             if config.mask is None
-            else EncodedColumn(file, _mask_column(path, config, schema, name), path, pool)
+            else EncodedColumn(file, _mask_column(path, config, schema, name), path, unpacking, pool)
         )
         notes.append(f"images from {name!r} of {base}, stored as files")
     if masks is not None and masks.shape not in (images.shape, (*images.shape[:3], 1)):

@@ -15,18 +15,19 @@ from galvae.errors import GalvaeError
 
 BATCH = 16_000_000  # bytes of images that are unpacked at a time
 MOST_ROWS = 512  # unpacked at a time
+AHEAD = 3  # batches that are unpacked before they are needed
 
 
 class _Rows:
-    """Rows of some columns, read in order; one batch of them is in memory, while a thread unpacks the next.
+    """Rows of some columns, read in order; one batch of them is in use, while a thread unpacks those that follow.
 
     Args:
         file: an open ParquetFile.
         columns: names of the columns, with dots before parts of them.
-        pool: threads that unpack.
+        unpacking: a pool of one thread, since batches come one after the other.
     """
 
-    def __init__(self, file, columns, pool):
+    def __init__(self, file, columns, unpacking):
         metadata = file.metadata
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
@@ -37,10 +38,10 @@ class _Rows:
         ]
         size = sum(max(0, chunk.total_uncompressed_size) for chunk in wanted) // max(1, metadata.num_rows)
         self.count = metadata.num_rows
-        self._file, self._columns, self._pool = file, columns, pool
+        self._file, self._columns, self._unpacking = file, columns, unpacking
         self._starts = np.cumsum([0, *(group.num_rows for group in groups)]).tolist()
         self._step = max(1, min(MOST_ROWS, BATCH // max(1, size)))
-        self._batches, self._next = None, None  # all that follow, and the future of the next of them
+        self._batches, self._ahead = None, deque()  # all that follow, and the futures of the next of them
         self._batch, self._first = None, 0  # and the number of its first row
 
     def pieces(self, rows):
@@ -51,7 +52,8 @@ class _Rows:
             group = bisect.bisect_right(self._starts, position) - 1
             groups = list(range(group, len(self._starts) - 1))
             self._batches = self._file.iter_batches(self._step, row_groups=groups, columns=self._columns)
-            self._next, self._first = None, self._starts[group]
+            self._ahead.clear()
+            self._first = self._starts[group]
             self._advance()
         while position < stop:
             while position >= self._first + len(self._batch):
@@ -64,11 +66,12 @@ class _Rows:
             position += len(piece)
 
     def _advance(self):
-        """Takes the next batch, and has a thread unpack the one after it."""
-        batch = next(self._batches, None) if self._next is None else self._next.result()
-        if batch is None:
+        """Takes the next batch, and has those after it unpacked."""
+        while len(self._ahead) <= AHEAD:
+            self._ahead.append(self._unpacking.submit(next, self._batches, None))
+        self._batch = self._ahead.popleft().result()
+        if self._batch is None:
             raise ValueError("fewer rows than the file declares")
-        self._batch, self._next = batch, self._pool.submit(next, self._batches, None)
 
 
 class EncodedColumn:
@@ -78,6 +81,7 @@ class EncodedColumn:
         file: an open ParquetFile.
         name: of the column.
         path: of the file, for messages.
+        unpacking: see `_Rows`.
         pool: threads that decode.
         size: side in pixels to which the images, which may then differ in size, are averaged, or None.
 
@@ -86,11 +90,11 @@ class EncodedColumn:
         dtype: as stored; averaged images other than uint8 are float32.
     """
 
-    def __init__(self, file, name, path, pool, size=None):
+    def __init__(self, file, name, path, unpacking, pool, size=None):
         import pyarrow as pa
 
         is_struct = pa.types.is_struct(file.schema_arrow.field(name).type)
-        self._rows = _Rows(file, [f"{name}.bytes" if is_struct else name], pool)
+        self._rows = _Rows(file, [f"{name}.bytes" if is_struct else name], unpacking)
         self._path, self._pool, self._size, self._is_struct = path, pool, size, is_struct
         number, piece = next(self._rows.pieces(slice(0, 1)))
         first = self._decoded(number, self._bytes(number, piece)[0])
@@ -169,7 +173,7 @@ class BandColumn:
         name: of the column.
         part: of the column, as "flux".
         path: of the file, for messages.
-        pool: threads that unpack.
+        unpacking: see `_Rows`.
 
     Attributes:
         shape: (N, H, W, C).
@@ -177,8 +181,8 @@ class BandColumn:
         band_names: of the C bands.
     """
 
-    def __init__(self, file, name, part, path, pool):
-        self._rows = _Rows(file, [f"{name}.band", f"{name}.{part}"], pool)
+    def __init__(self, file, name, part, path, unpacking):
+        self._rows = _Rows(file, [f"{name}.band", f"{name}.{part}"], unpacking)
         self._part, self._path = part, path
         self._lengths, self.band_names = None, None
         number, piece = next(self._rows.pieces(slice(0, 1)))
