@@ -47,6 +47,7 @@ def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
         assert {path.stem for path in folder.glob("*.png")} == figures
 
 
+@pytest.mark.slow
 def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path):
     """Two channels, images that are not square, a single latent dimension, no information on the galaxies."""
     np.save(tmp_path / "images.npy", blobs(40, 16, bands=2)[:, :, :12])
