@@ -1,5 +1,6 @@
 """Errors that a user can correct, shown as one line instead of a traceback."""
 
+import contextlib
 import sys
 
 LONGEST_MESSAGE = 2000  # characters
@@ -45,6 +46,26 @@ class TrainingDiverged(CannotBeDone):
 def line_of(error):
     """The message of an exception in one line."""
     return " ".join(str(error).split())
+
+
+@contextlib.contextmanager
+def damage_as_one_line(message):
+    """Turns whatever a library raises on a damaged file into a GalvaeError.
+
+    Such libraries raise exceptions of many types. Errors that are already for the user, and lack of memory, pass.
+
+    Args:
+        message: what is wrong and was expected; the exception's own words are added in brackets.
+
+    Raises:
+        GalvaeError: if the block raises any other exception.
+    """
+    try:
+        yield
+    except (GalvaeError, MemoryError):
+        raise
+    except Exception as error:
+        raise GalvaeError(f"{message} ({line_of(error)})") from error
 
 
 def printable(text):

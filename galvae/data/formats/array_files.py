@@ -11,12 +11,12 @@ import numpy as np
 
 from galvae.data.formats import multimodal_universe
 from galvae.data.formats.axes import MOST_BANDS, ImageStack, choose_axes, described
+from galvae.data.formats.hdf5 import ENDINGS as HDF5
 from galvae.data.formats.hdf5 import array, open_hdf5
 from galvae.data.formats.opened import Aside, Opened, id_columns
 from galvae.data.plain_columns import LONGEST_TEXT, plain
-from galvae.errors import GalvaeError, line_of
+from galvae.errors import GalvaeError, damage_as_one_line
 
-HDF5 = (".h5", ".hdf5", ".hdf")
 ENDINGS = (*HDF5, ".npz", ".npy")
 
 
@@ -34,7 +34,9 @@ def open_arrays(path, config):
     Raises:
         GalvaeError: if the file is damaged, or what the configuration names is not in it.
     """
-    try:
+    with damage_as_one_line(
+        f"dataset.path: {path}: expected whole arrays of numbers, received a damaged file"
+    ):
         if path.lower().endswith(HDF5):
             with open_hdf5(path) as file:
                 arrays = _data_sets(file)
@@ -58,12 +60,6 @@ def open_arrays(path, config):
             with open(path, "rb") as file:  # whose name need not end in .npy for NumPy to map it
                 images = np.lib.format.open_memmap(file.name, mode="r")
             yield _opened(path, config, {"": images})
-    except (GalvaeError, MemoryError):
-        raise
-    except Exception as error:  # the libraries raise exceptions of many types on damaged files
-        raise GalvaeError(
-            f"dataset.path: {path}: expected whole arrays of numbers, received a damaged file ({line_of(error)})"
-        ) from error
 
 
 def _data_sets(file):

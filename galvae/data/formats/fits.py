@@ -11,7 +11,7 @@ import numpy as np
 
 from galvae.data.formats.axes import arranged, order_of_one
 from galvae.data.formats.fits_units import scaled, units_of
-from galvae.errors import GalvaeError, line_of
+from galvae.errors import GalvaeError, damage_as_one_line
 
 LARGEST_UNPACKED = 2**31  # bytes of a file packed by gzip
 # Words in the names of units, and of files, that hold something else than the image of a galaxy.
@@ -47,29 +47,23 @@ def read_fits_image(path, hdu=None, axes=None, mask=None, mask_where="nonzero"):
     Raises:
         GalvaeError: if the file is damaged, or if the image or the mask is missing or not the only one.
     """
-    try:
-        with open_packed(path) as file:
-            units = units_of(file)
-            chosen, what = _chosen(units, hdu, path)
-            bands = [_image(file, unit, axes, path) for unit in chosen]
-            if len({(band.shape[:2], band.dtype) for band in bands}) > 1:
-                listed = ", ".join(
-                    f"{unit.label} {band.shape[:2]} {band.dtype}"
-                    for unit, band in zip(chosen, bands, strict=True)
-                )
-                raise GalvaeError(
-                    f"dataset.hdu: {path}: expected bands of one shape and type, received {listed}"
-                )
-            pixels = bands[0] if len(bands) == 1 else np.concatenate(bands, axis=2)
-            aside = None
-            if mask is not None:
-                aside = _aside(file, _named(units, "mask", mask, path), pixels, mask_where, axes, path)
-    except (GalvaeError, MemoryError):
-        raise
-    except Exception as error:  # astropy and gzip raise exceptions of many types on damaged files
-        raise GalvaeError(
-            f"dataset.path: {path}: expected a whole FITS file, received a damaged one ({line_of(error)})"
-        ) from error
+    with (
+        damage_as_one_line(f"dataset.path: {path}: expected a whole FITS file, received a damaged one"),
+        open_packed(path) as file,
+    ):
+        units = units_of(file)
+        chosen, what = _chosen(units, hdu, path)
+        bands = [_image(file, unit, axes, path) for unit in chosen]
+        if len({(band.shape[:2], band.dtype) for band in bands}) > 1:
+            listed = ", ".join(
+                f"{unit.label} {band.shape[:2]} {band.dtype}"
+                for unit, band in zip(chosen, bands, strict=True)
+            )
+            raise GalvaeError(f"dataset.hdu: {path}: expected bands of one shape and type, received {listed}")
+        pixels = bands[0] if len(bands) == 1 else np.concatenate(bands, axis=2)
+        aside = None
+        if mask is not None:
+            aside = _aside(file, _named(units, "mask", mask, path), pixels, mask_where, axes, path)
     return pixels, aside, what
 
 
@@ -91,7 +85,7 @@ def _chosen(units, hdu, path):
     others = [unit for unit in images if NOT_SCIENCE.isdisjoint(re.split("[^a-z0-9]+", unit.name.lower()))]
     chosen = science or others
     if len(chosen) == 1:
-        # Numbers are not told, since the same image may be another unit in the next file.
+        # Numbers are left out, since the same image may be another unit in the next file.
         return chosen, f"extension {chosen[0].name}" if chosen[0].name else "the only image"
     expected = "one image called SCI" if science else "one image that is no weight, error or mask"
     hint = "; set dataset.hdu= to the number of one, or to a list with one for each band"

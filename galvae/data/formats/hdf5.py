@@ -6,8 +6,9 @@ import os
 
 import h5py
 
-from galvae.errors import GalvaeError, line_of
+from galvae.errors import GalvaeError, damage_as_one_line
 
+ENDINGS = (".h5", ".hdf5", ".hdf")
 # A file of a few kilobytes can declare terabytes of zeros; gzip cannot compress by more than this factor.
 LARGEST_COMPRESSION = 1032
 LARGEST_CHUNK = 2**30  # bytes; a chunk is unpacked as a whole
@@ -34,15 +35,11 @@ def open_hdf5(path):
     os.environ["HDF5_PLUGIN_PATH"] = os.devnull
     if not os.path.isfile(path):
         raise GalvaeError(f"{path}: no such file; expected an HDF5 file of galaxies")
-    try:
-        with h5py.File(path, "r") as file:
-            yield file
-    except (GalvaeError, MemoryError):
-        raise
-    except Exception as error:  # h5py raises exceptions of many types on a damaged file
-        raise GalvaeError(
-            f"{path}: truncated, damaged or not an HDF5 file; expected a readable one ({line_of(error)})"
-        ) from error
+    with (
+        damage_as_one_line(f"{path}: truncated, damaged or not an HDF5 file; expected a readable one"),
+        h5py.File(path, "r") as file,
+    ):
+        yield file
 
 
 def data_sets(file):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from galvae.data.formats.axes import LARGEST_IMAGE, arranged, order_of_one
-from galvae.errors import GalvaeError, line_of
+from galvae.errors import GalvaeError, damage_as_one_line, line_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 # To which of Pillow's modes an image is converted; others, such as CMYK, have no plain meaning as intensities.
@@ -157,14 +157,8 @@ def decode_image(data):
     Raises:
         GalvaeError: if they are damaged, or hold anything but one opaque image; the caller says where they stand.
     """
-    try:
+    with damage_as_one_line("expected a whole PNG, JPEG, WebP or TIFF file, received a damaged one"):
         file = io.BytesIO(data)
         if data.startswith(TIFF_BEGINNINGS) and not _suits_pillow(file):
             return _read_tiff(file, "a TIFF image", None)
         return _read_with_pillow(file, data[:25])
-    except (GalvaeError, MemoryError):
-        raise
-    except Exception as error:
-        raise GalvaeError(
-            f"expected a whole PNG, JPEG, WebP or TIFF file, received a damaged one ({line_of(error)})"
-        ) from error

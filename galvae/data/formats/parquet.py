@@ -11,13 +11,12 @@ import numpy as np
 from galvae.data.formats.opened import Aside, Opened
 from galvae.data.formats.parquet_images import BandColumn, EncodedColumn
 from galvae.data.plain_columns import LONGEST_TEXT, plain
-from galvae.data.tables.table_formats import parquet_tables
-from galvae.errors import GalvaeError, line_of
+from galvae.data.tables.table_formats import NO_PYARROW, parquet_tables
+from galvae.errors import GalvaeError, damage_as_one_line
 
 BUFFER = 2**20  # bytes of each column that are read from the disk at once
 THREADS = 8  # at most, which decode images
 MOST_CLASSES = 1000
-MISSING = "expected pyarrow to read Parquet files, received none; pip install -e '.[parquet]'"
 
 
 @contextlib.contextmanager
@@ -36,25 +35,19 @@ def open_parquet(path, config):
     try:
         import pyarrow.parquet  # an optional package
     except ImportError as error:
-        raise GalvaeError(f"dataset.path: {path}: {MISSING}") from error
-    try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(warnings.catch_warnings())
-            # Pillow only warns about damaged EXIF and decompression bombs.
-            warnings.filterwarnings("error", module=r"PIL\.")
-            file = stack.enter_context(
-                pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
-            )
-            # Entered last, so that their threads have ended when the file is closed.
-            unpacking = stack.enter_context(ThreadPoolExecutor(1))
-            pool = stack.enter_context(ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)))
-            yield _opened(path, config, file, unpacking, pool)
-    except (GalvaeError, MemoryError):
-        raise
-    except Exception as error:  # pyarrow and the decoders raise exceptions of many types on damaged files
-        raise GalvaeError(
-            f"dataset.path: {path}: expected a whole Parquet file, received a damaged one ({line_of(error)})"
-        ) from error
+        raise GalvaeError(f"dataset.path: {path}: {NO_PYARROW}") from error
+    with (
+        damage_as_one_line(f"dataset.path: {path}: expected a whole Parquet file, received a damaged one"),
+        contextlib.ExitStack() as stack,
+    ):
+        stack.enter_context(warnings.catch_warnings())
+        # Pillow only warns about damaged EXIF and decompression bombs.
+        warnings.filterwarnings("error", module=r"PIL\.")
+        file = stack.enter_context(pyarrow.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER))
+        # Entered last, so that their threads have ended when the file is closed.
+        unpacking = stack.enter_context(ThreadPoolExecutor(1))
+        pool = stack.enter_context(ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)))
+        yield _opened(path, config, file, unpacking, pool)
 
 
 def _opened(path, config, file, unpacking, pool):

@@ -19,6 +19,7 @@ from galvae.data.formats.shards import concatenated, expand, identity
 from galvae.data.plain_columns import plain
 from galvae.data.source import Source
 from galvae.data.store.cache import cache_folder
+from galvae.data.tables.table_formats import PARQUET
 from galvae.errors import GalvaeError
 
 # Of DECaLS, as in the documentation of Galaxy10; the list in astroNN's code has another name for class 3.
@@ -173,7 +174,7 @@ def read(config):
 def _open(path):
     """The images and columns of an HDF5 file, or of Parquet files."""
     files = expand(str(path))
-    if all(file.lower().endswith((".parquet", ".pq")) for file in files):
+    if all(file.lower().endswith(PARQUET) for file in files):
         keys = {"images": None, "mask": None, "mask_where": "nonzero", "image_size": None}
         with concatenated(files, functools.partial(open_parquet, config=SimpleNamespace(**keys))) as opened:
             yield opened

@@ -16,6 +16,7 @@ from galvae.data.masking import averaged, filled
 from galvae.data.readers import user_columns, user_labels
 from galvae.data.source import Source
 from galvae.data.store.cache import file_identity
+from galvae.data.tables.table_formats import PARQUET
 from galvae.errors import GalvaeError
 
 # Keys that determine the prepared arrays: those of galvae 0.1, and later ones with the values by which it behaved.
@@ -27,7 +28,6 @@ OPTIONS = {
     "mask_where": "nonzero",
     "join": "auto",
 }
-PARQUET = (".parquet", ".pq")
 BLOCK = 32_000_000  # bytes read at a time
 NATURAL_RANGES = {"u1": (0, 255), "u2": (0, 65535), "f2": (0, 1), "f4": (0, 1), "f8": (0, 1)}
 
@@ -43,10 +43,7 @@ def fingerprint(config):
             f"dataset.table: {config.table}: no such file; expected a table with a row per image"
         )
     files = expand(config.path, without=[config.table, config.ids])
-    if len(files) > 1 or files[0] != str(config.path):
-        source = identity(files)
-    else:
-        source = folder_identity(config.path) if os.path.isdir(config.path) else file_identity(config.path)
+    source = folder_identity(files[0]) if os.path.isdir(files[0]) else identity(files)
     options = {
         name: getattr(config, name) for name, value in OPTIONS.items() if getattr(config, name) != value
     }

@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.formats.fits import open_packed, quiet_astropy
+from galvae.data.formats.hdf5 import ENDINGS as HDF5
 from galvae.data.plain_columns import plain
 from galvae.data.store.isolation import extend_time_limit
-from galvae.data.tables.table_formats import fits_tables, hdf5_tables, parquet_tables, votable_tables
+from galvae.data.tables.table_formats import PARQUET, fits_tables, hdf5_tables, parquet_tables, votable_tables
 from galvae.data.tables.text_tables import decoded, read_text
 from galvae.errors import GalvaeError, line_of
 
 TEXT = (".csv", ".tsv", ".txt", ".dat", ".cat", ".ecsv")
 FITS = (".fits", ".fit")
 VOTABLE = (".vot", ".votable", ".xml")
-PARQUET = (".parquet", ".pq")
-HDF5 = (".h5", ".hdf5", ".hdf")
 ENDINGS = (*TEXT, *FITS, *VOTABLE, *PARQUET, *HDF5)
 PACKED = (*TEXT, *FITS, *VOTABLE)  # formats that may be packed by gzip
 SLOWEST = 1e6  # bytes of a table that are read in a second, at least

@@ -15,6 +15,8 @@ from galvae.data.formats.hdf5 import array, open_hdf5
 from galvae.data.plain_columns import LONGEST_TEXT
 from galvae.errors import GalvaeError
 
+PARQUET = (".parquet", ".pq")
+NO_PYARROW = "expected pyarrow to read Parquet files, received none; pip install -e '.[parquet]'"
 TABLE_META = "__table_column_meta__"  # with which astropy describes a table in HDF5
 # Columns that pandas packs into one array per type, whose names it stores as pickled objects.
 PANDAS_BLOCK = re.compile(r"values_block_[0-9]+")
@@ -120,9 +122,7 @@ def parquet_tables(file):
     try:
         import pyarrow.parquet  # an optional package
     except ImportError as error:
-        raise GalvaeError(
-            "expected pyarrow to read Parquet files, received none; pip install -e '.[parquet]'"
-        ) from error
+        raise GalvaeError(NO_PYARROW) from error
     with pyarrow.parquet.ParquetFile(file) as stored:
         schema, rows = stored.schema_arrow, stored.metadata.num_rows
 
