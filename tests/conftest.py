@@ -48,11 +48,14 @@ def quiet_start():
 
 
 @pytest.fixture(autouse=True)
-def same_random_numbers():
-    """Gives a test the weights that it has alone, whatever ran before it in this process."""
+def same_arithmetic():
+    """Gives a test the weights and the precision that it has alone, whatever ran before it in this process."""
     import keras
 
+    from galvae.backend.precision import set_precision
+
     keras.utils.set_random_seed(0)
+    set_precision("float32", "cpu")  # `train` leaves its own, bfloat16 on processors that have it
 
 
 @pytest.fixture(autouse=True)
@@ -76,12 +79,6 @@ def nobody(tmp_path):  # which must be made first, by the user who runs the test
     for path in (folder, *folder.iterdir()):
         path.chmod(0o700)
     shutil.rmtree(folder)
-
-
-@pytest.fixture
-def float32():
-    """Sets the precision back that a command of another test may have left."""
-    setup("tensorflow", "float32", 0)
 
 
 @pytest.fixture

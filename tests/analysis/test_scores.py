@@ -71,7 +71,7 @@ def test_the_published_prediction_is_read_from_the_decoders_input():
     np.testing.assert_allclose(predicted, data.condition, rtol=1e-4)
 
 
-def test_many_images_give_the_same_scores(float32, monkeypatch):
+def test_many_images_give_the_same_scores(monkeypatch):
     model, data = build("vae"), redshift_dataset()
     encoded = codes.encode_dataset(model, data, np.arange(40))
     few = score_dataset(model, data, encoded)

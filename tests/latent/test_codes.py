@@ -33,7 +33,7 @@ def test_information_is_the_kl_of_each_dimension():
     np.testing.assert_allclose(information(mean, None), [0, 4])
 
 
-def test_many_images_are_encoded_by_a_compiled_function_with_the_same_result(float32, monkeypatch):
+def test_many_images_are_encoded_by_a_compiled_function_with_the_same_result(monkeypatch):
     compiled = []
     compile_function = codes.compiled
 
