@@ -3,7 +3,7 @@
 __version__ = "0.2.0"
 
 
-def open_run(path="latest", backend=None, dataset=None):
+def open_run(path="latest", backend=None, dataset=None, force=False):
     """Opens a trained run: its model, dataset and latent codes.
 
     Args:
@@ -11,6 +11,7 @@ def open_run(path="latest", backend=None, dataset=None):
         backend: Keras backend, "tensorflow" or "jax"; None for the backend on which the run was trained.
         dataset: dict with the new path, table, archive or cache_dir of a dataset that has moved, as in
             {"path": "/data/galaxies.h5"}, or None.
+        force: whether to open a run that declares more memory than its own data need; only one that you trust.
 
     Returns:
         galvae.runs.trained_run.TrainedRun.
@@ -27,4 +28,4 @@ def open_run(path="latest", backend=None, dataset=None):
     load(backend or directory.config.backend)
     from galvae.runs.trained_run import TrainedRun
 
-    return TrainedRun.open(directory, backend, dataset)
+    return TrainedRun.open(directory, backend, dataset, force)

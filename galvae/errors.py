@@ -48,6 +48,19 @@ def line_of(error):
     return " ".join(str(error).split())
 
 
+def byte_counts(*counts):
+    """Numbers of bytes as texts, in the largest unit in which different numbers look different.
+
+    Returns:
+        list of texts such as ["3.6 MB", "2.5 MB"] or ["1,920 bytes", "1,000 bytes"].
+    """
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        texts = [f"{count / size:.1f} {unit}" for count in counts]
+        if max(counts) >= size and len(set(texts)) == len(set(counts)):
+            return texts
+    return [f"{count:,} bytes" for count in counts]
+
+
 @contextlib.contextmanager
 def damage_as_one_line(message):
     """Turns whatever a library raises on a damaged file into a GalvaeError.

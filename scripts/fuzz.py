@@ -37,6 +37,7 @@ FAMILIES = {
     "headers": 0.14,
     "swaps": None,
     "environment": None,
+    "links": None,
 }
 
 

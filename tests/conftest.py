@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from builders.command_line import run_command
 from builders.configs import SMALL, conv
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 from builders.processes import write_entry_here
 from builders.surveys import write_survey
 
 from galvae.backend.setup import setup
 from galvae.data.store import isolation
+from galvae.system.child import Child
 
 # Before any test file is imported, so that they may import Keras at their tops; a process has one backend.
 assert "keras" not in sys.modules, "something imports Keras before setup has prepared it"
@@ -25,6 +26,7 @@ setup("tensorflow", "float32", 0)
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "real_reader: files are read in a process of their own, as users' are")
+    config.addinivalue_line("markers", "real_child: functions are called in a child process, as users' are")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,9 +62,14 @@ def same_arithmetic():
 
 @pytest.fixture(autouse=True)
 def in_this_process(request, monkeypatch):
-    """Has files read in this process, which saves a start of Python each time, except in tests marked real_reader."""
+    """Has files read in this process, which saves a start of Python each time, except in tests marked real_reader.
+
+    The same for what `umap` calls in a child process, except in tests marked real_child.
+    """
     if request.node.get_closest_marker("real_reader") is None:
         monkeypatch.setattr(isolation, "write_entry", write_entry_here)
+    if request.node.get_closest_marker("real_child") is None:
+        monkeypatch.setattr(Child, "call", lambda self, function, *arguments: function(*arguments))
 
 
 @pytest.fixture
@@ -104,8 +111,8 @@ def network():
 @pytest.fixture
 def small_files(tmp_path):
     """Overrides of a quick run on 60 images of 16 pixels."""
-    path = tmp_path / "blobs.npy"
-    np.save(path, blobs(60, 16))
+    path = tmp_path / "galaxies.npy"
+    np.save(path, ellipses(60, 16))
     return ("dataset=files", f"dataset.path={path}", "dataset.axes=NHWC", *SMALL)
 
 

@@ -211,13 +211,13 @@ def measure_run(directory, name, config, backend, noise, alone):
         drawn.
 
     Raises:
-        GalvaeError: if the dataset cannot be opened and there is no other run.
+        GalvaeError: if the dataset cannot be opened, or the weights give no numbers, and there is no other run.
     """
     row = {"status": directory.status, **results(directory.metrics, [])}
     if directory.config.beta.name == "none":  # a plain autoencoder, whose active units 0.1 counted
         row.pop("active_units", None)
     try:
-        run = TrainedRun.open(directory, backend, vars(config.dataset))
+        run = TrainedRun.open(directory, backend, vars(config.dataset), config.force)
     except GalvaeError as error:
         log.warning("%s (%s) is not drawn: %s", name, directory.status, error)
         return row, None
@@ -230,17 +230,17 @@ def measure_run(directory, name, config, backend, noise, alone):
         )
     try:
         validation = run.dataset.split("val")[: config.galaxies]
+        if "kl" in run.model.terms:
+            row["active_units"] = int(active_units(run.codes_at(validation).mean).sum())
+        row["parameters"] = run.model.count_params()
+        condition = run.random_condition(config.n, config.seed) if run.model.condition_dim else None
+        codes = run.prior().from_noise(config.temperature * noise[:, : run.model.latent_dim], condition)
+        samples = {"codes": codes, "images": run.decode(codes, condition)}
     except GalvaeError as error:
         if alone:
             raise
         log.warning("%s is not drawn: %s", name, error)
         return row, None
-    if "kl" in run.model.terms:
-        row["active_units"] = int(active_units(run.codes_at(validation).mean).sum())
-    row["parameters"] = run.model.count_params()
-    condition = run.random_condition(config.n, config.seed) if run.model.condition_dim else None
-    codes = run.prior().from_noise(config.temperature * noise[:, : run.model.latent_dim], condition)
-    samples = {"codes": codes, "images": run.decode(codes, condition)}
     if condition is not None:
         samples["condition"] = condition
     return row, samples

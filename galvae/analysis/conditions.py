@@ -1,5 +1,7 @@
 """Conditions, such as redshift, inferred from galaxy images by a conditional model."""
 
+import logging
+
 import numpy as np
 
 from galvae.analysis.report import Report
@@ -7,9 +9,11 @@ from galvae.analysis.statistics import prediction_errors
 from galvae.data.column_names import is_redshift
 from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError
-from galvae.latent.codes import batches, compiled_for
+from galvae.latent.codes import batch_size, batches, compiled_for
 
 MAX_PREDICTED = 2000  # maximum number of galaxies whose condition is predicted by trying a grid
+
+log = logging.getLogger(__name__)
 
 
 def measure(run, indices, config, columns):
@@ -36,6 +40,8 @@ def measure(run, indices, config, columns):
         values = predicted[:, index]
         columns[f"predicted_{name}"] = values, unit
         queried = np.isfinite(values)
+        if not queried.any():
+            continue
         true = dataset.condition[indices[queried], index]
         errors = prediction_errors(true, values[queried], is_redshift(name))
         predictions.append(
@@ -67,7 +73,9 @@ def predict(run, indices, grid_size):
     if hasattr(model, "predict_condition"):
         copied = model.prediction == "published"
         how = "copied from the given condition" if copied else "from the image"
-        return predicted_condition(model, dataset, run.codes_at(indices)), how
+        predicted = predicted_condition(model, dataset, run.codes_at(indices))
+        _count_undefined(predicted)
+        return predicted, how
     if not model.condition_dim or not grid_size:
         return None, None
     train = dataset.condition[dataset.split("train"), 0]
@@ -76,7 +84,18 @@ def predict(run, indices, grid_size):
     queried = evenly(len(indices), MAX_PREDICTED)
     predicted = np.full((len(indices), 1), np.nan, np.float32)
     predicted[queried, 0] = most_likely_condition(model, dataset, indices[queried], grid)
+    _count_undefined(predicted[queried])
     return predicted, f"the objective's minimum over {len(grid)} values from {grid[0]:.4g} to {grid[-1]:.4g}"
+
+
+def _count_undefined(predicted):
+    """Logs how many predicted conditions, (n, K), are no numbers."""
+    count = (~np.isfinite(predicted)).any(axis=1).sum()
+    if count:
+        log.warning(
+            "%d of %d galaxies have no predicted condition, as the model gives NaN or infinity; they are left out",
+            *(count, len(predicted)),
+        )
 
 
 def predicted_condition(model, dataset, codes):
@@ -92,7 +111,7 @@ def predicted_condition(model, dataset, codes):
     """
     predict_batch = compiled_for(model.predict_condition, len(codes.indices))
     predicted, start = [], 0
-    for inputs in batches(dataset, codes.indices, "predicting"):
+    for inputs in batches(dataset, codes.indices, "predicting", batch_size(model)):
         part = slice(start, start + len(inputs["images"]))
         predicted.append(np.asarray(predict_batch(inputs["images"], codes.mean[part], inputs["condition"])))
         start = part.stop
@@ -127,7 +146,7 @@ def most_likely_condition(model, dataset, indices, grid):
     prepare = compiled_for(prepare, len(indices))
     objective = compiled_for(objective, len(indices) * len(grid))
     predicted = []
-    for inputs in batches(dataset, indices, "predicting"):
+    for inputs in batches(dataset, indices, "predicting", batch_size(model)):
         (prepared, features), losses = prepare(inputs), []
         for value in grid:
             condition = inputs["condition"].copy()
@@ -157,16 +176,21 @@ def check_redshift_keys(run, config):
 
 
 def _minimum(grid, values):
-    """Position of the minimum of each row, (n,), refined by a parabola unless it lies at an end of the grid."""
+    """Position of the minimum of each row, (n,), refined by a parabola unless it lies at an end of the grid.
+
+    NaN for a row whose values are not all finite, or so large that the parabola's are not.
+    """
+    undefined = ~np.isfinite(values).all(axis=1)
     best = values.argmin(axis=1)
     inner = np.clip(best, 1, len(grid) - 2)
     left, middle, right = (
         np.take_along_axis(values, (inner + step)[:, None], 1)[:, 0] for step in (-1, 0, 1)
     )
-    curvature = left - 2 * middle + right
-    shift = np.where(curvature > 0, 0.5 * (left - right) / np.where(curvature > 0, curvature, 1), 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        curvature = left - 2 * middle + right
+        shift = np.where(curvature > 0, 0.5 * (left - right) / np.where(curvature > 0, curvature, 1), 0)
     refined = grid[inner] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
-    return np.where(best == inner, refined, grid[best])
+    return np.where(undefined, np.nan, np.where(best == inner, refined, grid[best]))
 
 
 def _line(name, result, how):

@@ -18,13 +18,14 @@ BLOCK = 1024  # images in memory at full size
 log = logging.getLogger(__name__)
 
 
-def embed(run, indices, config):
+def embed(run, indices, config, call):
     """The embedding of a run's galaxies: a stored one of the same weights and settings, else one fitted now.
 
     Args:
         run: TrainedRun.
         indices: (n,) row indices of the galaxies.
         config: UmapConfig.
+        call: see `galvae.latent.umap_embedding.fit`.
 
     Returns:
         (Embedding, path): path of the file from which a stored one was read, None for a new one.
@@ -34,13 +35,15 @@ def embed(run, indices, config):
     """
     settings = {name: getattr(config, name) for name in LAYOUT_KEYS}
     umap_embedding.check_enough(len(indices), settings)
-    paths = sorted(run.path.glob("umap*/**/embedding.npz"))
+    # No folder behind a link: in a run that somebody else made, it might be the whole disk.
+    folders = [folder for folder in run.path.glob("umap*") if not folder.is_symlink()]
+    paths = sorted(path for folder in folders for path in folder.glob("**/embedding.npz"))
     identity = umap_embedding.identity(run.weights_digest, settings)
     embedding, path = umap_embedding.find_stored(paths, identity, indices)
     if embedding is not None:
         log.info("reusing the embedding %s", path)
         return embedding, path
-    return umap_embedding.fit(run.weights_digest, indices, run.codes_at(indices).mean, settings), None
+    return umap_embedding.fit(run.weights_digest, indices, run.codes_at(indices).mean, settings, call), None
 
 
 def embedding_columns(embedding, dataset):
@@ -104,7 +107,7 @@ def mosaic(dataset, embedding, cells, shrink):
     return {"indices": grid, "x": cells.x, "y": cells.y, "images": images}
 
 
-def montage(run, embedding, cells, points, metric, shrink):
+def montage(run, embedding, cells, points, metric, shrink, call):
     """Galaxies decoded from positions in the plane.
 
     A conditional model decodes each with the condition of the galaxy whose code is nearest.
@@ -116,6 +119,7 @@ def montage(run, embedding, cells, points, metric, shrink):
         points: list of positions [x, y], or None.
         metric: distance between latent codes, see `galvae.latent.neighbours.nearest_codes`.
         shrink: see `mosaic`.
+        call: see `galvae.latent.umap_embedding.fit`.
 
     Returns:
         (arrays, decoded): dict with points (n, 2), codes (n, latent_dim), images (n, H, W, C), faded, (n,) booleans
@@ -125,7 +129,7 @@ def montage(run, embedding, cells, points, metric, shrink):
     """
     decoded = None if points else cells.near(embedding.plane)
     positions = np.array(points, float) if points else cells.centres[decoded]
-    codes, distance_in_plane = umap_embedding.inverse(embedding, positions)
+    codes, distance_in_plane = umap_embedding.inverse(embedding, positions, call)
     nearest, distance = nearest_codes(embedding.codes, 1, metric, codes)
     condition = run.condition(embedding.indices[nearest[:, 0]])
 

@@ -6,7 +6,7 @@ from keras import ops
 from galvae.analysis import image_quality
 from galvae.analysis.report import Report
 from galvae.analysis.statistics import summary
-from galvae.latent.codes import batches, compiled_for
+from galvae.latent.codes import batch_size, batches, compiled_for
 from galvae.models import losses
 
 QUALITY = {
@@ -81,7 +81,7 @@ def score_dataset(model, dataset, codes):
     # generator.
     generator = np.random.default_rng(model.seed)
     scored, start = [], 0
-    for inputs in batches(dataset, codes.indices, "evaluating"):
+    for inputs in batches(dataset, codes.indices, "evaluating", batch_size(model)):
         part = slice(start, start + len(inputs["images"]))
         log_variance = None if codes.log_variance is None else codes.log_variance[part]
         noise = generator.standard_normal((len(inputs["images"]), model.latent_dim), np.float32)
@@ -112,7 +112,11 @@ def _lines(results):
             interval = (
                 "" if result["low"] is None else f"  (95 %: {result['low']:.5g} to {result['high']:.5g})"
             )
-            yield f"  {name:16} {result['mean']:.5g}{interval}"
+            undefined = result["undefined"]
+            left_out = f"; {undefined} without a finite value left out" if undefined else ""
+            yield f"  {name:16} {result['mean']:.5g}{interval}{left_out}"
+        else:
+            yield f"  {name:16} no galaxy has a finite value"
 
 
 def _band_line(results, bands):

@@ -14,6 +14,8 @@ from galvae.errors import GalvaeError
 # Packages that Keras and TensorFlow import if installed, for features not used here: a third of the start-up time.
 UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
 MOST_STEPS = 16  # in a row, before signals are answered and losses checked
+# Variables by which Keras cuts every epoch or fit short, whatever a run's configuration says.
+LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
 # The operations that make up losses and their means, which TensorFlow must not compute in bfloat16 on a CPU.
 FLOAT32_OPERATIONS = "Sum,Mean,Sub,Square,SquaredDifference,Mul,Sigmoid,Exp,Log1p,Softplus"
@@ -83,6 +85,8 @@ def load(backend):
         check_address_space()
         os.environ["KERAS_BACKEND"] = backend
         os.environ["KERAS_HOME"] = os.devnull  # so that no keras.json is read or, by parallel jobs, written
+        for name in LIMITS:
+            os.environ.pop(name, None)
         os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_INFERLIST_REMOVE"] = FLOAT32_OPERATIONS
         with _quiet(), _without(UNUSED, backend):
             _import(backend)

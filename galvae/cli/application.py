@@ -14,24 +14,27 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from galvae.backend.setup import load
 from galvae.cli.help import COMPOSE_ERRORS, CONF, one_line
 from galvae.cli.output_dirs import (
     RESERVED,
+    check_sweep_directories,
     check_unused,
     existing_directories,
     remove_empty,
     remove_empty_sweep,
 )
 from galvae.cli.overrides import check_words, hydra_arguments
-from galvae.cli.quoting import quoted
+from galvae.cli.quoting import quoted, unquoted
 from galvae.config.analysis import CompareConfig, RunConfig
 from galvae.config.check import from_dict
 from galvae.config.fields import LATEST, LATEST_SWEEP
 from galvae.config.registry import COMMANDS
 from galvae.errors import CannotBeDone, GalvaeError, print_error
 from galvae.runs.find import find_runs, mark_latest
+from galvae.runs.links import check_output, refuse_link_below
 from galvae.runs.sweep import STOPPED, Sweep
 
 # Hydra takes launchers from a top-level package hydra_plugins only.
@@ -45,6 +48,7 @@ DISK_ERRORS = {
     errno.EIO: "expected a disk that works",
 }
 JOB_NUMBER = "hydra.job.num="  # begins a word that launchers give to the jobs of a sweep, and to nothing else
+LONGEST_PATH = 300  # characters of a path in a message
 PERMISSION_ERRORS = {errno.EACCES, errno.EPERM}
 # Messages of TensorFlow's, JAX's and NumPy's own exceptions when memory runs out.
 OUT_OF_MEMORY = (
@@ -80,7 +84,12 @@ class Command:
         sweep_dir = job.sweep.dir if job.mode == RunMode.MULTIRUN else None
         if sweep_dir and self.name == "train":
             self.sweep.begin(sweep_dir)
+        own = False
         try:
+            check_output(output_dir, self.name)  # before the first line of the log
+            if sweep_dir:
+                refuse_link_below(sweep_dir, output_dir)
+            own = True
             result = self._run(composed, output_dir)
         except Exception as error:
             message, exit_status = user_message(error, output_dir)
@@ -88,7 +97,7 @@ class Command:
             if message is None and sweep_dir and not ends_all:
                 message = f"{type(error).__name__}: {error}"
                 log.exception("a bug in galvae:")
-            else:
+            elif own:
                 self._remove_unused(output_dir)
             if message is None:
                 raise
@@ -194,6 +203,22 @@ def _file_message(error, output_dir):
         return f"{where}: {error.strerror}; {hint}; what was written before is kept", 1
     if path is None:
         return None, 1
+    return _path_message(path, error, inside)
+
+
+def _path_message(path, error, inside=False):
+    """`user_message` for an OSError of a file or directory that is not full or broken.
+
+    Args:
+        path: the file's path.
+        error: OSError.
+        inside: whether it lies in the output directory, where no file has to exist.
+    """
+    if error.errno == errno.ENAMETOOLONG:
+        text = str(path)
+        # The beginning and the end, so that what is wrong and expected is not cut off.
+        text = text if len(text) <= LONGEST_PATH else f"{text[:100]} ... {text[-100:]}"
+        return f"{text}: {error.strerror}; expected names that the file system takes", 2
     if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError) and not inside:
         return f"{path}: {error.strerror}; expected an existing file", 2
     return f"{path}: {error.strerror}; expected a file that can be opened", 1
@@ -213,7 +238,23 @@ def run_command(command, words):
         GalvaeError: if a word is wrong, or the configuration cannot be composed.
     """
     check_words(words)
-    return launch(command, hydra_arguments(command, words))
+    try:
+        return launch(command, hydra_arguments(command, words))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Of a path in the words, such as one below a folder that may not be read.
+        message, exit_status = _path_message(os.fsdecode(error.filename), error)
+        kind = GalvaeError if exit_status == 2 else CannotBeDone
+        raise kind(_key_before(words, error) + message) from error
+
+
+def _key_before(words, error):
+    """The key that gives the path of an OSError, and a colon; nothing if no word is known to."""
+    parts = Path(os.fsdecode(error.filename)).parts
+    pairs = [(key, Path(unquoted(value)).name) for key, _, value in (word.partition("=") for word in words)]
+    length, key = max(((len(name), key) for key, name in pairs if name in parts), default=(0, ""))
+    return f"{key}: " if length else ""
 
 
 def launch(command, arguments):
@@ -233,15 +274,21 @@ def launch(command, arguments):
     logging.raiseExceptions = False  # else, on a full disk, each log message prints a traceback
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises exceptions instead of printing them
     sys.argv = ["galvae", *arguments]  # the program name for which shell completion is installed
+    check_sweep_directories(arguments)
     existing = existing_directories(arguments) - set(RESERVED)
     task = Command(command, existing)
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=command)(task)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise GalvaeError(one_line(error)) from error
     except OSError as error:
         if not _raised_by_hydra(error) or (error.filename is None and error.errno not in DISK_ERRORS):
             raise
+        if any(name.startswith("hydra._internal.config_") for name in _modules(error)):
+            message, _ = _path_message(error.filename, error)
+            raise GalvaeError(f"configuration: {message}") from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise  # of a key, which `run_command` knows
         name = "" if error.filename is None else f" {error.filename}"
         raise CannotBeDone(
             f"cannot make the output directory{name}: {error.strerror}; expected a directory to write in"
@@ -270,6 +317,10 @@ def launch(command, arguments):
 
 def _raised_by_hydra(error):
     """Whether an exception was raised by Hydra itself: no code of galvae but `launch` is in its traceback."""
-    frames = list(traceback.walk_tb(error.__traceback__))[1:]
-    modules = [frame.f_globals.get("__name__", "") for frame, _ in frames]
-    return not any(name.startswith(("galvae.", "hydra_plugins.")) for name in modules)
+    return not any(name.startswith(("galvae.", "hydra_plugins.")) for name in _modules(error)[1:])
+
+
+def _modules(error):
+    """Names of the modules in the traceback of an exception, the outermost first."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return [frame.f_globals.get("__name__", "") for frame, _ in frames]

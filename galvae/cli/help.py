@@ -9,12 +9,13 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from galvae.cli.overrides import check_words, quote_texts
 from galvae.config.check import expected
 from galvae.config.fields import closest, key_name
 from galvae.config.registry import COMMANDS, choices
-from galvae.errors import GalvaeError
+from galvae.errors import GalvaeError, line_of
 
 CONF = next(
     folder
@@ -41,7 +42,7 @@ def command_help(command, words):
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             values = OmegaConf.to_container(compose(command, overrides))
-    except (HydraException, OmegaConfBaseException, *COMPOSE_ERRORS) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, *COMPOSE_ERRORS) as error:
         raise GalvaeError(one_line(error)) from error
     schema = COMMANDS[command]
     lines = [f"galvae {command}: {schema.__doc__}", ""]
@@ -59,7 +60,7 @@ def command_help(command, words):
 
 
 def one_line(error):
-    """An exception of Hydra or OmegaConf as one line that names the key and what was expected.
+    """An exception of Hydra, OmegaConf or YAML as one line that names the key or file and what was expected.
 
     Args:
         error: the exception; where another one caused it, that one is described.
@@ -67,6 +68,12 @@ def one_line(error):
     override = getattr(error, "override", None)
     if override is not None:
         return f"{override}: not understood; expected key=value (quote values with spaces or brackets)"
+    mark = getattr(error, "problem_mark", None)  # of YAML, in a file of --config-dir
+    if mark is not None:
+        return (
+            f"{mark.name}: expected keys and values as YAML, without tags of its own; received a file with "
+            f"{line_of(error.problem)} in line {mark.line + 1}"
+        )
     while error.__cause__ is not None or isinstance(error.__context__, OmegaConfBaseException):
         error = error.__cause__ or error.__context__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from galvae.cli.quoting import unquoted
 from galvae.errors import GalvaeError
+from galvae.runs.links import check_sweep
 
 RESERVED = []  # directories that this call has made; removed again if they stay empty
 SWEEP_FILES = {"multirun.yaml", "jobs.json"}  # what Hydra and galvae write in a sweep's directory
@@ -95,6 +96,19 @@ def remove_empty_sweep(overrides, existing):
             for file in folder.iterdir():
                 file.unlink()
             remove_empty(folder, existing)
+
+
+def check_sweep_directories(overrides):
+    """Refuses the directory of a sweep in which a link leads elsewhere, see `galvae.runs.links.check_sweep`.
+
+    Args:
+        overrides: Hydra's arguments.
+
+    Raises:
+        GalvaeError: if there is one.
+    """
+    for folder in _directories(overrides, "hydra.sweep.dir"):
+        check_sweep(folder)
 
 
 def _directories(overrides, key):

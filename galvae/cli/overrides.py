@@ -11,6 +11,7 @@ from galvae.config.check import read_config
 from galvae.config.fields import PATHS
 from galvae.errors import GalvaeError
 from galvae.runs.find import latest, open_error
+from galvae.runs.links import refuse_link_below
 
 CFG_CHOICES = ("job", "hydra", "all")
 INFO_CHOICES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
@@ -86,7 +87,9 @@ def hydra_arguments(command, words):
     words.append(f"{key}={quoted(path)}")
     if not (path.is_dir() if key == "runs" else (path / "config.yaml").is_file()):
         return words + sweep_dir  # the command reports what is wrong with it; no directory is needed
-    if output_key not in paths:
+    if output_key in paths:
+        refuse_link_below(path, Path(os.path.expanduser(unquoted(paths[output_key]))).absolute())
+    else:
         words.append(f"{output_key}={quoted(reserve_directory(path / command))}")
     return words
 

@@ -22,7 +22,7 @@ def main(config, output_dir):
         config: EvaluateConfig.
         output_dir: directory of the results.
     """
-    run = TrainedRun.open(config.run, config.backend, vars(config.dataset))
+    run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     indices = run.dataset.split(config.split)
     colour = run.dataset.column(config.colour, indices)  # first, so that a wrong name costs no time
     style = figures.Style.of(config, run.config.dataset)

@@ -26,7 +26,7 @@ def main(config, output_dir):
     Raises:
         GalvaeError: if a condition is requested that the run does not have.
     """
-    run = TrainedRun.open(config.run, config.backend, vars(config.dataset))
+    run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     if config.nearest:
         _ = run.dataset  # opened first, so that a missing dataset leaves nothing behind
     samples = draw_samples(run, config)

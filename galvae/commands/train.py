@@ -7,6 +7,7 @@ from galvae.backend.setup import load
 from galvae.errors import GalvaeError
 from galvae.runs.directory import RunDirectory, without_write_paths
 from galvae.runs.resume import check_same, locked
+from galvae.runs.state import early_stop
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,10 @@ def main(command, output_dir):
                 raise GalvaeError(
                     f"{output_dir}: expected a finished run with its checkpoints, received none"
                 )
-            if config.epochs <= run.config.epochs:
-                _, state = checkpoint
-                log.info("already finished after %s epochs", state.epoch)
+            _, state = checkpoint
+            early = early_stop(state, config)
+            if early or config.epochs <= run.config.epochs:
+                log.info("already finished after %s epochs%s", state.epoch, f"; {early}" if early else "")
                 return state.best_loss
         elif config.dataset.is_read_by_earlier_rules and run.checkpoint() is None:
             raise GalvaeError(
@@ -55,4 +57,5 @@ def main(command, output_dir):
         load(config.backend)
         from galvae.training.session import train  # late: a finished run needs no Keras
 
-        return train(config, source, output_dir, command.devices, command.resident)
+        trusted = command.force or command.resume is None
+        return train(config, source, output_dir, command.devices, command.resident, trusted)

@@ -15,7 +15,7 @@ def main(config, output_dir):
         config: TraverseConfig.
         output_dir: directory of the results.
     """
-    run = TrainedRun.open(config.run, config.backend, vars(config.dataset))
+    run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     traversal = Traversal(run, config)
     colour = run.dataset.column(config.colour, traversal.indices)
     style = figures.Style.of(config, run.config.dataset)

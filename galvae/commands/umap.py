@@ -10,6 +10,7 @@ from galvae.data.catalogue import galaxy_table, write_table
 from galvae.latent.plane_grid import Cells
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays, save_json
+from galvae.system.child import Child
 
 AXIS_NAMES = ("UMAP 1", "UMAP 2")
 
@@ -26,10 +27,23 @@ def main(config, output_dir):
     Raises:
         GalvaeError: if there are too few galaxies, their codes are all equal, or none lies in the box.
     """
-    run = TrainedRun.open(config.run, config.backend, vars(config.dataset))
+    run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
+    # Without TensorFlow, which umap-learn imports for what is not used here.
+    with Child("computes the UMAP layout", without=("tensorflow",)) as child:
+        embed(run, config, output_dir, child.call)
+
+
+def embed(run, config, output_dir, call):
+    """Fits or reuses the embedding, and draws everything; see `main`.
+
+    Args:
+        run: TrainedRun.
+        config, output_dir: see `main`.
+        call: calls the functions that take long, see `galvae.latent.umap_embedding.fit`.
+    """
     indices = run.dataset.split(config.split)
     colour = run.dataset.column(config.colour, indices)
-    embedding, reused = plane.embed(run, indices, config)
+    embedding, reused = plane.embed(run, indices, config, call)
     if reused is None:  # stored first, because it is expensive and does not depend on the box
         embedding.save(output_dir / "embedding.npz")
     table = galaxy_table(run.dataset, indices, plane.embedding_columns(embedding, run.dataset))
@@ -49,7 +63,8 @@ def main(config, output_dir):
     images = figures.fill_cells(mosaic["images"], mosaic["indices"] >= 0)
     figure = figures.plane(images, cells.x, cells.y, AXIS_NAMES, style=style)
     figures.save(figure, output_dir / "mosaic", style)
-    montage, decoded = plane.montage(run, embedding, cells, config.points, config.metric, figures.shrunk)
+    options = config.points, config.metric, figures.shrunk, call
+    montage, decoded = plane.montage(run, embedding, cells, *options)
     save_arrays(output_dir / "montage.npz", **montage)
     figures.save(draw_montage(montage, decoded, cells, embedding, style), output_dir / "montage", style)
     save_json(output_dir / "umap.json", plane.summary(config, embedding, reused, boxed, montage))

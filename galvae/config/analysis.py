@@ -47,6 +47,7 @@ class FiguresConfig:
     backend: str | None = key(
         "Keras backend; null: the one that the run was trained on", choices=("tensorflow", "jax")
     )
+    force: bool = key("whether to open a run that declares more memory than its own data need")
 
 
 @dataclass(kw_only=True)

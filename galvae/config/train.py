@@ -123,7 +123,10 @@ class TrainCommand(TrainConfig):
     resume: str | None = key(
         "directory of a run to resume, with its own configuration, of which only epochs may be raised; null: a new run"
     )
-    force: bool = key("whether to resume a run even if another machine may still be training it")
+    force: bool = key(
+        "whether to resume a run even if another machine may still be training it, or its steps need more memory than "
+        "there is"
+    )
     devices: int | str = key(
         "number of GPUs that share each batch; auto: as many as can share it equally",
         at_least=1,

@@ -10,6 +10,7 @@ import numpy as np
 
 from galvae.data.batches import Batches
 from galvae.data.find_id import find_id
+from galvae.data.store.mapped_files import MappedFiles
 from galvae.errors import GalvaeError
 from galvae.stretch import from_unit, to_unit
 
@@ -49,6 +50,7 @@ class GalaxyDataset:
         stretch: "none", "linear" or "asinh", see `galvae.stretch.to_unit`.
         masks: (N, H, W, C) uint8, memory-mapped, 1 where a pixel is set aside: the loss and the scores do not count it,
             and the image holds a fill value there, the median of its sky; None if no pixel is set aside.
+        mapped_files: MappedFiles behind images and masks; empty where these are arrays in memory.
         band_names: names of the C bands; empty where they have none.
         rgb: three bands, counted from 0, that figures show as red, green and blue; None: images of three bands as they
             are, of any other number as their mean.
@@ -71,6 +73,7 @@ class GalaxyDataset:
     pixel_range: tuple[float, float]
     stretch: str = "none"
     masks: np.ndarray | None = None
+    mapped_files: MappedFiles = field(default_factory=MappedFiles)
     band_names: list[str] = field(default_factory=list)
     rgb: tuple[int, int, int] | None = None
     labels: np.ndarray | None = None

@@ -54,13 +54,13 @@ def load_dataset(config):
                 "ones; run the command again"
             )
 
-    folder, opened = cache_folder(config.cache_dir), None
+    folder, entry = cache_folder(config.cache_dir), None
     if getattr(config, "reading", None) == 1:
         earlier = {name: value for name, value in fingerprint.items() if name not in LATER}
-        opened = stored(folder, config.name, earlier, config.verify)
-    if opened is None:
-        opened = cached(folder, config.name, fingerprint, write_entry, config.verify)
-    images, masks, columns, about = opened
+        entry = stored(folder, config.name, earlier, config.verify)
+    if entry is None:
+        entry = cached(folder, config.name, fingerprint, write_entry, config.verify)
+    images, columns, about = entry.images, entry.columns, entry.about
     if about["pixel_range"] is None and config.stretch == "none":
         raise GalvaeError(
             f"dataset.pixel_range: expected the values that become 0 and 1 for the pixels of {config.path}, received "
@@ -77,7 +77,8 @@ def load_dataset(config):
     return GalaxyDataset(
         name=config.name,
         images=images,
-        masks=masks,
+        masks=entry.masks,
+        mapped_files=entry.mapped_files,
         pixel_range=tuple(about["pixel_range"] or (0, 1)),
         rgb=None if config.rgb is None else tuple(config.rgb),
         band_names=about.get("band_names", []),

@@ -31,9 +31,14 @@ def make_splits(count, shares, seed, given=None):
         dict of index arrays by the names in SPLITS.
 
     Raises:
-        GalvaeError: if a split would be empty.
+        GalvaeError: if a split would be empty, or the given one is not of these images.
     """
     given = np.zeros(count, int) if given is None else given
+    if len(given) != count or not np.isin(given, (-1, *range(len(SPLITS)))).all():
+        raise GalvaeError(
+            f"dataset.split: expected for each of {count} images 0, 1 or 2 for {', '.join(SPLITS)}, or -1 for none, "
+            f"received {len(given)} values, among them {np.unique(given).tolist()[:5]}"
+        )
     members = [np.flatnonzero(given == number) for number in range(len(SPLITS))]
     missing = [number for number in (1, 2) if not len(members[number])]
     pool = members[0]
@@ -83,8 +88,12 @@ def save_splits(splits, path):
 def read_splits(path):
     """Reads the index array of each split of a run.
 
+    Args:
+        path: the file.
+
     Raises:
-        GalvaeError: if the file is missing, or holds anything but one array of indices for each of SPLITS.
+        GalvaeError: if the file is missing, holds anything but one array of indices for each of SPLITS, or an image is
+            twice in one split or in two.
     """
     splits = read_npz(path, SPLITS)
     for name, indices in splits.items():
@@ -93,4 +102,31 @@ def read_splits(path):
                 f"{path}: expected the indices of {', '.join(SPLITS)}, received for {name} {indices.dtype} of "
                 f"shape {indices.shape}"
             )
+    places = np.concatenate(list(splits.values()))
+    images, numbers = np.unique(places, return_counts=True)
+    if len(images) < len(places):
+        twice = images[numbers > 1][0]
+        names = [name for name, indices in splits.items() for _ in range(np.sum(indices == twice))]
+        raise GalvaeError(
+            f"{path}: expected every image once, in one of {', '.join(SPLITS)}, received image {twice} in "
+            f"{' and '.join(names)}"
+        )
     return splits
+
+
+def check_within(splits, count, path):
+    """Refuses splits that name images which the dataset lacks.
+
+    Args:
+        splits: dict of index arrays, see `read_splits`.
+        count: number of images of the dataset.
+        path: the file that they were read from.
+
+    Raises:
+        GalvaeError: if they do.
+    """
+    for name, indices in splits.items():
+        if indices.max() >= count:
+            raise GalvaeError(
+                f"{path}: expected indices of {count} images, counted from 0, received {indices.max()} in {name}"
+            )

@@ -8,6 +8,8 @@ Figure. A report has `arrays` (file name -> dict of arrays) and `facts` (dict of
 from galvae.figures import image_grids, plots
 from galvae.figures.scatter import latent_scatter
 
+LONGEST_NAME = 50  # characters of a condition in the name of a file
+
 
 def scores(report, column, style):
     """Figures of the scores of a split: none, because their means and scatter are a table."""
@@ -50,17 +52,20 @@ def conditions(report, column, style):
         style: not used.
 
     Returns:
-        dict with the Figures predicted_NAME; "/" in a condition's name becomes "_".
+        dict with the Figures predicted_NAME; "/" in a condition's name becomes "_", and a long one is cut.
     """
     figures = {}
-    for prediction in report.facts.get("predictions", []):
+    for index, prediction in enumerate(report.facts.get("predictions", [])):
         name, unit, errors = prediction["name"], prediction["unit"], prediction["errors"]
         summary = f"rmse = {errors['rmse']:.3g}"
         if "sigma_nmad" in errors:
             summary = f"$\\sigma_{{\\rm NMAD}}$ = {errors['sigma_nmad']:.3f}, bias = {errors['bias']:+.3f}"
         label = f"{name} ({unit})" if unit else name
         figure = plots.predictions(prediction["true"], prediction["predicted"], label, summary)
-        figures[f"predicted_{name.replace('/', '_')}"] = figure
+        file = name.replace("/", "_")
+        if len(file) > LONGEST_NAME:
+            file = f"{file[:LONGEST_NAME]}_{index}"
+        figures[f"predicted_{file}"] = figure
     return figures
 
 

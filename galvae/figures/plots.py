@@ -98,8 +98,8 @@ def pairs(codes, information, unit="nats", max_dims=5, style=PLAIN, prior=True):
     """
     order = np.argsort(-information, kind="stable")[: min(max_dims, codes.shape[1])]
     drawn = codes[:, order]
-    low, high = np.quantile(drawn, [0.0005, 0.9995], axis=0)
-    margin = 0.08 * np.maximum(high - low, 1e-6)
+    low, high = np.quantile(drawn.astype(float), [0.0005, 0.9995], axis=0)
+    margin = 0.08 * np.maximum(high - low, 1e-6 * np.maximum(np.abs(high), 1))
     low, high = low - margin, high + margin
     bins = int(np.clip(np.sqrt(len(codes)) / 1.5, 10, 60))
     count = len(order)

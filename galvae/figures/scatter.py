@@ -59,7 +59,7 @@ def latent_scatter(codes, information, column=None, information_unit="nats", sty
         has_classes = column is not None and column.class_names is not None
         figure = Figure(figsize=(6.0 if has_classes else 4.6, 4.2), layout="constrained")
         axes = figure.subplots()
-        edges = np.histogram_bin_edges(codes[:, 0], bins=min(60, 5 + len(codes) // 10))
+        edges = np.histogram_bin_edges(codes[:, 0].astype(float), bins=min(60, 5 + len(codes) // 10))
         if has_classes:
             colours = _class_colours(column, style)
             for index in np.unique(column.values):

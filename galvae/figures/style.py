@@ -104,7 +104,7 @@ def amount(information, unit):
         information: number in nats, or variance of the codes.
         unit: "nats" or "variance".
     """
-    number = f"{information:.2f}" if information >= 0.095 else f"{information:.1g}"
+    number = f"{information:.2f}" if 0.095 <= information < 1e5 else f"{information:.1g}"
     return f"variance {number}" if unit == "variance" else f"{number} {unit}"
 
 

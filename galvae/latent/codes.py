@@ -9,13 +9,17 @@ import numpy as np
 from galvae.backend.graph import compiled
 from galvae.data.batches import Batches
 from galvae.errors import GalvaeError
+from galvae.models.build import layer_bytes
 from galvae.system.atomic import save_arrays
 from galvae.system.progress import progress_bar
 from galvae.system.safe_read import read_npz
 
-BATCH = 256
+BATCH = 256  # images at a time, or fewer where their values at a layer are many
+LARGEST_BATCH = 1_000_000_000  # bytes of these values
 MIN_COMPILED = 10 * BATCH  # compiling a function pays off from this number of images on
 FORMAT = 1  # version of the file of cached codes
+# Far beyond the codes of any trained model; sums of squares of larger ones could exceed float32.
+LARGEST_CODE = 1e12
 
 log = logging.getLogger(__name__)
 
@@ -122,15 +126,28 @@ def encode_dataset(model, dataset, indices):
 
     Returns:
         Codes.
+
+    Raises:
+        GalvaeError: if a code is not finite, or larger than LARGEST_CODE.
     """
     encode = compiled_for(model.encode, len(indices))
     means, log_variances = [], []
-    for inputs in batches(dataset, indices, "encoding"):
+    for inputs in batches(dataset, indices, "encoding", batch_size(model)):
         mean, log_variance = encode(inputs["images"], inputs.get("condition"))
         means.append(np.asarray(mean))
         if log_variance is not None:
             log_variances.append(np.asarray(log_variance))
-    return Codes(indices, np.concatenate(means), np.concatenate(log_variances) if log_variances else None)
+    codes = Codes(indices, np.concatenate(means), np.concatenate(log_variances) if log_variances else None)
+    # Written so that NaN counts too.
+    wrong = ~(np.abs(codes.mean) <= LARGEST_CODE).all(axis=1)
+    if codes.log_variance is not None:
+        wrong |= ~np.isfinite(codes.log_variance).all(axis=1)
+    if wrong.any():
+        raise GalvaeError(
+            f"run: expected weights that encode galaxies as numbers between -{LARGEST_CODE:g} and {LARGEST_CODE:g}, "
+            f"received others or NaN for {wrong.sum()} of {len(wrong)} galaxies; they are not those of a trained model"
+        )
+    return codes
 
 
 def encode_images(model, images, condition=None):
@@ -145,7 +162,8 @@ def encode_images(model, images, condition=None):
         mean (n, latent_dim) and log-variance (n, latent_dim), which is None for a plain autoencoder.
     """
     encode = compiled_for(model.encode, len(images))
-    parts = [slice(start, start + BATCH) for start in range(0, len(images), BATCH)]
+    size = batch_size(model)
+    parts = [slice(start, start + size) for start in range(0, len(images), size)]
     encoded = [encode(images[part], None if condition is None else condition[part]) for part in parts]
     return tuple(
         None if arrays[0] is None else np.concatenate([np.asarray(array) for array in arrays])
@@ -180,12 +198,21 @@ def decoded_batches(model, codes, condition=None):
 
     Yields:
         (B, H, W, C) float32 intensities in [0, 1].
+
+    Raises:
+        GalvaeError: if an intensity is NaN.
     """
-    decode = compiled_for(model.decode, len(codes))
+    decode, size = compiled_for(model.decode, len(codes)), batch_size(model)
     with progress_bar(len(codes), "decoding") as bar:
-        for start in range(0, len(codes), BATCH):
-            part = slice(start, start + BATCH)
+        for start in range(0, len(codes), size):
+            part = slice(start, start + size)
             images = np.asarray(decode(codes[part], None if condition is None else condition[part]))
+            if np.isnan(images.sum()):
+                wrong = np.isnan(images).any(axis=(1, 2, 3)).sum()
+                raise GalvaeError(
+                    f"run: expected weights that decode codes to intensities, received NaN for {wrong} of "
+                    f"{len(images)} codes; the weights or the codes are far larger than those of a trained model"
+                )
             yield images
             bar.update(len(images))
 
@@ -203,20 +230,30 @@ def compiled_for(function, count):
     return compiled(function) if count >= MIN_COMPILED else function
 
 
-def batches(dataset, indices, description):
+def batch_size(model):
+    """Number of images that a model can be given at a time, so that their values at any layer fit in memory.
+
+    Args:
+        model: a model of galvae.models.
+    """
+    return max(1, min(BATCH, LARGEST_BATCH // layer_bytes(model)))
+
+
+def batches(dataset, indices, description, size=None):
     """Yields images of a dataset in batches, as inputs of a model, with a progress bar.
 
     Args:
         dataset: GalaxyDataset.
         indices: (n,) row indices of the images.
         description: text of the progress bar.
+        size: number of images in a batch, see `batch_size`; None: BATCH, where no model receives them.
 
     Yields:
         dict of images (B, H, W, C), stored pixel values, and, if the dataset has them, condition (B, K) and mask
         (B, H, W, C).
     """
     with progress_bar(len(indices), description) as bar:
-        for part, inputs in Batches(dataset, indices, BATCH):
+        for part, inputs in Batches(dataset, indices, size or BATCH):
             yield inputs
             bar.update(len(part))
 

@@ -161,7 +161,12 @@ def check_enough(count, settings):
         )
 
 
-def fit(weights, indices, codes, settings):
+def here(function, *arguments):
+    """Calls a function in this process, where `galvae.system.child.Child.call` does so in another one."""
+    return function(*arguments)
+
+
+def fit(weights, indices, codes, settings, call=here):
     """Fits a UMAP embedding of codes in the plane.
 
     The neighbour search is exact. Below 4096 codes, where that of umap-learn is exact too, the layout is that of
@@ -173,6 +178,7 @@ def fit(weights, indices, codes, settings):
         codes: (n, latent_dim) float32 posterior means.
         settings: dict with UMAP's n_neighbors, min_dist, metric and n_epochs, the seed, and `fitted`, the largest
             number of codes for which the layout is optimised (a random subset, if there are more).
+        call: calls the functions that take long, `here` or in a process that leaves this one free to answer signals.
 
     Returns:
         Embedding.
@@ -194,28 +200,38 @@ def fit(weights, indices, codes, settings):
     if len(codes) > settings["fitted"]:
         chosen = np.random.default_rng(settings["seed"]).choice(len(codes), settings["fitted"], replace=False)
         fitted = np.sort(chosen)
-    scaled = codes / scale_of(codes)
-    neighbours, distances = _graph(scaled[fitted], settings)
-    with _quiet():
-        search = _Search(scaled[fitted], settings["metric"])
-        reducer = _umap(settings, precomputed_knn=(neighbours, distances, search)).fit(scaled[fitted])
+    arrays = call(_lay_out, codes, fitted, settings)
     log.info(
         "fitted UMAP to %d codes of %d dimensions in %.1f s",
         *codes[fitted].shape,
         time.perf_counter() - started,
     )
-    plane = np.empty((len(codes), 2), np.float32)
-    plane[fitted] = reducer.embedding_
-    rest = np.setdiff1d(np.arange(len(codes)), fitted)
+    return Embedding(identity(weights, settings), indices, codes, fitted=fitted, **arrays)
+
+
+def _lay_out(codes, fitted, settings):
+    """The arrays of an Embedding that are computed from its codes, by name; arguments as its attributes."""
+    scaled = codes / scale_of(codes)
     with _quiet():
+        neighbours, distances = _graph(scaled[fitted], settings)
+        search = _Search(scaled[fitted], settings["metric"])
+        reducer = _umap(settings, precomputed_knn=(neighbours, distances, search)).fit(scaled[fitted])
+        plane = np.empty((len(codes), 2), np.float32)
+        plane[fitted] = reducer.embedding_
+        rest = np.setdiff1d(np.arange(len(codes)), fitted)
         for part in blocks(len(rest), "transforming"):
             plane[rest[part]] = reducer.transform(scaled[rest[part]])
     nearest, nearest_distances = nearest_codes(codes, min(NEAREST, len(codes) - 1), settings["metric"])
-    arrays = (indices, codes, plane, fitted, neighbours, distances, nearest, nearest_distances)
-    return Embedding(identity(weights, settings), *arrays)
+    return {
+        "plane": plane,
+        "neighbours": neighbours,
+        "distances": distances,
+        "nearest": nearest,
+        "nearest_distances": nearest_distances,
+    }
 
 
-def inverse(embedding, positions):
+def inverse(embedding, positions, call=here):
     """Latent codes of positions in the plane, by UMAP's inverse transform.
 
     umap-learn has no inverse outside the embedding's convex hull, where it takes an arbitrary triangle: positions
@@ -224,13 +240,13 @@ def inverse(embedding, positions):
     Args:
         embedding: Embedding.
         positions: (n, 2).
+        call: see `fit`.
 
     Returns:
         (codes, distances): (n, latent_dim) float32, and the distance (n,) in the plane from each position to the
         nearest galaxy.
     """
-    settings, plane = embedding.settings, embedding.plane[embedding.fitted]
-    positions = np.asarray(positions, np.float32)
+    plane, positions = embedding.plane[embedding.fitted], np.asarray(positions, np.float32)
     distances, _ = cKDTree(embedding.plane).query(positions)
     inside = Delaunay(plane, qhull_options="QJ").find_simplex(positions) >= 0
     if not inside.all():
@@ -238,13 +254,19 @@ def inverse(embedding, positions):
         positions = positions.copy()
         # Slightly towards the centre, because the triangulation is of slightly perturbed points (QJ).
         positions[~inside] = plane[nearest] + 1e-4 * (plane.mean(axis=0) - plane[nearest])
+    return call(_invert, embedding, positions), distances
+
+
+def _invert(embedding, positions):
+    """`inverse` of positions within the convex hull, (n, latent_dim)."""
+    settings, plane = embedding.settings, embedding.plane[embedding.fitted]
     with _quiet():
         # Zero epochs starting from the stored layout: rebuilds the graph and leaves the layout unchanged.
         neighbours = (embedding.neighbours, embedding.distances)
         reducer = _umap({**settings, "n_epochs": 0}, init=plane, precomputed_knn=neighbours)
         reducer.fit(embedding.codes[embedding.fitted] / embedding.scale)
         reducer.embedding_, reducer.n_epochs = plane, settings["n_epochs"]
-        return reducer.inverse_transform(positions) * embedding.scale, distances
+        return reducer.inverse_transform(positions) * embedding.scale
 
 
 class _Search:
@@ -286,6 +308,8 @@ def _quiet():
     with warnings.catch_warnings():
         # transform() uses our search object, and is never called on a restored fit.
         warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]", category=UserWarning)
+        # Its networks, which are not used, need it.
+        warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
         yield
 
 

@@ -1,5 +1,9 @@
 """Models by the name that `model.name` takes, and their construction from a configuration."""
 
+import math
+from itertools import pairwise
+from typing import NamedTuple
+
 import keras
 
 from galvae.models.autoencoder import Autoencoder
@@ -38,14 +42,26 @@ def build_model(config, image_shape, pixel_range, stretch, condition_dim):
     return model
 
 
-def variable_shapes(config, image_shape, condition_dim):
-    """Shapes and types of the variables of a configuration's model, without allocating memory for them.
+class Outline(NamedTuple):
+    """What a model would take of memory.
+
+    Attributes:
+        variables: path of each variable -> (shape, name of the type).
+        layer_bytes: see `layer_bytes`.
+    """
+
+    variables: dict
+    layer_bytes: int
+
+
+def outline(config, image_shape, condition_dim):
+    """Sizes of the variables and layers of a configuration's model, without allocating memory for them.
 
     Args:
         config, image_shape, condition_dim: see `build_model`.
 
     Returns:
-        path -> (shape, name of the type).
+        Outline.
 
     Raises:
         GalvaeError: if the network cannot take images of this size.
@@ -57,9 +73,26 @@ def variable_shapes(config, image_shape, condition_dim):
             if model.condition_dim:
                 inputs["condition"] = keras.Input((model.condition_dim,))
             model(inputs, training=False)
-            return {variable.path: (tuple(variable.shape), variable.dtype) for variable in model.variables}
+            variables = {
+                variable.path: (tuple(variable.shape), variable.dtype) for variable in model.variables
+            }
+            return Outline(variables, layer_bytes(model))
     finally:
         keras.utils.clear_session()  # forgets the variables that have no value yet
+
+
+def layer_bytes(model):
+    """Bytes of an image's values at the layer of a model that takes and returns most of them, in float32.
+
+    Args:
+        model: an instance of a class in MODELS.
+    """
+    largest = 0
+    for stack in (model.encoder, model.decoder):
+        tensors = [stack.inputs[0], *(layer.output for layer in stack.layers)]
+        counts = [math.prod(tensor.shape[1:]) for tensor in tensors]
+        largest = max(largest, *map(sum, pairwise(counts)))
+    return 4 * largest
 
 
 def _make(config, image_shape, pixel_range, stretch, condition_dim):

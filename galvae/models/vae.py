@@ -43,7 +43,7 @@ class VAE(Autoencoder):
             self.latent_dim, kernel_initializer="zeros", dtype="float32", name="log_variance"
         )
         self.sampling = Sampling(self.seed + 1, name="sampling")
-        # An initializer, not a value, so that `variable_shapes` can create it without one.
+        # An initializer, not a value, so that `outline` can create it without one.
         options = {"trainable": False, "dtype": "float32", "aggregation": "none"}
         self.beta = keras.Variable(
             keras.initializers.Constant(self.final_beta), shape=(), name="beta", **options

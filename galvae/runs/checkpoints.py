@@ -18,7 +18,7 @@ from safetensors.numpy import save as save_tensors
 from galvae.errors import GalvaeError
 from galvae.runs.state import CheckpointState
 from galvae.system.atomic import sync_folder
-from galvae.system.safe_read import open_file, read_json, read_weights, weights_header
+from galvae.system.safe_read import largest_header, open_file, read_json, read_weights, weights_header
 
 KEPT = 2  # checkpoints of a run that are not removed
 LARGEST_MANIFEST = 10_000  # bytes
@@ -78,7 +78,7 @@ def check_shapes(checkpoint, name, expected):
     Raises:
         GalvaeError: if they differ, or the file is not a safetensors file.
     """
-    header = weights_header(checkpoint / f"{name}.safetensors")
+    header = weights_header(checkpoint / f"{name}.safetensors", largest_header(expected))
     _compare(expected, {path: (shape, dtype) for path, (shape, dtype, _) in header.items()})
 
 

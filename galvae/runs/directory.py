@@ -120,7 +120,7 @@ class RunDirectory:
 
         Raises:
             GalvaeError: if all checkpoints are damaged, the newest belongs to another run, or config.yaml is not the
-                configuration that it was trained with.
+                configuration that it was trained with, of which the checkpoint holds a part itself.
         """
         folder = self.path / "checkpoints"
         path = checkpoints.newest(folder)
@@ -141,6 +141,7 @@ class RunDirectory:
                 f"{self.path / 'config.yaml'}: expected the configuration that the run was trained with, received "
                 "another"
             )
+        state.check_stretch(self.config.dataset.stretch, path)
         return path, state
 
     def check_same(self, dataset, state):
@@ -153,7 +154,7 @@ class RunDirectory:
         Raises:
             GalvaeError: if they differ.
         """
-        if state.dataset_sha256 != dataset.digest:
+        if (state.dataset_sha256, state.image_shape) != (dataset.digest, list(dataset.image_shape)):
             if self.config.dataset.is_read_by_earlier_rules:
                 raise GalvaeError(
                     f"dataset: {self.path} was trained by galvae 0.1, whose images, ids or redshifts of these files "
@@ -184,10 +185,11 @@ class RunDirectory:
         resumed = values.get("resumed")
         if not isinstance(values.get("run_id"), str) or not (
             isinstance(resumed, list)
-            and all(isinstance(entry, dict) and "epochs" in entry for entry in resumed)
+            and all(isinstance(entry, dict) and type(entry.get("epochs")) is int for entry in resumed)
         ):
             raise GalvaeError(
-                f"{self.path / 'environment.json'}: expected the run's run_id, received no such file or a damaged one"
+                f"{self.path / 'environment.json'}: expected the run's run_id and a list of the times that it was "
+                "resumed, each with its epochs; received no such file or a damaged one"
             )
         return values
 

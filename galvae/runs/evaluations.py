@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from galvae.errors import GalvaeError
+from galvae.runs.links import link_below
 from galvae.system.atomic import save_json
 from galvae.system.safe_read import read_json
 
@@ -41,10 +42,10 @@ def evaluations(path, best_epoch, weights):
     Returns:
         list of Evaluation.
     """
-    found, inside = [], path.resolve()
+    found = []
     # One level deeper too: a sweep of evaluations has a directory for each job.
     for file in sorted([*path.glob(f"evaluate*/{RESULTS}"), *path.glob(f"evaluate*/*/{RESULTS}")]):
-        if not file.resolve().is_relative_to(inside):  # a link out of a run that somebody else made
+        if link_below(path, file) is not None:  # perhaps out of a run that somebody else made
             continue
         try:
             results = read_json(file, LARGEST_RESULTS)

@@ -58,6 +58,22 @@ class CheckpointState:
     peak_memory_mb: float
     history: list
 
+    def check_stretch(self, stretch, path):
+        """Checks that the weights were trained on the intensity scale of the run's configuration.
+
+        Args:
+            stretch: `dataset.stretch` of the configuration.
+            path: path of the checkpoint, for the error message.
+
+        Raises:
+            GalvaeError: if it is another one.
+        """
+        if self.stretch != stretch:
+            raise GalvaeError(
+                f"{path / 'state.json'}: expected the stretch of the run's config.yaml, {stretch}, received "
+                f"{self.stretch}; the files of two runs are mixed"
+            )
+
     def to_json(self):
         """The state as a JSON-able dict."""
         return {"format": FORMAT, **{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}}
@@ -86,6 +102,26 @@ class CheckpointState:
                 f"{', '.join(wrong) or 'epochs'}"
             )
         return cls(**{name: values[name] for name in names})
+
+
+def early_stop(state, config):
+    """A line that says that early stopping has ended a run before its last epoch; None if it has not.
+
+    Early stopping looks at the epochs since the best one, which more epochs do not change: a run ends with the same
+    weights, wherever it was stopped and however often its epochs were raised.
+
+    Args:
+        state: CheckpointState, or TrainingState.
+        config: TrainConfig.
+    """
+    patience = config.early_stopping
+    if patience is None or not state.epoch < config.epochs or state.epoch - state.best_epoch < patience:
+        return None
+    return (
+        f"early_stopping={patience} ended the run after epoch {state.epoch}, since its validation loss was smallest in "
+        f"epoch {state.best_epoch}: epochs={config.epochs} trains nothing more; a new run with early_stopping=null, or "
+        "a larger one, trains longer"
+    )
 
 
 def _is_number(value):

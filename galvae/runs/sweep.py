@@ -1,7 +1,6 @@
 """Jobs of a sweep: how each ended, reported at the end and recorded in jobs.json of the sweep's directory."""
 
 import contextlib
-import json
 import os
 import runpy
 import signal
@@ -10,9 +9,10 @@ from collections import Counter
 from pathlib import Path
 
 from galvae.config.fields import LATEST_SWEEP
-from galvae.errors import line_of
+from galvae.errors import GalvaeError, line_of
 from galvae.runs.find import mark_latest
 from galvae.system.atomic import replacing, save_json
+from galvae.system.safe_read import read_json
 
 RECORD = "jobs.json"
 STOPPED = (75, 130)  # exit statuses of a command that a signal stopped: the same command resumes it
@@ -101,12 +101,18 @@ class Sweep:
 
 
 def recorded(folder):
-    """The jobs in jobs.json of a sweep's directory, as in `Sweep.jobs`; empty if it cannot be read."""
+    """The jobs in jobs.json of a sweep's directory, as in `Sweep.jobs`; empty if it cannot be read or is damaged."""
     try:
-        jobs = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        jobs = read_json(Path(folder) / RECORD)
+    except GalvaeError:
         return {}
-    return jobs if isinstance(jobs, dict) and all(isinstance(job, dict) for job in jobs.values()) else {}
+    return jobs if all(map(_is_job, jobs.values())) else {}
+
+
+def _is_job(job):
+    return isinstance(job, dict) and all(
+        value is None or isinstance(value, str | int) for value in job.values()
+    )
 
 
 def describe_exit(returncode, log):

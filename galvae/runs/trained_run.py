@@ -11,13 +11,15 @@ import numpy as np
 from galvae.backend.setup import setup
 from galvae.config.fields import path_keys
 from galvae.data.dataset import check_rgb
-from galvae.data.splits import read_splits
+from galvae.data.splits import check_within, read_splits
 from galvae.errors import GalvaeError
 from galvae.latent import codes as latent_codes
 from galvae.latent.priors.of_model import PRIORS, prior_of
-from galvae.models.build import build_model, variable_shapes
+from galvae.models.build import build_model, outline
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory, dataset_for_model, without_write_paths
+from galvae.runs.links import refuse_link_below
+from galvae.runs.memory import check_memory
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ class TrainedRun:
         self._codes = {}  # by split
 
     @classmethod
-    def open(cls, path, backend=None, dataset=None):
+    def open(cls, path, backend=None, dataset=None, force=False):
         """Opens a run directory and builds its model.
 
         A run that has not finished is opened with a warning.
@@ -51,12 +53,14 @@ class TrainedRun:
             path: path of the run's directory, "latest", or a RunDirectory.
             backend: Keras backend, "tensorflow" or "jax"; None for the backend on which the run was trained.
             dataset: dict with the new path, table, archive or cache_dir of a dataset that has moved, or None.
+            force: whether to open a run that declares more memory than its own data need, see `check_memory`.
 
         Returns:
             TrainedRun.
 
         Raises:
-            GalvaeError: if there is no run or no undamaged checkpoint, or the backend is not installed.
+            GalvaeError: if there is no run or no undamaged checkpoint, or the backend is not installed, or it declares
+                more memory than its own data need.
         """
         directory = path if isinstance(path, RunDirectory) else RunDirectory.open(path)
         setup(backend or directory.config.backend)
@@ -69,15 +73,21 @@ class TrainedRun:
         shape, conditions = tuple(state.image_shape), len(state.condition_names)
         check_rgb(directory.config.dataset.rgb, shape[-1])
         # Before the model is built, because one of another size could need any amount of memory.
-        checkpoints.check_shapes(checkpoint, "best", variable_shapes(directory.config, shape, conditions))
-        model = build_model(directory.config, shape, tuple(state.pixel_range), state.stretch, conditions)
+        variables, layer_bytes = outline(directory.config, shape, conditions)
+        checkpoints.check_shapes(checkpoint, "best", variables)
+        run = cls(directory, None, state, checkpoint, dataset or {})
+        if not force:
+            check_memory(run, layer_bytes)
+        model = run.model = build_model(
+            directory.config, shape, tuple(state.pixel_range), state.stretch, conditions
+        )
         checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
         if not directory.finished:
             log.warning(
                 "%s has not finished (status %s); using its best epoch so far, %d of %d",
                 *(directory.path, directory.status, state.best_epoch, state.epoch),
             )
-        return cls(directory, model, state, checkpoint, dataset or {})
+        return run
 
     @property
     def path(self):
@@ -109,8 +119,12 @@ class TrainedRun:
                     f"if it has moved, give its new path as dataset.{name}=..."
                 )
         dataset = dataset_for_model(dataclasses.replace(self.config, dataset=section))
-        dataset = dataclasses.replace(dataset, splits=read_splits(self.path / "split.npz"))
-        self.directory.check_same(dataset, self.state)
+        path = self.path / "split.npz"
+        dataset = dataclasses.replace(dataset, splits=read_splits(path))
+        self.directory.check_same(
+            dataset, self.state
+        )  # first: what is wrong with other images is not their split
+        check_within(dataset.splits, len(dataset), path)
         return dataset
 
     def codes(self, split="all"):
@@ -126,10 +140,13 @@ class TrainedRun:
         if codes is None:
             codes = latent_codes.encode_dataset(self.model, self.dataset, self.dataset.split(split))
             try:
-                self._codes_path(split).parent.mkdir(exist_ok=True)
+                folder = self._codes_path(split).parent
+                folder.mkdir(exist_ok=True)
+                refuse_link_below(self.path, folder)
                 codes.save(self._codes_path(split), self._identity(split))
-            except OSError as error:  # such as a run that belongs to somebody else
-                log.info("the codes cannot be cached in %s: %s", self.path, error.strerror)
+            except (OSError, GalvaeError) as error:  # such as a run that belongs to somebody else
+                reason = getattr(error, "strerror", None) or error
+                log.info("the codes cannot be cached in %s: %s", self.path, reason)
             self._codes[split] = codes
         return codes
 

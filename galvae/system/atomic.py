@@ -14,7 +14,8 @@ def replacing(path):
     """Writes a file atomically: yields a path to write to, which is renamed when the block ends without an error.
 
     The suffix stays, since NumPy and matplotlib look at it. The content is flushed to the disk before the file is
-    renamed, so that a power failure cannot leave an empty file.
+    renamed, so that a power failure cannot leave an empty file. A link in place of the file is replaced, not followed,
+    and so is whatever lies at the other name.
 
     Args:
         path: path of the file to write or to replace.
@@ -24,12 +25,18 @@ def replacing(path):
     """
     path = Path(path)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary.unlink(missing_ok=True)
     try:
         yield temporary
         if not temporary.is_symlink():
             with open(temporary, "rb") as file:
                 os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        # A full disk names no file, and would pass for that of standard output.
+        if error.filename is None and not isinstance(error, BrokenPipeError):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -19,7 +19,11 @@ import zipfile
 from galvae.errors import GalvaeError, line_of
 
 LARGEST_JSON = 100_000_000  # bytes
-LARGEST_HEADER = 10_000_000  # bytes of the names, shapes and types in a safetensors file
+DEEPEST_JSON = 20  # levels of nested objects and lists
+# Bytes of the names, shapes and types in a safetensors file: room for thousands of arrays, read in half a second.
+LARGEST_HEADER = 1_000_000
+LARGEST_ENTRY = 300  # bytes for each of them beside its name
+LARGEST_METADATA = 10_000  # bytes for what belongs to no array
 TYPES = {"BOOL": "|b1"} | {
     f"{kind.upper()}{8 * size}": f"<{kind}{size}"
     for kind, sizes in {"f": (2, 4, 8), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8)}.items()
@@ -69,13 +73,14 @@ def read_json(path, largest=LARGEST_JSON):
         dict.
 
     Raises:
-        GalvaeError: if it is missing, too large, or holds anything but one object.
+        GalvaeError: if it is missing, too large, nested too deep, or holds anything but one object.
     """
     try:
         with open_file(path, largest) as file:
             values = json.loads(file.read(), object_pairs_hook=_unique)
         if not isinstance(values, dict):
             raise ValueError("not an object")
+        _check_depth(values)
     except DAMAGED as error:
         raise GalvaeError(f"{path}: expected a JSON object, received {_damage(error)}") from error
     return values
@@ -131,11 +136,21 @@ def _array(content):
     return np.ndarray(shape, dtype, content, 10 + length, order=order).copy(order)
 
 
-def weights_header(path):
+def largest_header(names):
+    """Largest size of the header of a safetensors file that holds arrays of some names and no others, in bytes.
+
+    Args:
+        names: the names of the arrays.
+    """
+    return LARGEST_METADATA + sum(len(json.dumps(name)) + LARGEST_ENTRY for name in names)
+
+
+def weights_header(path, largest=LARGEST_HEADER):
     """Shapes and types of the arrays in a safetensors file, from its header alone.
 
     Args:
         path: path of the file.
+        largest: largest size of the header in bytes, see `largest_header`.
 
     Returns:
         dict of (shape, NumPy type, first byte), by name, in the order of the arrays in the file.
@@ -149,8 +164,8 @@ def weights_header(path):
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(size - 8, LARGEST_HEADER):
-                raise ValueError(f"a header of {length} bytes in {size}")
+            if length > min(size - 8, largest):
+                raise ValueError(f"a header of {length} bytes in {size}, more than {largest} for its arrays")
             entries = json.loads(file.read(length), object_pairs_hook=_unique)
         entries.pop("__metadata__", None)
         header, end = {}, 0
@@ -193,6 +208,21 @@ def read_weights(path):
     except DAMAGED as error:
         raise GalvaeError(f"{path}: expected a safetensors file, received {_damage(error)}") from error
     return arrays
+
+
+def _check_depth(values):
+    """Refuses JSON that is nested deeper than any of ours, on which code that follows its levels might fail.
+
+    Raises:
+        ValueError: if it is.
+    """
+    level = [values]
+    for _ in range(DEEPEST_JSON):
+        entries = (values.values() if isinstance(values, dict) else values for values in level)
+        level = [entry for values in entries for entry in values if isinstance(entry, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"more than {DEEPEST_JSON} levels")
 
 
 def _unique(pairs):

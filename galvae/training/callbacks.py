@@ -156,6 +156,21 @@ class DivergenceGuard(keras.callbacks.Callback):
         )
 
 
+class FilesGuard(keras.callbacks.Callback):
+    """Ends training whose images were changed on the disk, before the epoch that read them counts.
+
+    Args:
+        files: galvae.data.store.mapped_files.MappedFiles.
+    """
+
+    def __init__(self, files):
+        super().__init__()
+        self.files = files
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.files.check()
+
+
 class Recorder(keras.callbacks.Callback):
     """Adds every finished epoch to the state of the run, unless the guard refuses it.
 

@@ -10,12 +10,14 @@ from galvae.backend import input_pipeline
 from galvae.backend.optimizer import adam
 from galvae.errors import TrainingDiverged
 from galvae.runs import checkpoints
+from galvae.runs.state import early_stop
 from galvae.system import signals
 from galvae.training.callbacks import (
     BetaSchedule,
     Checkpointing,
     DivergenceGuard,
     EarlyStop,
+    FilesGuard,
     Progress,
     Recorder,
     SignalStop,
@@ -50,6 +52,7 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
     Raises:
         TrainingDiverged: if a loss or a weight is not finite, or the loss explodes, and `on_nan` is "stop" or
             three attempts with lower learning rates end in the same way; the last whole epoch is saved.
+        FilesChanged: if the prepared images were changed on the disk; the last epoch before that is saved.
         signals.Stopped: if a signal asks for it; the last whole epoch is saved.
     """
     train = dataset.batches("train", config.batch, seed=config.seed)
@@ -62,6 +65,8 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
         set_from_data(model, dataset, config)
     else:
         state.load(*checkpoint)
+        if early := early_stop(state, config):
+            log.info("%s", early)
     betas = None if config.beta.name == "none" else beta_schedule(config.beta, config.epochs)
     guard = DivergenceGuard(state, train, config.on_nan)
     checkpointing = Checkpointing(state, run, config.checkpoint.every)
@@ -94,6 +99,7 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
                     callbacks=[
                         *([] if betas is None else [BetaSchedule(betas)]),
                         guard,
+                        FilesGuard(dataset.mapped_files),
                         Recorder(state, train, guard),
                         EarlyStop(state),
                         checkpointing,
@@ -102,6 +108,7 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
                     ],
                 )
         except TrainingDiverged as error:
+            dataset.mapped_files.check()  # which may be why
             guard.roll_back(error)
         finally:
             progress.bar.close()

@@ -6,11 +6,13 @@ import shlex
 
 from galvae.backend.setup import setup
 from galvae.data.quality import checked
+from galvae.data.store.mapped_files import FilesChanged
 from galvae.errors import TrainingDiverged, line_of
-from galvae.models.build import build_model
+from galvae.models.build import build_model, outline
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory, dataset_for_model
 from galvae.runs.evaluations import mark_old
+from galvae.runs.memory import check_step
 from galvae.runs.resume import lock_owner
 from galvae.system.signals import Stopped
 from galvae.training.fit import fit, loss_rose
@@ -19,7 +21,7 @@ from galvae.training.report import write_report
 log = logging.getLogger(__name__)
 
 
-def train(config, source, output_dir, count, resident):
+def train(config, source, output_dir, count, resident, trusted=True):
     """Trains a run, new or resumed, in a directory that this process has locked.
 
     Args:
@@ -29,6 +31,7 @@ def train(config, source, output_dir, count, resident):
         output_dir: the run's directory.
         count: number of devices, or "auto".
         resident: whether the device holds the images: True, False or "auto".
+        trusted: whether the run may take any amount of memory, see `galvae.runs.memory.check_step`.
 
     Returns:
         The best validation loss.
@@ -36,15 +39,26 @@ def train(config, source, output_dir, count, resident):
     Raises:
         GalvaeError: if the dataset cannot be read, does not fit the configuration, or is not the resumed run's.
         TrainingDiverged: if training diverges, see `fit`.
+        FilesChanged: if the prepared images are changed on the disk, with the command that resumes the run.
         Stopped: if a signal asks for it, with the command that resumes the run.
     """
+    found = _checkpoint(output_dir)
+    if found is not None:
+        # Before the model is built, because a forged configuration could need any amount of memory.
+        path, state = found
+        variables, layer = outline(config, tuple(state.image_shape), len(state.condition_names))
+        checkpoints.check_shapes(path, "best", variables)
     device = setup(config.backend, config.precision, config.seed, count, config.batch)
     dataset = checked(dataset_for_model(source), config.reconstruction.loss)
+    if found is not None:
+        RunDirectory(output_dir, config).check_same(dataset, state)
+        if not trusted and device.kind == "cpu":
+            check_step(output_dir, min(config.batch, len(dataset.split("train"))), layer)
     with device.scope():
         model = build_model(
             config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
         )
-    run, checkpoint = _begin(config, output_dir, dataset, device)
+    run = _begin(config, output_dir, dataset, device, found)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
         config.model.name,
@@ -58,12 +72,16 @@ def train(config, source, output_dir, count, resident):
     )
     try:
         run.write_json("metrics.json", {"status": "running", **lock_owner()})
-        history, metrics = fit(model, dataset, config, run, device, checkpoint, resident)
+        history, metrics = fit(model, dataset, config, run, device, found, resident)
         metrics |= write_report(run, model, dataset, history)
+        dataset.mapped_files.check()  # the figures have read them
         run.write_json("metrics.json", metrics)
     except BaseException as error:
+        resume_command = f"galvae train resume={shlex.quote(str(output_dir))}"
         if isinstance(error, Stopped):
-            error.resume_command = f"galvae train resume={shlex.quote(str(output_dir))}"
+            error.resume_command = resume_command
+        elif isinstance(error, FilesChanged):
+            error.args = (f"{error}; resume with: {resume_command}, which prepares them again",)
         with contextlib.suppress(OSError):  # a full disk must not hide what ended the training
             run.write_json("metrics.json", _failure(error))
         raise
@@ -75,15 +93,20 @@ def train(config, source, output_dir, count, resident):
     return metrics["val_loss"]
 
 
-def _begin(config, output_dir, dataset, device):
-    """The run's directory, and the (path, CheckpointState) from which it resumes; None if it begins anew."""
+def _checkpoint(output_dir):
+    """The (path, CheckpointState) from which the run in a directory resumes; None if it begins anew."""
     if (output_dir / "config.yaml").exists():
-        run = RunDirectory.open(output_dir)
-        checkpoint = run.checkpoint()
-        if checkpoint is not None:
-            run.resume(config, dataset, device, checkpoint)
-            return run, checkpoint
-    return RunDirectory.create(output_dir, config, dataset, device), None
+        return RunDirectory.open(output_dir).checkpoint()
+    return None
+
+
+def _begin(config, output_dir, dataset, device, checkpoint):
+    """The run's directory, new or resumed from a checkpoint."""
+    if checkpoint is None:
+        return RunDirectory.create(output_dir, config, dataset, device)
+    run = RunDirectory.open(output_dir)
+    run.resume(config, dataset, device, checkpoint)
+    return run
 
 
 def _failure(error):

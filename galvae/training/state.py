@@ -3,7 +3,7 @@
 import math
 
 from galvae.runs import checkpoints
-from galvae.runs.state import CheckpointState
+from galvae.runs.state import CheckpointState, early_stop
 
 OPTIMIZER = "optimizer/"  # before the paths of the optimizer's variables in a checkpoint
 
@@ -44,9 +44,7 @@ class TrainingState:
     @property
     def is_done(self):
         """Whether nothing is left to train: all epochs are done, or early stopping ends the run."""
-        patience = self.config.early_stopping
-        stalled = patience is not None and self.epoch - self.best_epoch >= patience
-        return self.epoch >= self.config.epochs or (stalled and self.epoch > 0)
+        return self.epoch >= self.config.epochs or early_stop(self, self.config) is not None
 
     def load(self, path, saved):
         """Replaces the state by that of a checkpoint.

@@ -1,4 +1,6 @@
-"""Bit flips, zeroed pages and truncations of every file of a run that commands read back."""
+"""Bit flips, zeroed pages and truncations of every file of a run that commands read back, and pipes in their place."""
+
+import os
 
 import numpy as np
 
@@ -9,17 +11,18 @@ State = {}
 
 
 def cases(count, seed):
-    """Draws cases (file, kind of damage, position) over all files, three quarters of them bit flips.
+    """Draws cases (file, kind of damage, position) over all files, most of them bit flips.
 
     Args:
         count: number of cases.
         seed: seed of the positions.
 
     Returns:
-        List of (path in the run, "bit", "page" or "cut", position from 0 to 1 relative to the file's size).
+        List of (path in the run, "bit", "page", "cut", "pipe" or "device", position from 0 to 1 relative to the file's
+        size).
     """
     generator = np.random.default_rng(seed)
-    kinds = ("bit", "bit", "bit", "page", "bit", "bit", "bit", "cut")
+    kinds = ("bit", "bit", "bit", "page", "bit", "pipe", "bit", "bit", "cut", "device")
     rounds = -(-count // len(READ))
     positions = generator.random(count).tolist()
     order = [(name, kinds[number % len(kinds)]) for number in range(rounds) for name in READ]
@@ -36,10 +39,18 @@ def check(case):
     name, kind, position = case
     path = State["runs"].copy / name
     content = path.read_bytes()
-    path.write_bytes(damaged(content, kind, position))
+    if kind == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    elif kind == "device":
+        path.unlink()
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_bytes(damaged(content, kind, position))
     try:
         return State["runs"].read_copy()
     finally:
+        path.unlink()
         path.write_bytes(content)
 
 

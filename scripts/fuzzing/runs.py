@@ -121,7 +121,7 @@ def read_all(path):
             settings |= {"fitted": 50000, "seed": 0}
             identity = umap_embedding.identity(run.weights_digest, settings)
             embedding, _ = umap_embedding.find_stored(
-                sorted(run.path.glob("umap*/**/embedding.npz")), identity, dataset.split("all")
+                [run.path / "umap" / "embedding.npz"], identity, dataset.split("all")
             )
             parts["embedding"] = (
                 None
@@ -175,7 +175,7 @@ class Runs:
         from galvae.runs import trained_run
 
         # Built once per configuration to save time: the cases test how variables are read, not how models are built.
-        for name in ("build_model", "variable_shapes"):
+        for name in ("build_model", "outline"):
             setattr(trained_run, name, memoised(getattr(trained_run, name)))
         self.a, self.b, self.copy = runs / "a", runs / "b", folder / "copy"
         self.restore()

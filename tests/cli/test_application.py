@@ -15,6 +15,7 @@ from galvae.cli.main import main
 from galvae.config.check import from_dict, write_config
 from galvae.config.registry import COMMANDS
 from galvae.errors import CannotBeDone, GalvaeError
+from galvae.system.atomic import save_json
 
 
 def os_error(number, *names):
@@ -62,6 +63,26 @@ def test_a_missing_input_is_named(number, kind, tmp_path):
     assert line == f"/data/galaxies.h5: {os.strerror(number)}; expected an existing file"
 
 
+@pytest.mark.parametrize("folder", ["out", "elsewhere"])
+def test_a_name_too_long_is_shown_by_its_ends(folder, tmp_path):
+    name = tmp_path / folder / ("x" * 3000 + ".npz")
+    line, status = message(os_error(errno.ENAMETOOLONG, str(name)), tmp_path)
+    assert status == 2
+    assert line.startswith(str(name)[:100])
+    assert line.endswith("xxx.npz: File name too long; expected names that the file system takes")
+    assert len(line) < 400
+
+
+def test_a_full_disk_is_not_taken_for_standard_output(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise os_error(errno.ENOSPC)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as error:
+        save_json(tmp_path / "values.json", {})
+    assert error.value.filename == str(tmp_path / "values.json")
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -97,7 +118,7 @@ def test_a_command_that_misses_a_file_is_one_line_and_leaves_nothing(
         2,
         "galvae: /data/none.h5: No such file or directory; expected an existing file\n",
     )
-    assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
+    assert [path.name for path in tmp_path.iterdir()] == ["galaxies.npy"]
 
 
 def test_an_unexpected_error_keeps_its_traceback(galvae, small_files, tmp_path, monkeypatch):
@@ -108,7 +129,7 @@ def test_an_unexpected_error_keeps_its_traceback(galvae, small_files, tmp_path, 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OSError, match="Bad file descriptor"):
         main(["prepare", *small_files[:3]])
-    assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
+    assert [path.name for path in tmp_path.iterdir()] == ["galaxies.npy"]
 
 
 def test_a_defect_of_a_launcher_is_not_a_wrong_configuration(small_files, tmp_path, monkeypatch):

@@ -1,13 +1,17 @@
 import os
+import re
 import signal
 import subprocess
 import sys
 
 import pytest
+import yaml
+from builders.command_line import run_command
+from builders.configs import composed
 
 from galvae import __version__
-from galvae.cli.help import paths
 from galvae.cli.quoting import quoted
+from galvae.config.check import flatten
 from galvae.config.registry import COMMANDS
 
 # What each wrong call must lead to: status 2, one line with these words, nothing left behind.
@@ -75,10 +79,13 @@ def test_help_of_a_command_names_every_key_with_its_default(command, galvae):
     status, out, _ = galvae(command, *extra, "--help")
     assert status == 0
     assert COMMANDS[command].__doc__ in out
-    keys = [line.split("=")[0].strip() for line in out.partition("keys (key=value):")[2].splitlines()]
-    for name in (field.rstrip("_") for field in COMMANDS[command].__dataclass_fields__):
-        assert any(key == name or key.startswith(f"{name}.") for key in keys) or name == "model"
-    assert set(filter(None, keys)) <= set(paths(COMMANDS[command]))
+    lines = re.findall(r"^  ([\w.]+)=(\S+)  +\S", out.partition("keys (key=value):")[2], re.MULTILINE)
+    shown = {key: yaml.safe_load(value) for key, value in lines}
+    defaults = flatten(composed(command, *extra))
+    # The name of a group's choice is listed among the groups.
+    assert shown == {
+        key: value for key, value in defaults.items() if key in shown or not key.endswith(".name")
+    }
     assert ("groups" in out) == (command in ("train", "prepare"))
 
 
@@ -227,6 +234,48 @@ def test_a_directory_that_cannot_be_made_is_one_line(where, key, galvae, tmp_pat
     assert "cannot make the output directory" in err
 
 
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["prepare", f"hydra.run.dir={LONG}"], "hydra.run.dir"),
+        (["prepare", f"hydra.run.dir={'/'.join(['b' * 200] * 25)}"], "hydra.run.dir"),
+        (["prepare", "-m", f"hydra.sweep.dir={LONG}", "dataset.image_size=8,16"], "hydra.sweep.dir"),
+        (["sample", f"run={LONG}"], "run"),
+        (["compare", f"runs={LONG}"], "runs"),
+        (["train", f"resume={LONG}"], "resume"),
+        (["train", "--config-name", LONG], "configuration"),
+    ],
+)
+def test_a_name_too_long_for_the_file_system_is_one_line_with_its_key(arguments, key, galvae, tmp_path):
+    status, out, err = galvae(*arguments)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith(f"galvae: {key}: ")
+    assert err.endswith(": File name too long; expected names that the file system takes\n")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_long_directory_of_a_sweeps_job_is_that_of_its_own_key(galvae, small_files):
+    sweep = ("hydra.sweep.dir=out", f"hydra.sweep.subdir={LONG}")
+    status, _, err = galvae("prepare", "-m", *small_files[:3], "dataset.image_size=8,16", *sweep)
+    assert status == 2
+    assert err.startswith("galvae: hydra.sweep.subdir: out/aaa")
+
+
+@pytest.mark.parametrize(("command", "key"), [("sample", "run"), ("prepare", "hydra.run.dir")])
+def test_a_folder_that_may_not_be_read_is_one_line(command, key, nobody, monkeypatch, capfd):
+    (nobody / "closed").mkdir()
+    (nobody / "closed").chmod(0)
+    monkeypatch.chdir(nobody)
+    assert run_command(command, f"{key}={nobody}/closed/new") == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"galvae: {key}: {nobody}/closed/new")
+    assert line.endswith(": Permission denied; expected a file that can be opened")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -284,7 +333,7 @@ def test_a_signal_to_any_command_is_a_line_and_leaves_nothing(galvae, small_file
     monkeypatch.setattr("galvae.commands.prepare.main", signalled)
     status, _, err = galvae("prepare", *small_files[:3])
     assert (status, err) == (75, "galvae: stopped by SIGTERM\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
+    assert [path.name for path in tmp_path.iterdir()] == ["galaxies.npy"]
 
 
 def test_a_signal_between_two_jobs_of_a_sweep_stops_it(galvae, small_files, monkeypatch):

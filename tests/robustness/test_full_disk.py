@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 from builders.configs import SMALL
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 from galvae.runs import checkpoints
 from galvae.runs.directory import RunDirectory
@@ -66,11 +66,11 @@ def intact(path, epoch):
 
 
 def test_a_run_resumes_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
-    np.save(tmp_path / "blobs.npy", blobs(60, 16))
+    np.save(tmp_path / "galaxies.npy", ellipses(60, 16))
     small = (
         "dataset=files",
         "dataset.axes=NHWC",
-        f"dataset.path={tmp_path}/blobs.npy",
+        f"dataset.path={tmp_path}/galaxies.npy",
         *SMALL,
         "checkpoint.every=1",
     )

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from fuzzing import configs, damage, headers, overrides, swaps
+from fuzzing import configs, damage, headers, links, overrides, swaps
 from fuzzing.runs import READ, Runs
 from hypothesis import HealthCheck, given, settings
 
@@ -39,7 +39,7 @@ def runs(tmp_path_factory):
     """The damaged copy of a run, for all families that need one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GALVAE_CACHE", "set anew by the fuzzer")
-        for name in ("build_model", "variable_shapes"):
+        for name in ("build_model", "outline"):
             patch.setattr(trained_run, name, getattr(trained_run, name))
         folder = tmp_path_factory.mktemp("runs") / "worker"
         folder.mkdir()
@@ -78,6 +78,21 @@ def test_forged_headers(runs, case):
 def test_damaged_files(runs, name, kind):
     for place in (0.01, 0.3, 0.5, 0.77, 0.99):
         check(damage, (name, kind, place))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        (("train", "train.log", "hard"), "refused"),
+        (("train", "evaluate", "link"), "clean"),
+        (("umap", "codes", "link"), "clean"),
+    ],
+)
+def test_links_in_a_run(runs, case, expected, tmp_path):
+    links.State.update(folder=tmp_path, run=runs.a)
+    outcome, text = links.check(case)
+    assert outcome == expected, text
 
 
 @pytest.mark.slow

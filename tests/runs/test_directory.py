@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -6,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 from builders.configs import train_config
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 from galvae import __version__
 from galvae.backend.setup import Device
@@ -24,7 +25,7 @@ DEVICE = Device("tensorflow", "cpu", "a processor", 1, "float32", 2)
 def create(path):
     data = GalaxyDataset(
         name="test",
-        images=blobs(20, 8),
+        images=ellipses(20, 8),
         pixel_range=(0, 255),
         report={"count": 20},
         splits=make_splits(20, [0.8, 0.1, 0.1], 0),
@@ -49,6 +50,33 @@ def test_a_run_explains_itself(tmp_path):
     assert json.loads((run.path / "data_report.json").read_text())["count"] == 20
     with np.load(run.path / "split.npz") as splits:
         assert {name: len(splits[name]) for name in splits} == {"train": 16, "val": 2, "test": 2}
+
+
+DAMAGED_ENVIRONMENTS = {
+    "epochs that are a dict": {"run_id": "a", "resumed": [{"epochs": {"a": 1}}]},
+    "epochs that are a list": {"run_id": "a", "resumed": [{"epochs": [3]}]},
+    "epochs that are true": {"run_id": "a", "resumed": [{"epochs": True}]},
+    "no epochs": {"run_id": "a", "resumed": [{"epoch": 3}]},
+    "a resumption that is a number": {"run_id": "a", "resumed": [3]},
+    "resumptions that are a dict": {"run_id": "a", "resumed": {"epochs": 3}},
+    "no resumptions": {"run_id": "a"},
+    "a run that is a list": {"run_id": ["a"], "resumed": []},
+    "no run": {"resumed": []},
+    "five hundred levels": {"run_id": "a", "resumed": [], "packages": json.loads("[" * 500 + "]" * 500)},
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED_ENVIRONMENTS)
+def test_a_damaged_environment_is_one_line(kind, tmp_path):
+    run = RunDirectory(tmp_path, train_config())
+    expected = {"run_id": "a", "resumed": [{"epochs": 3}], "packages": {"keras": None}}
+    (tmp_path / "environment.json").write_text(json.dumps(expected))
+    assert run.environment == expected
+    (tmp_path / "environment.json").write_text(json.dumps(DAMAGED_ENVIRONMENTS[kind]))
+    with pytest.raises(
+        GalvaeError, match=r"environment\.json: expected the run's run_id and a list of the times"
+    ):
+        _ = run.environment
 
 
 def test_a_directory_that_is_not_a_runs_is_refused(tmp_path):
@@ -89,6 +117,11 @@ def test_a_moved_or_touched_dataset_is_the_same_and_another_one_is_refused(train
     same = tmp_path / "elsewhere.h5"
     shutil.copy(run.config.dataset.path, same)
     os.utime(same, (1, 1))
+    larger = dataclasses.replace(
+        run.state, image_shape=[32, 32, 3]
+    )  # forged, beside the digest of these images
+    with pytest.raises(GalvaeError, match="trained on .* received others"):
+        run.directory.check_same(run.dataset, larger)
     moved = {"path": str(same)}
     data = TrainedRun.open(run.path, dataset=moved).dataset
     assert data.content == json.loads((run.path / "data_report.json").read_text())["sha256"]

@@ -64,7 +64,7 @@ def test_nothing_begins_with_an_earlier_reading(galvae, small_files, tmp_path):
     for command in ("train", "prepare"):
         words = small_files if command == "train" else small_files[:3]
         assert galvae(command, *words, "dataset.reading=1") == (2, "", line)
-        assert [path.name for path in tmp_path.iterdir()] == ["blobs.npy"]
+        assert [path.name for path in tmp_path.iterdir()] == ["galaxies.npy"]
     # A run of 0.1 that was stopped before its first checkpoint.
     (tmp_path / "run").mkdir()
     write_config(train_config(*small_files, "dataset.reading=1"), tmp_path / "run" / "config.yaml")

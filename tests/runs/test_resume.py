@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import os
 import pydoc
@@ -12,13 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.configs import SMALL
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 from builders.processes import child_environment
 
-from galvae.errors import CannotBeDone
+from galvae.errors import CannotBeDone, GalvaeError
 from galvae.runs import checkpoints, resume
 from galvae.runs.directory import RunDirectory
+from galvae.runs.provenance import differences
 from galvae.runs.trained_run import TrainedRun
+from galvae.training import session
 from galvae.training.fit import Progress
 
 EPOCHS = 5
@@ -68,8 +71,8 @@ def assert_same(folder, other):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    path = tmp_path_factory.mktemp("images") / "blobs.npy"
-    np.save(path, blobs(60, 16))
+    path = tmp_path_factory.mktemp("images") / "galaxies.npy"
+    np.save(path, ellipses(60, 16))
     return path
 
 
@@ -88,7 +91,7 @@ def train(galvae, images, tmp_path):
 
 @pytest.fixture(scope="module")
 def undisturbed(images, tmp_path_factory):
-    """The run that was never stopped, trained in a process of its own."""
+    """The run that was never stopped, trained in a process of its own, where a limit of Keras' own does not hold."""
     folder = tmp_path_factory.mktemp("undisturbed") / "run"
     command = [
         sys.executable,
@@ -100,7 +103,7 @@ def undisturbed(images, tmp_path_factory):
         f"dataset.path={images}",
         *SETTINGS,
     ]
-    env = child_environment()
+    env = {**child_environment(), "KERAS_MAX_STEPS_PER_EPOCH": "1"}
     subprocess.run(
         [*command, f"hydra.run.dir={folder}"], check=True, capture_output=True, cwd=folder.parent, env=env
     )
@@ -320,6 +323,45 @@ def test_epochs_that_nobody_asked_for_are_noticed(undisturbed, galvae, tmp_path)
         assert "expected the configuration that the run was trained with, received another" in err
 
 
+def test_images_that_change_during_training_cost_an_epoch_and_do_not_finish(
+    train, undisturbed, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GALVAE_CACHE", str(tmp_path / "cache"))
+
+    def overwrite():
+        (file,) = tmp_path.glob("cache/*/images.npy")
+        file.chmod(0o600)
+        with open(file, "r+b") as images:
+            images.seek(1000)
+            images.write(bytes(9000))
+        return file
+
+    def changed_in_epoch_3(progress, batch, logs=None):
+        if (progress.done, batch) == (2, 1):
+            overwrite()
+
+    def changed_for_the_figures(*arguments):
+        overwrite()
+        return {}
+
+    folder = tmp_path / "run"
+    hooks = (
+        (Progress, "on_train_batch_begin", changed_in_epoch_3, "epoch-0002"),
+        (session, "write_report", changed_for_the_figures, f"epoch-000{EPOCHS}"),
+    )
+    for owner, name, hook, kept in hooks:
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, hook, raising=False)
+            err = train("run", status=1)
+        (line,) = [line for line in err.splitlines() if line.startswith("galvae: ")]
+        assert "images.npy: expected prepared images that stay as they are while they are used" in line
+        assert line.endswith(f"resume with: galvae train resume={folder}, which prepares them again")
+        assert metrics(folder)["status"] == "failed" and metrics(folder)["error"] in line
+        assert checkpoints.newest(folder / "checkpoints").name == kept
+    assert "images.npy) and will be prepared again" in train("run")
+    assert_same(folder, undisturbed)
+
+
 def test_early_stopping_counts_the_epochs_before_the_stop(train, signal_after, tmp_path, monkeypatch):
     # So small a rate changes no weight: every epoch has the validation loss of the first.
     flat = (
@@ -335,11 +377,29 @@ def test_early_stopping_counts_the_epochs_before_the_stop(train, signal_after, t
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     train("run", *flat)
-    assert metrics(tmp_path / "whole")["epochs"] < EPOCHS
+    done, best = (metrics(tmp_path / "whole")[name] for name in ("epochs", "best_epoch"))
+    assert done == best + 2 < EPOCHS
+    assert_same(tmp_path / "run", tmp_path / "whole")
+    # More epochs change nothing about it, and say so: whether it has finished, or was killed while it drew figures.
+    line = (
+        f"early_stopping=2 ended the run after epoch {done}, since its validation loss was smallest in epoch {best}: "
+        "epochs=9 trains nothing more; a new run with early_stopping=null, or a larger one, trains longer"
+    )
+    assert train("run", *flat, "epochs=9") == f"already finished after {done} epochs; {line}\n"
+    (tmp_path / "run" / "metrics.json").unlink()
+    assert line in train("run", *flat, "epochs=9").splitlines()
     assert_same(tmp_path / "run", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("damage", ["empty", "page", "zeros", "bit", "no manifest"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "empty",
+        "bit",
+        "no manifest",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("page", "zeros")),
+    ],
+)
 def test_a_damaged_newest_checkpoint_costs_one_epoch(damage, undisturbed, train, tmp_path):
     folder = shutil.copytree(undisturbed, tmp_path / "run")
     (folder / "metrics.json").write_text("")
@@ -424,7 +484,7 @@ def test_another_dataset_under_the_same_name_is_refused(undisturbed, images, tra
     (folder / "metrics.json").write_text("{}")
     kept = images.read_bytes()
     try:
-        np.save(images, blobs(60, 16, seed=9))
+        np.save(images, ellipses(60, 16, seed=9))
         err = train("run", status=2)
     finally:
         images.write_bytes(kept)
@@ -493,16 +553,43 @@ def test_a_run_of_another_machine_is_taken_over_by_force_or_by_the_same_job(
         pass
 
 
-def test_another_machine_is_named_once(undisturbed, train, tmp_path):
+def test_another_machine_is_named_once(undisturbed, train, tmp_path, monkeypatch):
     folder = shutil.copytree(undisturbed, tmp_path / "run")
     (folder / "metrics.json").write_text("{}")
     environment = json.loads((folder / "environment.json").read_text())
+    assert environment["numerical_settings"] == {}
     environment["threads"], environment["packages"]["keras"] = 64, "3.0.0"
+    environment["numerical_settings"] = {"TF_NUM_INTRAOP_THREADS": "1", "DNNL_MAX_CPU_ISA": "AVX2"}
     (folder / "environment.json").write_text(json.dumps(environment))
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    monkeypatch.setenv("DNNL_MAX_CPU_ISA", "AVX2")
     err = train("run")
     (line,) = [line for line in err.splitlines() if "not bit-identical" in line]
     assert "threads 64 -> " in line
     assert "packages.keras 3.0.0 -> " in line
+    assert line.endswith("TF_ENABLE_ONEDNN_OPTS unset -> 0, TF_NUM_INTRAOP_THREADS 1 -> unset")
+    (resumed,) = json.loads((folder / "environment.json").read_text())["resumed"]
+    assert resumed["numerical_settings"] == {"TF_ENABLE_ONEDNN_OPTS": "0", "DNNL_MAX_CPU_ISA": "AVX2"}
+
+
+@pytest.mark.parametrize("earlier", [{}, {"numerical_settings": None}, {"numerical_settings": ["x"]}])
+def test_nothing_is_said_of_settings_that_were_not_recorded(earlier):
+    assert differences(earlier, {"numerical_settings": {"XLA_FLAGS": "--a"}}) == []
+    forged = {"numerical_settings": {"XLA_FLAGS": "\x1b[2J\n", "OMP_NUM_THREADS": {}}}
+    assert differences(forged, {"numerical_settings": {}}) == [
+        "OMP_NUM_THREADS {} -> unset",
+        r"XLA_FLAGS \x1b[2J\n -> unset",
+    ]
+
+
+def test_weights_of_another_stretch_than_the_configuration_are_refused(undisturbed, monkeypatch):
+    run, read = RunDirectory.open(undisturbed), checkpoints.read_state
+    assert run.checkpoint()[1].stretch == "none"
+    monkeypatch.setattr(
+        checkpoints, "read_state", lambda path: dataclasses.replace(read(path), stretch="asinh")
+    )
+    with pytest.raises(GalvaeError, match=r"state\.json: expected the stretch .*, none, received asinh"):
+        run.checkpoint()
 
 
 def test_a_checkpoint_that_cannot_be_written_costs_nothing_that_was(

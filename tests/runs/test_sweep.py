@@ -14,12 +14,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 import galvae.cli.application  # noqa: F401  (makes hydra_plugins importable)
 from galvae.cli import overrides
 from galvae.runs.directory import RunDirectory
-from galvae.runs.sweep import Sweep, describe_exit
+from galvae.runs.sweep import Sweep, describe_exit, recorded
 from galvae.training import session
 
 # What the jobs of `galvae prepare` do instead, depending on image_size: loaded by every Python process whose
@@ -44,7 +44,7 @@ if "hydra.mode=RUN" in sys.orig_argv:
 @pytest.fixture
 def prepare(tmp_path):
     """Starts `galvae prepare -m` in processes of its own, in an empty folder; returns the Popen."""
-    np.save(tmp_path / "blobs.npy", blobs(60, 16))
+    np.save(tmp_path / "galaxies.npy", ellipses(60, 16))
     (tmp_path / "instead").mkdir()
     (tmp_path / "instead" / "sitecustomize.py").write_text(INSTEAD)
 
@@ -55,7 +55,7 @@ def prepare(tmp_path):
         dataset = [
             "dataset=files",
             "dataset.axes=NHWC",
-            f"dataset.path={tmp_path / 'blobs.npy'}",
+            f"dataset.path={tmp_path / 'galaxies.npy'}",
             "hydra.sweep.dir=sweep",
         ]
         return subprocess.Popen(
@@ -247,8 +247,13 @@ def test_a_slurm_job_that_was_cancelled_while_it_waited_is_listed(tmp_path, monk
     launcher.folder, launcher.task = tmp_path, SimpleNamespace(sweep=Sweep())
     monkeypatch.setattr(slurm, "queue", dict)
     job = Job(0, tmp_path / "0", [], None)
-    assert launcher._still_queued({job: "7_0"}) == {}
-    assert jobs(tmp_path) == {"0": ("failed", "cancelled in the queue")}
+    for damage in (None, lambda file: file.write_text("{}"), lambda file: file.unlink() or os.mkfifo(file)):
+        if damage is not None:  # in the file with its exit status, which an earlier submission has left
+            launcher._exit_file(job).parent.mkdir(exist_ok=True)
+            launcher._exit_file(job).touch()
+            damage(launcher._exit_file(job))
+        assert launcher._still_queued({job: "7_0"}) == {}
+        assert jobs(tmp_path) == {"0": ("failed", "cancelled in the queue")}
 
 
 @pytest.mark.slow
@@ -307,6 +312,27 @@ def test_a_sweep_of_wrong_values_only_leaves_nothing(galvae, tmp_path):
 )
 def test_how_a_process_ended_in_words(returncode, log, expected):
     assert describe_exit(returncode, io.BytesIO(log.encode())) == expected
+
+
+DAMAGED_RECORDS = {
+    "a thousand levels": "[" * 1000 + "]" * 1000,
+    "a hundred levels": '{"0": {"slurm": ' + "[" * 100 + "]" * 100 + "}}",
+    "a list of jobs": '[{"status": "failed"}]',
+    "a job that is none": '{"0": "finished"}',
+    "a number that is a list": '{"0": {"status": "failed", "slurm": ["7_0"]}}',
+    "bytes": "\0\1",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED_RECORDS)
+def test_a_damaged_record_of_jobs_is_an_empty_one(kind, tmp_path):
+    job = {"status": "failed", "error": "why", "exit_status": 1, "slurm": "7_0"}
+    (tmp_path / "jobs.json").write_text(json.dumps({"0": job}))
+    assert recorded(tmp_path) == {"0": job}
+    (tmp_path / "jobs.json").write_text(DAMAGED_RECORDS[kind])
+    assert recorded(tmp_path) == {}
+    Sweep().note(tmp_path, tmp_path / "1", "finished")
+    assert recorded(tmp_path) == {"1": {"status": "finished"}}
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,15 @@ def test_the_ending_is_kept_while_a_file_is_written(tmp_path):
         assert beside.suffix == ".png" and beside.parent == tmp_path
         beside.write_text("whole")
     assert (tmp_path / "figure.png").read_text() == "whole"
+
+
+def test_what_lies_at_either_name_is_replaced_and_not_followed(tmp_path):
+    """A run from elsewhere may hold a link at the name of every process number."""
+    victim = tmp_path / "victim"
+    victim.write_text("the user's own")
+    for name in ("file.npz", f".{os.getpid()}-file.npz"):
+        (tmp_path / name).symlink_to(victim)
+    save_arrays(tmp_path / "file.npz", values=np.arange(3))
+    assert victim.read_text() == "the user's own"
+    assert not (tmp_path / "file.npz").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.npz", "victim"]

@@ -9,7 +9,7 @@ from safetensors.numpy import save
 
 from galvae.errors import GalvaeError
 from galvae.system.atomic import save_arrays
-from galvae.system.safe_read import read_json, read_npz, read_weights, weights_header
+from galvae.system.safe_read import largest_header, read_json, read_npz, read_weights, weights_header
 
 ARRAYS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1, 2], np.uint32)}
 
@@ -143,6 +143,39 @@ def test_json_that_is_no_object_is_one_line(tmp_path, text):
     (tmp_path / "x.json").write_text(text)
     with pytest.raises(GalvaeError, match=r"x\.json: expected a JSON object, received a damaged one \(.*\)$"):
         read_json(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("opening", ['{"a": ', "["])
+def test_json_is_read_to_a_depth_at_which_nothing_fails(tmp_path, opening):
+    closing = "}" if opening[0] == "{" else "]"
+    for depth in (18, 20, 21, 500):
+        text = opening * depth + "[]" + closing * depth
+        (tmp_path / "x.json").write_text(f'{{"b": {text}}}')
+        if depth <= 18:
+            assert read_json(tmp_path / "x.json")["b"]
+            continue
+        with pytest.raises(GalvaeError, match=r"received a damaged one \(more than 20 levels\)$"):
+            read_json(tmp_path / "x.json")
+
+
+def test_a_header_is_as_large_as_the_names_of_its_arrays_need(tmp_path):
+    """One of 10 MB takes seconds to read, and the run that it belongs to is not opened in the end."""
+    names = [f"encoder/conv{number}/kernel" for number in range(40)]
+    entries = {name: entry([3, 3, 4096, 4096], 0, 0) for name in names}
+    assert len(json.dumps(entries)) < largest_header(names) < 30_000
+    many = {f"{number}": entry([0], 0, 0) for number in range(200)}
+    (tmp_path / "w").write_bytes(weights(many))
+    assert len(weights_header(tmp_path / "w")) == 200
+    length = len(json.dumps(many))
+    assert len(weights_header(tmp_path / "w", length)) == 200
+    with pytest.raises(
+        GalvaeError, match=f"a header of {length} bytes in {length + 8}, more than {length - 1} for"
+    ):
+        weights_header(tmp_path / "w", length - 1)
+    (tmp_path / "w").write_bytes(weights(b'{"a":' + b" " * 10_000_000 + b"}"))
+    for read in (weights_header, read_weights):
+        with pytest.raises(GalvaeError, match="a header of 10000006 bytes"):
+            read(tmp_path / "w")
 
 
 @pytest.mark.parametrize("read", [read_json, read_weights, lambda path: read_npz(path, ["a"])])

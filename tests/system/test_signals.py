@@ -9,11 +9,15 @@ STATUS = {signal.SIGTERM: 75, signal.SIGUSR1: 75, signal.SIGUSR2: 75, signal.SIG
 
 
 @pytest.fixture(autouse=True)
-def no_nohup():
-    """Has SIGHUP not ignored, as the tests' own process may have inherited it."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def as_they_were():
+    """Checks that every handler is as it was, and has SIGHUP not ignored, as this process may have inherited it."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    before = {signum: signal.getsignal(signum) for signum in STATUS}
     yield
-    signal.signal(signal.SIGHUP, before)
+    after = {signum: signal.getsignal(signum) for signum in STATUS}
+    for signum, handler in {**before, signal.SIGHUP: inherited}.items():
+        signal.signal(signum, handler)
+    assert after == before
 
 
 def send(signum):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.splits import SPLIT_NAMES, SPLITS
+from galvae.data.store.cache import FILE_STATE
 from galvae.errors import GalvaeError
 
 FITS = (".fits.gz", ".fit.gz", ".fits.fz", ".fits", ".fit")
@@ -109,12 +110,12 @@ def list_folder(folder, without=()):
 
 
 def folder_identity(folder):
-    """Identifies one state of a folder by a digest of its images' names, sizes and times of last change.
+    """Identifies one state of a folder by digests of its images' names, sizes and times of last change.
 
     Raises:
         GalvaeError: if the folder or an image cannot be read.
     """
-    digest = hashlib.sha256()
+    digest, states = hashlib.sha256(), hashlib.sha256()
     for name in list_folder(folder).names:
         try:
             status = os.stat(os.path.join(folder, name))
@@ -123,7 +124,9 @@ def folder_identity(folder):
         if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
             raise GalvaeError(f"dataset.path: {name}: expected a file, received a pipe or a device")
         digest.update(os.fsencode(f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0"))
-    return {"path": str(folder), "pictures": digest.hexdigest()}  # caches of galvae 0.1 have this key
+        states.update(f"{status.st_ctime_ns} ".encode())
+    # Caches of galvae 0.1 have the key "pictures".
+    return {"path": str(folder), "pictures": digest.hexdigest(), FILE_STATE: states.hexdigest()}
 
 
 def ending(name):

@@ -13,7 +13,7 @@ import numpy as np
 
 from galvae.data.formats.folder_listing import ENDINGS as IMAGE_ENDINGS
 from galvae.data.plain_columns import EXACT
-from galvae.data.store.cache import file_identity
+from galvae.data.store.cache import FILE_STATE, file_identity
 from galvae.data.store.isolation import extend_time_limit
 from galvae.errors import GalvaeError
 
@@ -103,7 +103,7 @@ def _natural(path):
 
 
 def identity(files):
-    """Identifies one state of a file, see `file_identity`, or of several by a digest of their paths, sizes and times.
+    """Identifies one state of a file, see `file_identity`, or of several by digests of their paths, sizes and times.
 
     Raises:
         GalvaeError: if one does not exist.
@@ -111,8 +111,12 @@ def identity(files):
     identities = [file_identity(path) for path in files]
     if len(identities) == 1:
         return identities[0]
-    digest = hashlib.sha256(json.dumps(identities).encode()).hexdigest()
-    return {"path": str(files[0]), "files": len(files), "digest": digest}
+    parts = (
+        identities,
+        [identity.pop(FILE_STATE) for identity in identities],
+    )  # the first as earlier versions had it
+    digest, states = (hashlib.sha256(json.dumps(part).encode()).hexdigest() for part in parts)
+    return {"path": str(files[0]), "files": len(files), "digest": digest, FILE_STATE: states}
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import requests
 from filelock import FileLock
 
 from galvae.data.store.download import TIMEOUT, download
-from galvae.errors import CannotBeDone, GalvaeError, line_of
+from galvae.errors import CannotBeDone, GalvaeError, byte_counts, line_of
 
 UNPACKED = 2.2  # expected size of the unpacked files / size of the archive
 MOST_UNPACKED = 4  # largest such ratio; no archive of stamps unpacks to more
@@ -46,9 +46,10 @@ def fetch_archive(folder, table, url):
             present = sum(path.stat().st_size for path in (packed, Path(f"{packed}.part")) if path.exists())
             needed, free = int(size * (1 + UNPACKED)) - present, shutil.disk_usage(folder.parent).free
             if needed > free:
+                expected, received = byte_counts(needed, free)
                 raise CannotBeDone(
-                    f"dataset.download: {folder.parent}: expected {needed / 1e9:.1f} GB of free space to fetch and "
-                    f"unpack it, received {free / 1e9:.1f} GB; choose another disk with dataset.archive="
+                    f"dataset.download: {folder.parent}: expected {expected} of free space to fetch and unpack it, "
+                    f"received {received}; choose another disk with dataset.archive="
                 )
             log.info("%s has no published checksum: its size and the checksums inside it are compared", url)
             download(url, packed, size=size)

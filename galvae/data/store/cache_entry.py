@@ -1,7 +1,8 @@
 """An entry of the cache: written with checksums, synced to the disk, and verified when it is opened.
 
 It is a folder with images.npy, columns.npz, about.json, for masked images masks.npy, and manifest.json, which is
-written last and holds the size of each of the others and the SHA-256 of each 64 MB of them.
+written last and holds the size of each of the others and the SHA-256 of each 64 MB of them. Nobody may write to these
+files, so that a program that means well does not change the images of a run that trains on them.
 """
 
 import contextlib
@@ -11,20 +12,23 @@ import json
 import math
 import os
 import shutil
+import stat
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
 from galvae.data.redshifts import with_known_redshifts
 from galvae.data.store.entry_images import ImagesWriter
-from galvae.errors import CannotBeDone
+from galvae.data.store.mapped_files import MappedFiles, file_state
+from galvae.errors import CannotBeDone, byte_counts
 from galvae.system.atomic import save_json
 from galvae.system.progress import progress_bar
 
 FILES = ("images.npy", "columns.npz", "about.json")
 MASKS = "masks.npy"
-VERIFIED = "verified.json"  # size and time of each file when its checksums were last compared
+VERIFIED = "verified.json"  # state of each file when its checksums were last compared
 BLOCK = 2**26  # bytes per checksum, so that several threads can verify a file
 PIECE = 2**22  # bytes read at a time
 THREADS = 8  # at most; with more, the disk is the limit
@@ -32,6 +36,24 @@ THREADS = 8  # at most; with more, the disk is the limit
 
 class Damaged(Exception):
     """A cache entry whose files are not as they were written."""
+
+
+class Entry(NamedTuple):
+    """An open cache entry.
+
+    Attributes:
+        images: (N, H, W, C), memory-mapped.
+        masks: (N, H, W, C) uint8, memory-mapped, or None.
+        columns: dict of arrays: labels, condition, split, catalogue.NAME and image.NAME.
+        about: dict of plain values: names, units, the pixel range.
+        mapped_files: MappedFiles behind `images` and `masks`.
+    """
+
+    images: np.ndarray
+    masks: np.ndarray | None
+    columns: dict
+    about: dict
+    mapped_files: MappedFiles
 
 
 def write(folder, reader, source, nan="error", drop=None):
@@ -95,9 +117,10 @@ def _check_space(folder, source):
     needed = math.prod(map(int, source.shape)) * (np.dtype(source.dtype).itemsize + source.masked)
     free = shutil.disk_usage(folder).free
     if needed > free:
+        expected, received = byte_counts(needed, free)
         raise CannotBeDone(
-            f"cannot write the cache in {folder.parent}: expected {needed / 1e6:.0f} MB of free space, "
-            f"received {free / 1e6:.0f} MB; free space or choose another folder with dataset.cache_dir="
+            f"cannot write the cache in {folder.parent}: expected {expected} of free space, received {received}; free "
+            "space or choose another folder with dataset.cache_dir="
         )
 
 
@@ -106,11 +129,11 @@ def read(folder, verify="auto"):
 
     Args:
         folder: the entry.
-        verify: "always" to compare the checksums now; "auto" to compare them once for each size and time of its files.
+        verify: "always" to compare the checksums now; "auto" to compare them once for each state of its files, which
+            is another one after each change.
 
     Returns:
-        (images, masks, columns, about): the memory-mapped images, and masks or None; a dict of arrays (labels,
-        condition, split, catalogue.NAME and image.NAME); a dict of plain values (names, units, the pixel range).
+        Entry.
 
     Raises:
         Damaged: if a file is not as it was written.
@@ -121,38 +144,45 @@ def read(folder, verify="auto"):
         manifest = json.loads((folder / "manifest.json").read_bytes())
         if sorted(set(manifest) - {MASKS}) != sorted(FILES):
             raise Damaged("manifest.json")
-        state = _file_states(folder, [*manifest, "manifest.json"])
-        if verify == "always" or not _was_verified(folder, state):
+        states = {name: file_state(os.stat(folder / name)) for name in [*manifest, "manifest.json"]}
+        verified = _verified(folder)
+        if verify == "always" or verified not in (states, _earlier(states)):
             for name, checksums in manifest.items():
-                if _checksums(folder / name) != checksums:
-                    raise Damaged(name)
+                with open(folder / name, "rb") as file:
+                    if _checksums(file.fileno()) != checksums:
+                        raise Damaged(name)
+        if verified != states:
             with contextlib.suppress(OSError):  # a cache that is read-only is verified every time
-                save_json(folder / VERIFIED, state)
+                save_json(folder / VERIFIED, states)
         with np.load(folder / "columns.npz", allow_pickle=False) as stored:
             columns = dict(stored)
         images, masks = (
             np.load(folder / name, mmap_mode="r", allow_pickle=False) if name in manifest else None
             for name in ("images.npy", MASKS)
         )
-        return images, masks, columns, json.loads((folder / "about.json").read_bytes())
+        mapped_files = MappedFiles()
+        for name in manifest.keys() & {"images.npy", MASKS}:
+            if not mapped_files.add(folder / name, states[name], _has_checksums(manifest[name])):
+                raise Damaged(f"{name}, changed while it was opened")
+        about = json.loads((folder / "about.json").read_bytes())
+        return Entry(images, masks, columns, about, mapped_files)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         raise
     except (OSError, ValueError, KeyError, TypeError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         raise Damaged("manifest.json") from error
 
 
-def _file_states(folder, names):
-    """Size, time of change in nanoseconds and inode of each file."""
-    states = {name: os.stat(folder / name) for name in names}
-    return {name: [state.st_size, state.st_mtime_ns, state.st_ino] for name, state in states.items()}
-
-
-def _was_verified(folder, state):
-    """Whether the checksums were compared when the files were in this state."""
+def _verified(folder):
+    """The state of each file when the checksums were last compared; None if it is unknown."""
     try:
-        return json.loads((folder / VERIFIED).read_bytes()) == state
+        return json.loads((folder / VERIFIED).read_bytes())
     except (OSError, ValueError, RecursionError):
-        return False
+        return None
+
+
+def _earlier(states):
+    """States as earlier versions wrote them, whose entries need not be compared with their checksums again."""
+    return {name: state[:3] for name, state in states.items()}
 
 
 class _CheckedFile:
@@ -197,25 +227,36 @@ class _CheckedFile:
         with self.file:
             if kind is None:
                 self.file.flush()
+                protect(self.file.fileno())
                 os.fsync(self.file.fileno())
         if self.size % BLOCK:
             self.sha256.append(self.hash.hexdigest())
         self.manifest[self.name] = {"size": self.size, "sha256": self.sha256}
 
 
-def _checksums(path):
-    """Size and SHA-256 of each block of a file, as in the manifest."""
-    with open(path, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
+def protect(descriptor):
+    """Takes the right to write to an open file from everybody, where the file system knows such rights."""
+    with contextlib.suppress(OSError):
+        os.fchmod(descriptor, stat.S_IMODE(os.fstat(descriptor).st_mode) & ~0o222)
 
-        def checksum(start):
-            digest = hashlib.sha256()
-            for offset in range(start, min(start + BLOCK, size), PIECE):
-                digest.update(os.pread(file.fileno(), min(PIECE, start + BLOCK - offset), offset))
-            return digest.hexdigest()
 
-        with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
-            return {"size": size, "sha256": list(pool.map(checksum, range(0, size, BLOCK)))}
+def _checksums(descriptor):
+    """Size and SHA-256 of each block of an open file, as in the manifest."""
+    size = os.fstat(descriptor).st_size
+
+    def checksum(start):
+        digest = hashlib.sha256()
+        for offset in range(start, min(start + BLOCK, size), PIECE):
+            digest.update(os.pread(descriptor, min(PIECE, start + BLOCK - offset), offset))
+        return digest.hexdigest()
+
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        return {"size": size, "sha256": list(pool.map(checksum, range(0, size, BLOCK)))}
+
+
+def _has_checksums(expected):
+    """A function of a descriptor that says whether its bytes have these checksums."""
+    return lambda descriptor: _checksums(descriptor) == expected
 
 
 def _content(manifest, columns):

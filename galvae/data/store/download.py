@@ -19,7 +19,7 @@ from filelock import FileLock
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
-from galvae.errors import CannotBeDone, GalvaeError, line_of
+from galvae.errors import CannotBeDone, GalvaeError, byte_counts, line_of
 from galvae.system.progress import progress_bar
 
 log = logging.getLogger(__name__)
@@ -178,9 +178,10 @@ def _receive(url: str, part: Path, size: int | None, checked: bool) -> None:
             _state_file(part).write_text(json.dumps(state))
         missing, free = (length or 0) - position, shutil.disk_usage(part.parent).free
         if free < missing:
+            needed, available = byte_counts(missing, free)
             raise CannotBeDone(
-                f"{part.parent}: expected {missing} bytes of free space for {part.name}, received {free}; choose "
-                "another folder with dataset.cache_dir="
+                f"{part.parent}: expected {needed} of free space for {part.name}, received {available}; choose another "
+                "folder with dataset.cache_dir="
             )
         progress = progress_bar(length, f"downloading {part.stem}", "B", initial=position)
         with part.open("ab") as file, progress:

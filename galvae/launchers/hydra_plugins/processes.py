@@ -11,6 +11,8 @@ import time
 
 from hydra_plugins._commands import CommandLauncher, check
 
+from galvae.errors import GalvaeError
+from galvae.runs.links import check_output, refuse_link_below
 from galvae.runs.sweep import describe_exit
 from galvae.system import signals
 
@@ -55,6 +57,9 @@ class ProcessesLauncher(CommandLauncher):
                     except OSError as error:  # for example, if its directory's name is that of a file
                         free.append(slot)
                         self.note(job, "failed", f"cannot start: {error.strerror}: {error.filename}", 1)
+                    except GalvaeError as error:
+                        free.append(slot)
+                        self.note(job, "failed", error, error.exit_status)
                 time.sleep(POLL)
                 for process in [process for process in running if process.poll() is not None]:
                     job, slot, started = running.pop(process)
@@ -62,6 +67,8 @@ class ProcessesLauncher(CommandLauncher):
                     self._end(job, process, time.monotonic() - started)
 
     def _start(self, job, slot):
+        refuse_link_below(self.folder, job.directory)
+        check_output(job.directory, self.task.name)
         job.directory.mkdir(parents=True, exist_ok=True)
         path = job.directory / f"{job.config.hydra.job.name}.log"
         output = open(path, "a+b", buffering=0)  # noqa: SIM115  (closed when the job ends)

@@ -10,11 +10,13 @@ import time
 from hydra_plugins._commands import CommandLauncher, check
 
 from galvae.errors import CannotBeDone, GalvaeError, line_of
+from galvae.runs.links import SLURM_FOLDER
 from galvae.runs.sweep import Task, describe_exit, last_line, recorded
 from galvae.system import signals
+from galvae.system.safe_read import open_file
 
-FOLDER = ".submitit"  # in the sweep's directory, for the files of SLURM and submitit
 WARNING = 120  # seconds before the time limit at which a job saves its state; at most a quarter of the limit
+LONGEST_CODE = 10  # bytes of an exit status in its file
 POLL = 10  # seconds between checks of the queue
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ class SlurmLauncher(CommandLauncher):
         from submitit import SlurmExecutor  # late: an optional package
 
         try:
-            executor = SlurmExecutor(self.folder / FOLDER / "%j", max_num_timeout=self.requeues)
+            executor = SlurmExecutor(self.folder / SLURM_FOLDER / "%j", max_num_timeout=self.requeues)
             executor.update_parameters(job_name=f"galvae-{self.task.name}", **self.parameters)
             numbers = [submitted.job_id for submitted in executor.submit_array(tasks)]
         except (RuntimeError, ValueError, OSError) as error:
@@ -134,17 +136,19 @@ class SlurmLauncher(CommandLauncher):
         self.note(job, state.lower(), f"SLURM job {number}", slurm=number)
 
     def _end(self, job, number):
-        log_file = self.folder / FOLDER / number / f"{number}_0_log.out"
+        log_file = self.folder / SLURM_FOLDER / number / f"{number}_0_log.out"
         with open(log_file, "rb") if log_file.exists() else io.BytesIO(b"cancelled in the queue") as output:
             try:
-                status, error, exit_status = describe_exit(int(self._exit_file(job).read_text()), output)
-            except FileNotFoundError:  # SLURM killed it
+                with open_file(self._exit_file(job)) as file:
+                    code = int(file.read(LONGEST_CODE))
+                status, error, exit_status = describe_exit(code, output)
+            except (OSError, ValueError):  # SLURM killed it before it wrote the file, which is missing
                 status, error, exit_status = "failed", last_line(output, "slurmstepd"), 1
         self.note(job, status, error, exit_status, slurm=number)
         log.info("job %d %s%s", job.number, status, f": {error}" if error else "")
 
     def _exit_file(self, job):
-        return self.folder / FOLDER / f"{job.number}.exit"
+        return self.folder / SLURM_FOLDER / f"{job.number}.exit"
 
 
 def queue():
