@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from galvae.stretch import SOFTENING, from_unit, to_unit
+from galvae.stretch import from_unit, to_unit
 
 
 def test_none_keeps_what_lies_outside():
@@ -15,10 +15,15 @@ def test_linear_clips():
 
 
 def test_asinh_lifts_faint_light_by_its_formula():
-    values = np.array([0.0, 0.01, 0.5, 1.0])
-    expected = np.arcsinh(values / SOFTENING) / np.arcsinh(1 / SOFTENING)
-    np.testing.assert_allclose(to_unit(values * 8 - 2, "asinh", (-2, 6)), expected)
-    assert expected[1] > 5 * values[1]
+    # asinh(x / 0.05) / asinh(20), where asinh(x) is log(x + sqrt(x^2 + 1)).
+    scaled = np.array([0.0, 0.2, 10, 20])
+    expected = np.log(scaled + np.sqrt(scaled**2 + 1)) / np.log(20 + np.sqrt(401))
+    values = scaled * 0.05 * 8 - 2
+    np.testing.assert_allclose(to_unit(values, "asinh", (-2, 6)), expected, atol=1e-12)
+    np.testing.assert_allclose(from_unit(expected, "asinh", (-2, 6)), values, atol=1e-12)
+    assert expected[1] == pytest.approx(0.0538, abs=1e-4)  # one percent of the range becomes five
+    outside = to_unit(np.array([-3.0, 7.0]), "asinh", (-2, 6))
+    np.testing.assert_allclose(outside, [0, 1])
 
 
 @pytest.mark.parametrize("stretch", ["none", "linear", "asinh"])

@@ -2,11 +2,15 @@
 
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from galvae.analysis import compared_runs
 from galvae.analysis.compared_runs import ComparedRuns
+from galvae.latent.codes import Codes
+from galvae.latent.priors.normal import NormalPrior
 
 AE = {"latent_dim": 2, "model.name": "ae"}
 VAE = {"latent_dim": 2, "model.name": "vae", "beta.value": 1.0}
@@ -49,6 +53,45 @@ def test_rate_and_distortion_are_those_of_runs_with_a_kl_divergence(runs):
     assert (labels, label_name) == (["2", "4"], "latent_dim")
     assert len(set(groups)) == 1
     assert kinds == ["", ""]
+
+
+def test_a_run_is_measured_on_its_first_validation_galaxies_and_drawn_with_the_keys_of_the_command(
+    tmp_path, monkeypatch
+):
+    asked = []
+    condition = np.arange(3.0)[:, None]
+    model = SimpleNamespace(
+        terms=["reconstruction", "kl"], condition_dim=1, latent_dim=2, count_params=lambda: 77
+    )
+    rows = np.array([5, 9, 2, 7])
+    means = {5: [0, 1], 9: [0.01, 2], 2: [9, 3], 7: [9, 3]}  # one active dimension of the first two galaxies
+    run = SimpleNamespace(
+        path=tmp_path,
+        model=model,
+        weights_digest="w",
+        state=SimpleNamespace(peak_memory_mb=5.0, history=[], best_epoch=1),
+        dataset=SimpleNamespace(split={"val": rows, "train": rows[::-1]}.__getitem__),
+        codes_at=lambda rows: Codes(rows, np.array([means[row] for row in rows]), None),
+        random_condition=lambda n, seed: asked.append((n, seed)) or condition,
+        prior=lambda: NormalPrior(2),
+        decode=lambda codes, condition: np.concatenate([codes, condition], axis=1),
+    )
+    monkeypatch.setattr(
+        compared_runs, "TrainedRun", SimpleNamespace(open=lambda *given: asked.append(given[1:3]) or run)
+    )
+    directory = SimpleNamespace(
+        status="finished", metrics={}, config=SimpleNamespace(beta=SimpleNamespace(name="constant"))
+    )
+    config = SimpleNamespace(
+        n=3, seed=6, temperature=0.5, galaxies=2, dataset=SimpleNamespace(path="moved"), force=False
+    )
+    noise = np.arange(12.0).reshape(3, 4)
+    row, samples = compared_runs.measure_run(directory, "a", config, "jax", noise, True)
+    assert asked == [("jax", {"path": "moved"}), (3, 6)]
+    assert (row["active_units"], row["parameters"]) == (1, 77)
+    np.testing.assert_array_equal(samples["codes"], [[0, 0.5], [2, 2.5], [4, 4.5]])
+    np.testing.assert_array_equal(samples["condition"], condition)
+    np.testing.assert_array_equal(samples["images"], np.concatenate([samples["codes"], condition], axis=1))
 
 
 def test_points_are_labelled_by_beta_where_it_alone_differs():

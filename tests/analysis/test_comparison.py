@@ -2,6 +2,7 @@ import csv
 import io
 
 from galvae.analysis.comparison import (
+    arrange_panels,
     descriptions,
     differing_keys,
     distinguishing_keys,
@@ -29,6 +30,7 @@ def test_a_configuration_becomes_flat(network):
         seed=3,
         format="png",
         image_map="gray",
+        force=False,
         class_map="muted",
         value_map="viridis",
         backend=None,
@@ -68,6 +70,23 @@ def test_descriptions_leave_out_the_key_along_which_runs_are_drawn():
     assert descriptions({"a": VAE}, []) == {"a": ""}
 
 
+def test_panels_of_one_model_stand_in_a_row_by_latent_dim():
+    settings = {"a": {**VAE, "latent_dim": 4}, "b": AE, "c": VAE, "d": {**AE, "latent_dim": 4}}
+    keys = differing_keys(list(settings.values()))
+    order, titles, columns = arrange_panels(settings, settings, keys)
+    assert order == ["c", "a", "b", "d"]
+    assert titles == ["vae, latent_dim 2", "vae, latent_dim 4", "ae, latent_dim 2", "ae, latent_dim 4"]
+    assert columns == 2
+    order, titles, columns = arrange_panels(["b", "c", "d"], settings, keys)  # one could not be drawn
+    assert (order, columns) == (["c", "b", "d"], None)
+    many = {
+        f"{seed} {size}": {**VAE, "seed": seed, "latent_dim": size} for seed in range(8) for size in (2, 4)
+    }
+    assert arrange_panels(many, many, ["latent_dim", "seed"])[2] == 4  # two rows of two side by side
+    # Runs that differ in nothing have their names.
+    assert arrange_panels(["x", "y"], {"x": VAE, "y": VAE}, [])[1] == ["x", "y"]
+
+
 def test_values_are_written_as_on_the_command_line():
     assert [as_text(value) for value in (None, True, 1.0, 3e-4, [32, 64], "vae")] == [
         *("null", "true", "1", "0.0003", "[32,64]", "vae"),
@@ -92,8 +111,8 @@ def test_a_warning_names_the_keys_that_forbid_a_comparison():
 
 def test_results_of_an_unfinished_run_come_from_its_history():
     history = [
-        {"epoch": epoch, "val_loss": loss, "val_kl": 2.0, "images_per_second": 10.0 * epoch, "seconds": 1.5}
-        for epoch, loss in enumerate([5.0, 3.0, 4.0], 1)
+        {"epoch": epoch, "val_loss": loss, "val_kl": 2.0, "images_per_second": rate, "seconds": 1.5}
+        for epoch, (loss, rate) in enumerate([(5.0, 2.0), (3.0, 50.0), (4.0, 20.0)], 1)
     ]
     assert results({"status": "failed"}, []) == {}
     assert results({"status": "failed"}, history) == {

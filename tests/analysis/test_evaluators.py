@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from galvae.analysis.evaluators import EVALUATORS
 from galvae.analysis.report import Report
+from galvae.analysis.statistics import summary
 from galvae.config.analysis import EvaluateConfig, MovedConfig
 from galvae.figures.cards import CARDS
 from galvae.figures.style import PLAIN
@@ -17,9 +18,10 @@ from galvae.runs.trained_run import TrainedRun
 MODELS = ("ae", "vae", "cvae2", "fancy_cvae")
 CONFIG = EvaluateConfig(
     dataset=MovedConfig(path=None, table=None, ids=None, archive=None, cache_dir=None),
-    seed=0,
+    seed=3,
     format="png",
     image_map="gray",
+    force=False,
     class_map="muted",
     value_map="viridis",
     backend=None,
@@ -27,7 +29,7 @@ CONFIG = EvaluateConfig(
     split="all",
     n=9,
     colour=None,
-    latents=3,
+    latents=2,
     bootstrap=100,
     condition_grid=3,
 )
@@ -83,9 +85,33 @@ def test_a_column_has_a_value_per_galaxy_in_their_order(name, measured):
 def test_arrays_are_of_the_galaxies_that_they_name_or_of_the_latent_dimensions(name, measured):
     run, indices, results, _ = measured
     for file, arrays in results[name].arrays.items():
-        assert set(arrays["indices"]) <= set(indices), file
+        rows = arrays["indices"]
+        assert len(rows) and np.isin(rows, indices).all(), file
         for array in arrays.values():
-            assert len(array) in (len(arrays["indices"]), run.model.latent_dim), file
+            assert len(array) in (len(rows), run.model.latent_dim), file
+        stored, condition = run.dataset.images[rows], run.condition(rows)
+        mean, _ = run.model.encode(stored, condition)
+        expected = {
+            "mean": mean,
+            "originals": run.dataset.to_unit(stored),
+            "decoded": run.model.decode(mean, condition),
+        }
+        for array in expected.keys() & arrays.keys():
+            np.testing.assert_allclose(arrays[array], expected[array], atol=1e-5, err_msg=f"{file}, {array}")
+
+
+def test_reports_follow_the_keys_of_the_command(measured):
+    run, _, results, _ = measured
+    # The intervals are those of so many resamples by this seed.
+    expected = summary(results["scores"].columns["mse"][0], 100, 3)
+    assert results["scores"].summary["scores"]["mse"] == expected
+    assert expected["low"] not in [
+        summary(results["scores"].columns["mse"][0], *other)["low"] for other in ((101, 3), (100, 0))
+    ]
+    assert results["information"].facts["latents"] == 2
+    assert len(results["reconstructions"].arrays["reconstructions"]["indices"]) == 9
+    if run.config.model.name == "cvae2":
+        assert "over 3 values" in results["conditions"].summary["predictions"]["how"]
 
 
 @pytest.mark.parametrize("name", EVALUATORS)

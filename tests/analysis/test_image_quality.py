@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 from skimage.metrics import structural_similarity as skimage_similarity
 
 from galvae.analysis import image_quality, statistics
@@ -17,17 +17,17 @@ def test_mean_squared_error_and_psnr_of_a_constant_offset():
 
 
 def test_r_squared_is_one_for_a_copy_zero_for_the_mean_and_undefined_for_a_constant():
-    targets = (blobs(2, 16) / 255).astype(np.float32)
+    targets = (ellipses(2, 16) / 255).astype(np.float32)
     means = np.broadcast_to(targets.mean(axis=(1, 2, 3), keepdims=True), targets.shape)
     np.testing.assert_allclose(image_quality.r_squared(targets, targets), [1, 1])
     np.testing.assert_allclose(image_quality.r_squared(means, targets), [0, 0], atol=1e-5)
     assert np.isnan(image_quality.r_squared(targets, np.zeros_like(targets))).all()
 
 
-@pytest.mark.parametrize(("side", "bands"), [(32, 3), (33, 1), (11, 2)])
+@pytest.mark.parametrize(("side", "bands"), [(32, 3), ((33, 24), 1), (11, 2)])
 def test_structural_similarity_is_scikit_images(side, bands):
     generator = np.random.default_rng(0)
-    targets = (blobs(4, side, bands) / 255).astype(np.float32)
+    targets = (ellipses(4, side, bands) / 255).astype(np.float32)
     images = np.clip(targets + generator.normal(0, 0.05, targets.shape), 0, 1).astype(np.float32)
     options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1}
     expected = [
@@ -38,21 +38,37 @@ def test_structural_similarity_is_scikit_images(side, bands):
 
 
 def test_structural_similarity_of_small_and_of_equal_images():
-    images = (blobs(2, 8) / 255).astype(np.float32)
+    images = (ellipses(2, 8) / 255).astype(np.float32)
     np.testing.assert_allclose(image_quality.structural_similarity(images, images), [1, 1], rtol=1e-5)
     assert (np.asarray(image_quality.structural_similarity(1 - images, images)) < 0.5).all()
+    # Of 7 x 7 pixels there is one window, whose weights fall by the distance from its middle.
+    x, y = (ellipses(1, 7, 1, seed)[0, ..., 0].astype(np.float32) / 255 for seed in (0, 1))
+    offsets = np.arange(-3, 4)
+    weights = np.exp(-(offsets[:, None] ** 2 + offsets**2) / 4.5)
+    mean_x, mean_y = (np.average(values, weights=weights) for values in (x, y))
+    covariance = np.average((x - mean_x) * (y - mean_y), weights=weights)
+    variance = sum(np.average((v - m) ** 2, weights=weights) for v, m in ((x, mean_x), (y, mean_y)))
+    expected = (2 * mean_x * mean_y + 1e-4) * (2 * covariance + 9e-4)
+    expected /= (mean_x**2 + mean_y**2 + 1e-4) * (variance + 9e-4)
+    found = image_quality.structural_similarity(x[None, ..., None], y[None, ..., None])
+    np.testing.assert_allclose(found, [expected], rtol=1e-4)
 
 
 def test_a_summarys_interval_is_that_of_the_mean():
     values = np.random.default_rng(0).normal(3, 2, 4000)
-    result = statistics.summary(np.concatenate([values, [np.nan, np.inf]]), 1000, seed=0)
+    result = statistics.summary(np.concatenate([values, [np.nan, np.inf]]), 2000, seed=0)
     assert result["mean"] == pytest.approx(values.mean())
     assert result["undefined"] == 2
     half = 1.96 * values.std() / np.sqrt(4000)
-    assert result["low"] == pytest.approx(values.mean() - half, abs=0.2 * half)
-    assert result["high"] == pytest.approx(values.mean() + half, abs=0.2 * half)
-    assert (result["p16"], result["p84"]) == pytest.approx((1, 5), abs=0.2)
-    assert result == statistics.summary(np.concatenate([values, [np.nan, np.inf]]), 1000, seed=0)
+    assert result["low"] == pytest.approx(values.mean() - half, abs=0.08 * half)  # that of 90 % is 0.16 away
+    assert result["high"] == pytest.approx(values.mean() + half, abs=0.08 * half)
+    assert result == statistics.summary(np.concatenate([values, [np.nan, np.inf]]), 2000, seed=0)
+    assert result["low"] != statistics.summary(values, 2000, seed=1)["low"]
+
+
+def test_a_summarys_quantiles_are_those_of_one_standard_deviation():
+    result = statistics.summary(np.arange(101.0), 100, seed=0)
+    assert (result["p16"], result["median"], result["p84"]) == pytest.approx((16, 50, 84))
 
 
 def test_statistics_that_are_undefined_for_few_values_are_none():
@@ -80,8 +96,17 @@ def test_prediction_errors_of_a_known_offset():
     far = statistics.prediction_errors(true, np.full_like(true, true.mean()))
     assert far["rmse"] == pytest.approx(true.std())
     assert far["correlation"] is None
-    scattered = true + (1 + true) * np.random.default_rng(0).normal(0, 0.02, 101)
-    assert statistics.prediction_errors(true, scattered)["sigma_nmad"] == pytest.approx(0.02, rel=0.2)
+
+
+def test_scatter_and_outliers_are_relative_to_one_plus_the_redshift():
+    true = np.array([0.0, 1, 1, 3, 3])
+    error = np.array([-0.05, -0.02, 0.2, 0.58, 0.64])  # whose median is 0.2
+    result = statistics.prediction_errors(true, true + error)
+    # |error - 0.2| / (1 + true) is 0.25, 0.11, 0, 0.095 and 0.11; |error| / (1 + true) is 0.16 for the last alone.
+    assert result["sigma_nmad"] == pytest.approx(1.48 * 0.11)
+    assert result["outliers"] == pytest.approx(0.2)
+    assert result["bias"] == pytest.approx(0.1)
+    assert result["rmse"] == pytest.approx(np.sqrt((0.0025 + 0.0004 + 0.04 + 0.3364 + 0.4096) / 5))
 
 
 def test_r_squared_of_a_constant_is_undefined_whatever_the_constant():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 from galvae.analysis.memorisation import nearest_real
 from galvae.data.dataset import GalaxyDataset
@@ -37,7 +37,7 @@ def test_images_that_are_not_square_are_rotated_by_180_degrees_only():
 
 
 def test_only_the_requested_galaxies_are_compared():
-    images = blobs(10, 8)
+    images = ellipses(10, 8)
     data = GalaxyDataset(name="test", images=images, pixel_range=(0, 255))
     nearest, difference, _ = nearest_real(data.to_unit(images[:1]), data, np.arange(1, 10))
     distances = np.sqrt(((images[1:] / 255.0 - images[0] / 255.0) ** 2).mean(axis=(1, 2, 3)))

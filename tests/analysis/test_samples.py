@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from builders.galaxies import dataset
 
-from galvae.analysis.samples import Samples, draw_samples, sampled_condition
+from galvae.analysis.samples import Samples, compare_with_training, draw_samples, sampled_condition
 from galvae.errors import GalvaeError
 from galvae.runs.trained_run import TrainedRun
 
@@ -35,6 +36,32 @@ def test_every_block_has_the_same_codes_at_its_own_condition(trained):
     cold = draw_samples(run, config(temperature=0.5))
     np.testing.assert_allclose(cold.codes, 0.5 * codes, rtol=1e-6)
     np.testing.assert_array_equal(cold.condition, run.random_condition(3, 5))
+
+
+def test_generated_galaxies_are_compared_with_training_galaxies_turned_if_training_turned_them():
+    data = dataset(25, images=np.random.default_rng(0).integers(0, 256, (25, 8, 8, 3), dtype=np.uint8))
+    train, other = data.split("train"), data.split("val")[0]
+    images = data.to_unit(data.images[[train[3], other, train[5]]])
+    images[2] = np.rot90(images[2])
+    section = SimpleNamespace(augment=True)
+    run = SimpleNamespace(
+        dataset=data,
+        config=SimpleNamespace(dataset=section),
+        state=SimpleNamespace(condition_names=["redshift", "mass"]),
+    )
+    condition = np.arange(20.0).reshape(10, 2)
+    drawn = Samples([None], np.zeros((10, 2), np.float32), condition)
+    positions = np.array([7, 2, 4])
+    generated, real, indices, columns = compare_with_training(run, drawn, positions, images)
+    np.testing.assert_array_equal(generated, images)
+    assert indices[0] == train[3] and indices[2] == train[5] and indices[1] in set(train)
+    np.testing.assert_allclose(real[[0, 2]], images[[0, 2]], atol=1e-6)
+    assert columns["sample"].tolist() == [7, 2, 4]
+    assert columns["sample_redshift"].tolist() == [14, 4, 8]
+    assert columns["sample_mass"].tolist() == [15, 5, 9]
+    np.testing.assert_allclose(columns["rms_difference"][[0, 2]], 0, atol=1e-3)
+    section.augment = False
+    assert compare_with_training(run, drawn, positions, images)[3]["rms_difference"][2] > 0.1
 
 
 def test_a_model_without_a_condition_takes_none(trained):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tensorflow as tf
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 from galvae.backend import input_pipeline
 from galvae.backend.input_pipeline import ResidentImages, feed, make_resident
@@ -39,10 +39,10 @@ def test_feed_is_the_batches_in_their_order():
     redshift = np.arange(20, dtype=np.float32)[:, None]
     data = GalaxyDataset(
         name="test",
-        images=blobs(20, 8),
+        images=ellipses(20, 8),
         pixel_range=(0, 255),
         condition=redshift,
-        masks=(blobs(20, 8, seed=1) > 99).astype(np.uint8),
+        masks=(ellipses(20, 8, seed=1) > 99).astype(np.uint8),
         splits=make_splits(20, [0.6, 0.2, 0.2], 0),
     )
     batches = data.batches("train", 5, seed=4)
@@ -62,7 +62,7 @@ def test_feed_is_the_batches_in_their_order():
 
 def test_the_feed_of_a_validation_is_one_epoch_each_time():
     data = GalaxyDataset(
-        name="test", images=blobs(20, 8), pixel_range=(0, 255), splits={"val": np.arange(20)[::-1]}
+        name="test", images=ellipses(20, 8), pixel_range=(0, 255), splits={"val": np.arange(20)[::-1]}
     )
     batches = data.batches("val", 6)
     fed = feed(batches, endless=False)
@@ -85,7 +85,7 @@ class Recorder(np.ndarray):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, monkeypatch):
-    images = blobs(20, 8).astype(kind)
+    images = ellipses(20, 8).astype(kind)
     monkeypatch.setattr(input_pipeline, "READ_BYTES", 3 * images[0].nbytes + 1)
     monkeypatch.setattr(Recorder, "reads", [])
     data = GalaxyDataset(
@@ -93,7 +93,7 @@ def test_resident_images_are_read_in_blocks_and_taken_as_from_the_cache(kind, mo
         images=images.view(Recorder),
         pixel_range=(0, 255),
         condition=np.linspace(0, 2, 40, dtype=np.float32).reshape(20, 2),
-        masks=(blobs(20, 8, seed=1) > 99).astype(np.uint8),
+        masks=(ellipses(20, 8, seed=1) > 99).astype(np.uint8),
         splits=make_splits(20, [0.6, 0.2, 0.2], 0),
     )
     train, val = data.batches("train", 5, seed=4), data.batches("val", 5)
@@ -119,7 +119,7 @@ def test_images_come_from_the_cache_where_another_process_has_taken_the_memory(m
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor with shape[20,8,8,3]")
 
     monkeypatch.setattr(input_pipeline, "ResidentImages", full)
-    data = GalaxyDataset(name="test", images=blobs(20, 8), pixel_range=(0, 255))
+    data = GalaxyDataset(name="test", images=ellipses(20, 8), pixel_range=(0, 255))
     device = SimpleNamespace(backend="tensorflow", kind="cpu", count=1)
     assert make_resident(True, device, data, np.arange(20)) is None
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -160,7 +160,7 @@ def test_images_are_resident_where_requested_and_where_they_fit(
 ):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(input_pipeline, "free_memory", lambda kind: free)
-    data = GalaxyDataset(name="test", images=blobs(20, 8), pixel_range=(0, 255))
+    data = GalaxyDataset(name="test", images=ellipses(20, 8), pixel_range=(0, 255))
     device = SimpleNamespace(backend="tensorflow", kind=kind, count=count)
     images = make_resident(requested, device, data, np.arange(20))  # of 20 x 8 x 8 x 3 bytes
     assert (images is not None) == resident

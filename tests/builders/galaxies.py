@@ -6,50 +6,24 @@ from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
 
 
-def blobs(count, side, bands=3, seed=0):
-    """Round galaxies of random size and colour on a dark sky, (count, side, side, bands) uint8."""
-    generator = np.random.default_rng(seed)
-    y, x = np.mgrid[:side, :side] - (side - 1) / 2
-    radius = generator.uniform(0.1, 0.3, (count, 1, 1, 1)) * side
-    colour = generator.uniform(80, 255, (count, 1, 1, bands))
-    profile = np.exp(-(x**2 + y**2)[None, :, :, None] / (2 * radius**2))
-    return np.round(profile * colour).astype(np.uint8)
-
-
-def dataset(count=25, **changes):
-    """A GalaxyDataset of blobs of 8 pixels, 15 of 25 for training; `changes` replace its attributes."""
-    values = {
-        "name": "test",
-        "images": blobs(count, 8),
-        "pixel_range": (0, 255),
-        "splits": make_splits(count, [0.6, 0.2, 0.2], 0),
-    }
-    return GalaxyDataset(**{**values, **changes})
-
-
-def redshift_dataset(count=40):
-    """A GalaxyDataset of blobs of 16 pixels whose redshifts rise evenly from 0.1 to 2."""
-    return dataset(
-        count,
-        images=blobs(count, 16),
-        condition=np.linspace(0.1, 2, count, dtype=np.float32)[:, None],
-        condition_names=["redshift"],
-        condition_units=[""],
-        splits=make_splits(count, [0.8, 0.1, 0.1], 0),
-    )
-
-
 def ellipses(count, side, bands=3, seed=0):
-    """Galaxies without any symmetry, (count, side, side, bands) uint8.
+    """Galaxies without any symmetry, (count, height, width, bands) uint8, of which no two look alike.
 
     Each is tilted, off-centre, of unequal bands and its own brightness, with a bright pixel in the upper right corner.
+
+    Args:
+        count: of galaxies.
+        side: of a square image, or (height, width).
+        bands: of an image.
+        seed: of other galaxies.
     """
     generator = np.random.default_rng(seed)
-    y, x = np.mgrid[:side, :side].astype(float)
-    images = np.zeros((count, side, side, bands))
+    height, width = shape = np.broadcast_to(side, 2)
+    y, x = np.mgrid[:height, :width].astype(float)
+    images = np.zeros((count, *shape, bands))
     for image in images:
-        angle, radius = generator.uniform(0.2, 1.2), generator.uniform(0.1, 0.22) * side
-        down, right = generator.uniform(0.3, 0.45, 2) * side
+        angle, radius = generator.uniform(0.2, 1.2), generator.uniform(0.1, 0.22) * shape.min()
+        down, right = generator.uniform(0.3, 0.45, 2) * shape
         along = (x - right) * np.cos(angle) + (y - down) * np.sin(angle)
         across = ((y - down) * np.cos(angle) - (x - right) * np.sin(angle)) / generator.uniform(0.35, 0.7)
         for band in range(bands):
@@ -58,3 +32,26 @@ def ellipses(count, side, bands=3, seed=0):
         image += generator.uniform(0, 6, image.shape)
         image[0, -1] = np.linspace(240, 120, bands)
     return np.round(np.clip(images, 0, 255)).astype(np.uint8)
+
+
+def dataset(count=25, **changes):
+    """A GalaxyDataset of galaxies of 8 pixels, 15 of 25 for training; `changes` replace its attributes."""
+    values = {
+        "name": "test",
+        "images": ellipses(count, 8),
+        "pixel_range": (0, 255),
+        "splits": make_splits(count, [0.6, 0.2, 0.2], 0),
+    }
+    return GalaxyDataset(**{**values, **changes})
+
+
+def redshift_dataset(count=40):
+    """A GalaxyDataset of galaxies of 16 pixels whose redshifts rise evenly from 0.1 to 2."""
+    return dataset(
+        count,
+        images=ellipses(count, 16),
+        condition=np.linspace(0.1, 2, count, dtype=np.float32)[:, None],
+        condition_names=["redshift"],
+        condition_units=[""],
+        splits=make_splits(count, [0.8, 0.1, 0.1], 0),
+    )

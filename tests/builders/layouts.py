@@ -20,10 +20,15 @@ from builders.format_writers import (
     write_table,
 )
 from builders.galaxies import ellipses
-from galvae.data.readers.galaxy10 import CLASS_NAMES
 
 COUNT, SIDE = 20, 24
 KINDS = ("elliptical", "merger", "spiral")
+# As Galaxy10's documentation numbers them.
+DECALS_CLASSES = (
+    *("Disturbed", "Merging", "Round Smooth", "In-between Round Smooth", "Cigar Shaped Smooth"),
+    *("Barred Spiral", "Unbarred Tight Spiral", "Unbarred Loose Spiral"),
+    *("Edge-on without Bulge", "Edge-on with Bulge"),
+)
 SDSS_CLASSES = (
     *(
         "Disk, Face-on, No Spiral",
@@ -292,7 +297,7 @@ def galaxy10_parquet(folder):
     columns |= {"ra": np.arange(COUNT) * 1.5, "dec": np.arange(COUNT) * 0.5}
     write_parquet(folder / "gz10.parquet", {"rgb_image": pictures(images, NAMES)}, **columns)
     return Expected(
-        images=images, ids=OBJIDS.astype(str), redshift=KNOWN, classes=np.array(CLASS_NAMES)[labels]
+        images=images, ids=OBJIDS.astype(str), redshift=KNOWN, classes=np.array(DECALS_CLASSES)[labels]
     )
 
 

@@ -6,13 +6,13 @@ import h5py
 import numpy as np
 from sklearn.datasets import load_digits
 
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data_samples"
 
 
 def write_survey(path, count=60, side=16):
-    """Blobs with everything a survey knows: ids, positions, classes, redshifts of which the first two lack.
+    """Galaxies with everything a survey knows: ids, positions, classes, redshifts of which the first two lack.
 
     Returns:
         Overrides with which a command reads the file.
@@ -20,7 +20,7 @@ def write_survey(path, count=60, side=16):
     redshift = np.linspace(0.1, 2, count)
     redshift[:2] = np.nan
     with h5py.File(path, "w") as file:
-        file["images"] = blobs(count, side)
+        file["images"] = ellipses(count, side)
         file["name"] = np.array([f"G{number:03d}" for number in range(count)], "S4")
         file["ra"] = np.linspace(150, 151, count)
         file["dec"] = np.linspace(2, 3, count)
@@ -41,7 +41,7 @@ def write_survey(path, count=60, side=16):
 def write_galaxy10(path, count=30, side=256, **changes):
     """A file in Galaxy10's layout; `changes` replace or, when None, leave out a data set."""
     arrays = {
-        "images": blobs(count, side),
+        "images": ellipses(count, side),
         "ans": (np.arange(count) % 10).astype(np.uint8),
         "ra": np.linspace(0, 359, count),
         "dec": np.linspace(-30, 30, count),
@@ -72,7 +72,7 @@ def write_stamps(path, count=30, side=18, redshift=True):
     """A file in the layout of vae-project's COSMOS or, without redshifts, HST stamps."""
     noise = np.random.default_rng(0).normal(0, 0.01, (count, side, side))
     with h5py.File(path, "w") as file:
-        file["images"] = (blobs(count, side, bands=1)[..., 0] / 300 + noise).clip(0, 1).astype(np.float32)
+        file["images"] = (ellipses(count, side, bands=1)[..., 0] / 300 + noise).clip(0, 1).astype(np.float32)
         if redshift:
             file["redshift"] = np.linspace(0.1, 2, count)
     return path

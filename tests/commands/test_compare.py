@@ -12,9 +12,13 @@ import numpy as np
 import pytest
 from builders.command_line import run_command
 from builders.configs import SMALL
-from builders.galaxies import blobs
+from builders.drawn import image_at, places, rendered
+from builders.galaxies import ellipses
 
+from galvae.analysis.compared_runs import ComparedRuns
 from galvae.commands import compare
+from galvae.figures.canvas import rgb
+from galvae.figures.style import Style
 from galvae.latent.priors.of_model import prior_of
 from galvae.runs.trained_run import TrainedRun
 
@@ -33,8 +37,8 @@ def train(folder, *overrides):
 def trained(tmp_path_factory):
     """A sweep over two models and two numbers of latent dimensions."""
     folder = tmp_path_factory.mktemp("compare")
-    np.save(folder / "blobs.npy", blobs(60, 16))
-    data = ("dataset=files", "dataset.axes=NHWC", f"dataset.path={folder / 'blobs.npy'}", *SMALL)
+    np.save(folder / "galaxies.npy", ellipses(60, 16))
+    data = ("dataset=files", "dataset.axes=NHWC", f"dataset.path={folder / 'galaxies.npy'}", *SMALL)
     train(folder, *data, "-m", "model=ae,vae", "latent_dim=2,4", f"hydra.sweep.dir={folder / 'sweep'}")
     return folder / "sweep"
 
@@ -55,7 +59,20 @@ def warnings(err):
     return [line for line in err.splitlines() if not line.startswith("val_loss cannot be compared")]
 
 
-def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
+def assert_rounded(text, rows):
+    """The Markdown table is that of the CSV with fewer digits."""
+    header, rule, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines())
+    assert all(re.fullmatch(r"-+:?", cell) for cell in rule)
+    assert header == list(rows[0])
+    for row, cells in zip(rows, lines, strict=True):
+        for name, cell in zip(header, cells, strict=True):
+            if name in ("run", "status") or cell == "":
+                assert cell == row[name]
+            elif name.startswith("val_") or name in ("seconds", "images_per_second"):
+                assert float(cell) == pytest.approx(float(row[name]), rel=6e-4)
+
+
+def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep, drawn):
     status, out, err = galvae("compare", f"runs={sweep}", "n=10", "seed=5")
     assert status == 0, err
     assert err == (
@@ -88,6 +105,24 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
         assert active == int(row["active_units"]) == (np.var(mean, axis=0) > 0.01).sum()
         assert active == run.config.latent_dim - len(unused)
 
+    text = (folder / "runs.md").read_text()
+    assert out == text + f"{folder}\n"
+    assert_rounded(text, rows)
+
+    # In the figure, the first sample of each run stands on the left under the run's title.
+    texts = {
+        text.get_text().replace("\n", " "): text.get_position() for text in drawn["samples"].axes[0].texts
+    }
+    dots, zoom = rendered(drawn["samples"]), 15  # 1050 dots for four images of 16 pixels
+    with np.load(folder / "samples.npz") as stored:
+        first = [np.round(255 * stored[f"images_{index}"][0]).astype(int) for index in range(4)]
+    titles = [f"{model}, latent_dim {latent_dim}" for model in ("ae", "vae") for latent_dim in (2, 4)]
+    width = (4 * 16 + 3) * zoom
+    for title, image in zip(titles, first, strict=True):
+        x, y = texts[title]
+        middle = x - width / 2 + 8 * zoom, y + 0.2 * 26 * 2 * width / 1400 + 8 * zoom
+        np.testing.assert_allclose(image_at(dots, middle, (16, 16), zoom), image, atol=1)
+
     with np.load(folder / "samples.npz") as stored:
         assert stored["runs"].tolist() == JOBS
         noise = np.random.default_rng(5).standard_normal((10, 4))
@@ -104,6 +139,25 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep):
             )
 
 
+def test_samples_of_each_run_are_drawn_in_its_own_bands(tmp_path, drawn):
+    images = ellipses(2, 8).astype(np.float32) / 255
+    common = {"latent_dim": 2, "dataset.stretch": "none"}
+    settings = {
+        "a": {**common, "seed": 0, "dataset.rgb": [2, 1, 0]},
+        "b": {**common, "seed": 1, "dataset.rgb": None},
+    }
+    samples = {name: {"images": images[[index]]} for index, name in enumerate("ab")}
+    compare.draw_samples(ComparedRuns(settings, ["seed"], [], samples, np.zeros((1, 2))), tmp_path, Style())
+    texts = {text.get_text(): text.get_position()[0] for text in drawn["samples"].axes[0].texts}
+    dots, zoom = rendered(drawn["samples"]), 124  # 1050 dots for one image
+    for title, style, image in (
+        ("seed 0", Style(rgb=(2, 1, 0)), images[:1]),
+        ("seed 1", Style(), images[1:]),
+    ):
+        ((x, _),) = places(dots, rgb(image, style)[0], zoom)
+        assert x == texts[title]
+
+
 def test_an_old_evaluation_is_marked(galvae, sweep):
     for job, (digest, epoch) in {
         2: ("another", 3),
@@ -118,37 +172,6 @@ def test_an_old_evaluation_is_marked(galvae, sweep):
     assert f"{JOBS[2]}: its evaluation is old, of epoch 3; its weights are now of epoch 1" in err.splitlines()
     rows = table(Path(out.splitlines()[-1]))
     assert [row["evaluated"] for row in rows] == ["", "epoch 3 (old)", "epoch 1"]
-
-
-def test_the_markdown_table_is_the_csv_rounded(galvae, sweep):
-    _, out, _ = galvae("compare", f"runs={sweep}", "n=1")
-    text = (sweep / "compare" / "runs.md").read_text()
-    assert out == text + f"{sweep / 'compare'}\n"
-    header, rule, *lines = ([cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines())
-    assert all(re.fullmatch(r"-+:?", cell) for cell in rule)
-    rows = table(sweep / "compare")
-    assert header == list(rows[0])
-    for row, cells in zip(rows, lines, strict=True):
-        for name, cell in zip(header, cells, strict=True):
-            if name in ("run", "status") or cell == "":
-                assert cell == row[name]
-            elif name.startswith("val_") or name in ("seconds", "images_per_second"):
-                assert float(cell) == pytest.approx(float(row[name]), rel=6e-4)
-
-
-def test_temperature_scales_and_the_seed_draws(galvae, sweep):
-    run = sweep / JOBS[3]
-
-    def codes(*overrides):
-        status, out, err = galvae("compare", f"runs={run}", "n=3", *overrides)
-        assert status == 0, err
-        with np.load(f"{out.splitlines()[-1]}/samples.npz") as stored:
-            return stored["codes_0"]
-
-    cold = codes()
-    np.testing.assert_allclose(codes("temperature=2"), 2 * cold, rtol=1e-6)
-    assert not np.array_equal(codes("seed=1"), cold)
-    assert sorted(path.name for path in run.glob("compare*")) == ["compare", "compare-2", "compare-3"]
 
 
 def test_a_list_and_a_single_run(galvae, sweep, tmp_path):
@@ -253,7 +276,7 @@ def test_bad_runs_are_one_line_and_leave_nothing(case, galvae, sweep, tmp_path):
 
 
 def test_a_dataset_that_has_moved_is_one_line(galvae, sweep, trained, tmp_path):
-    data = trained.parent / "blobs.npy"
+    data = trained.parent / "galaxies.npy"
     moved = tmp_path / "moved.npy"
     data.rename(moved)
     try:
@@ -296,7 +319,7 @@ def test_sweeps_of_comparisons(galvae, sweep, tmp_path):
 
 def test_conditional_runs_get_the_conditions_of_the_same_galaxies(galvae, tmp_path):
     with h5py.File(tmp_path / "cosmos.h5", "w") as file:
-        file["images"] = (blobs(60, 18, bands=1)[..., 0] / 255).astype(np.float32)
+        file["images"] = (ellipses(60, 18, bands=1)[..., 0] / 255).astype(np.float32)
         file["redshifts"] = np.linspace(0.1, 2, 60)
     data = ("dataset=cosmos", f"dataset.path={tmp_path / 'cosmos.h5'}", *SMALL)
     where = f"hydra.sweep.dir={tmp_path / 'sweep'}"
@@ -309,7 +332,8 @@ def test_conditional_runs_get_the_conditions_of_the_same_galaxies(galvae, tmp_pa
     data = run.dataset
     with np.load(tmp_path / "sweep" / "compare" / "samples.npz") as stored:
         np.testing.assert_array_equal(stored["condition_0"], stored["condition_1"])
-        assert np.isin(stored["condition_1"], data.condition[data.split("train")]).all()
+        drawn_galaxies = np.random.default_rng(2).choice(data.split("train"), 4)
+        np.testing.assert_array_equal(stored["condition_1"], data.condition[drawn_galaxies])
         assert stored["images_0"].shape == (4, 16, 16, 1)
         images = model.decode(stored["codes_1"], stored["condition_1"])
         np.testing.assert_allclose(stored["images_1"], images, atol=1e-5)

@@ -6,12 +6,13 @@ import logging
 import numpy as np
 import pytest
 from astropy.table import Table
+from builders.drawn import places
 from builders.galaxies import dataset, ellipses
 from builders.surveys import write_galaxy10, write_survey
 from PIL import Image
 
 from galvae.analysis.contact_sheet import as_shown, captions, shortened
-from galvae.commands.prepare import NARROWEST, WIDEST, layout
+from galvae.commands.prepare import layout
 from galvae.data.quality import checked
 from galvae.data.summary import dataset_report, galaxy_columns, sky, summary
 from galvae.figures.canvas import Canvas
@@ -22,7 +23,7 @@ REPORT |= {"notes": [], "warnings": [], "findings": {}}
 
 
 def lines(report=REPORT, **changes):
-    """The summary of a dataset of 25 blobs."""
+    """The summary of a dataset of 25 galaxies."""
     return list(summary(dataset_report(dataset(report=report, **changes))))
 
 
@@ -55,7 +56,7 @@ def test_prepare_says_what_is_in_a_dataset(galvae, tmp_path):
     assert report["sky"]["images"] == 30 and len(report["sky"]["level"]) == 3
 
 
-def test_the_contact_sheet_has_a_row_in_its_table_for_each_galaxy(galvae, tmp_path):
+def test_the_contact_sheet_has_a_row_in_its_table_for_each_galaxy(galvae, tmp_path, drawn):
     survey = write_survey(tmp_path / "s.h5", count=60)
     status, out, err = galvae("prepare", *survey)
     assert status == 0, err
@@ -68,6 +69,18 @@ def test_the_contact_sheet_has_a_row_in_its_table_for_each_galaxy(galvae, tmp_pa
     assert table["ra"].unit is None or str(table["ra"].unit) == "deg"
     with Image.open(folder / "contact_sheet.png") as image:
         assert 1000 <= image.width <= 2000 and image.height <= 2200
+        dots = np.asarray(image.convert("RGB"))
+    # Each galaxy stands over its own caption.
+    images, texts = ellipses(60, 16), drawn["contact_sheet"].axes[0].texts
+    for position in (0, 9, 47):
+        (x, y), caption = texts[position].get_position(), texts[position].get_text()
+        row = int(caption[1:4])
+        ((found_x, found_y),) = places(dots, images[row], 10)  # 1400 dots for eight images of 16 pixels
+        assert (found_x, found_y + 80 + 26 // 8) == (x, y)
+        assert (
+            table["id"][position] == f"G{row:03d}"
+            and caption.replace("\n", " ") == table["caption"][position]
+        )
 
 
 def test_the_summary_of_a_condition_says_what_is_missing():
@@ -158,6 +171,7 @@ def test_the_sky_is_measured_in_the_frame_and_not_in_the_galaxy():
     images = generator.normal([5, -2], [0.5, 0.1], (40, 50, 50, 2)).astype(np.float32)
     images[:, 10:40, 10:40] += 100
     images[7, 0] = 1e6  # one bad line
+    images[:, 1, ::4] = 1e3  # and in each image a few bright pixels at the edge
     measured = sky(dataset(40, images=images))
     assert measured["images"] == 40
     np.testing.assert_allclose(measured["level"], [5, -2], atol=0.02)
@@ -216,8 +230,8 @@ def test_captions_are_short_and_say_id_redshift_and_class():
 def test_galaxies_are_wide_enough_for_their_captions(width):
     columns, line = layout(width)
     canvas = Canvas(np.zeros((columns, width, width, 3), np.uint8), columns, captions=["8" * line] * columns)
-    assert canvas.dots.shape[1] <= 1.06 * WIDEST
-    assert np.diff(canvas.centres[:, 0]).min() >= NARROWEST
+    assert canvas.dots.shape[1] <= 1.06 * 2200
+    assert np.diff(canvas.centres[:, 0]).min() >= 150
     assert all("\n" not in text for _, _, text, _, _ in canvas.texts)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from builders.configs import SMALL
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 from galvae.latent import codes
 from galvae.latent.plane_grid import inside
@@ -29,7 +29,7 @@ FILES = {
 def write_galaxies(path):
     """60 galaxies in vae-project's layout of COSMOS."""
     with h5py.File(path, "w") as file:
-        file["images"] = (blobs(60, 18, bands=1)[..., 0] / 255).astype(np.float32)
+        file["images"] = (ellipses(60, 18, bands=1)[..., 0] / 255).astype(np.float32)
         file["redshifts"] = np.linspace(0.1, 2, 60)
 
 

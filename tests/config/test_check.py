@@ -6,7 +6,7 @@ import yaml
 from builders.configs import composed, train_command, train_config
 
 from galvae.cli.help import CONF
-from galvae.config.check import from_dict, read_config, to_dict, write_config
+from galvae.config.check import flatten, from_dict, read_config, to_dict, write_config
 from galvae.config.fields import absolute
 from galvae.config.registry import COMMANDS, GROUPS
 from galvae.config.train import TrainCommand
@@ -173,6 +173,32 @@ def test_mistakes_name_key_expectation_and_value(key, value, message):
         from_dict(TrainCommand, changed(key, value))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("epochs", [1, 1_000_000]),
+        ("latent_dim", [1, 256]),  # as many as the network is wide
+        ("seed", [0, 2**31 - 1]),
+        ("schedule.warmup", [0.0, 0.5]),
+        ("dataset.image_size", [8, 512]),
+        ("dataset.split", [[0.5, 0.25, 0.25], [0.98, 0.01, 0.0100001]]),
+    ],
+)
+def test_the_bounds_of_a_range_belong_to_it(key, values):
+    for value in values:
+        found = flatten(from_dict(TrainCommand, changed(key, value)))
+        assert (found[key], type(found[key])) == (value, type(value))
+
+
+def test_a_cycle_of_beta_has_two_epochs_or_more():
+    config = train_config("beta=cyclical", "beta.cycles=3", "epochs=6")
+    assert (config.beta.cycles, config.epochs) == (3, 6)
+    with pytest.raises(
+        GalvaeError, match=r"^beta.cycles: expected at least two .* received 3 cycles in 5 epochs$"
+    ):
+        train_config("beta=cyclical", "beta.cycles=3", "epochs=5")
 
 
 def test_integers_are_accepted_where_numbers_are():

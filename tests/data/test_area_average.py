@@ -23,6 +23,15 @@ def test_other_factors_keep_the_light_and_its_centre():
     np.testing.assert_allclose(area_average(image, 2)[0, :, 0, 0], [(1 + 1) / 1.5, (1 + 6) / 1.5], rtol=1e-6)
 
 
+def test_integers_are_rounded_to_the_nearest_and_images_keep_their_orientation():
+    image = np.arange(9, dtype=np.uint8).reshape(1, 3, 3, 1) * 10
+    # Along each axis, the first of 2 new pixels covers pixel 0 and half of pixel 1: weights 2/3 and 1/3.
+    weights = np.array([[2, 1, 0], [0, 1, 2]]) / 3
+    by_hand = weights @ image[0, ..., 0] @ weights.T
+    np.testing.assert_allclose(by_hand, [[40 / 3, 80 / 3], [160 / 3, 200 / 3]])
+    assert area_average(image, 2)[0, ..., 0].tolist() == [[13, 27], [53, 67]]
+
+
 def test_a_constant_stays_and_the_type_too():
     for kind in (np.uint8, np.float32):
         images = np.full((1, 9, 9, 2), 200, kind)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 from galvae.data import catalogue
 from galvae.data.dataset import GalaxyDataset
@@ -11,7 +11,7 @@ from galvae.data.splits import make_splits
 def data(count=30):
     return GalaxyDataset(
         name="test",
-        images=blobs(count, 8),
+        images=ellipses(count, 8),
         pixel_range=(0, 255),
         labels=np.arange(count) % 2,
         class_names=["spiral", "elliptical"],
@@ -66,7 +66,7 @@ def test_a_long_table_is_fits(tmp_path, monkeypatch):
 
 def test_without_ids_images_are_counted():
     plain = GalaxyDataset(
-        name="test", images=blobs(3, 8), pixel_range=(0, 255), splits={"train": np.arange(3)}
+        name="test", images=ellipses(3, 8), pixel_range=(0, 255), splits={"train": np.arange(3)}
     )
     assert list(catalogue.galaxy_table(plain, np.array([2, 1]), {})["id"]) == [2, 1]
 

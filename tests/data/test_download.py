@@ -543,7 +543,7 @@ def test_disk_too_small_counts_only_the_missing_bytes(server, target, monkeypatc
     disk = SimpleNamespace(free=101_399)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: disk)
     message = fails(server.url, target)
-    assert "expected 101400 bytes of free space for cat.h5.part, received 101399" in message
+    assert "expected 101,400 bytes of free space for cat.h5.part, received 101,399 bytes" in message
     assert part_of(target).read_bytes() == DATA[:1000]
     disk.free = 101_400
     download(server.url, target, sha256=SHA256)

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from galvae.data.masking import averaged, filled, is_cut
+from galvae.data.masking import averaged, edge_frame, filled, is_cut
 
 
 def test_pixels_set_aside_get_the_median_of_their_own_images_and_bands_frame():
     images = np.zeros((2, 20, 20, 2), np.float32)
     images[0, ..., 0], images[0, ..., 1], images[1] = 3, 5, 7
-    images[:, 5:15, 5:15] = 1000  # the galaxy, which is no sky
+    images[:, 2:18, 2:18] = 1000  # the galaxy, most of the pixels, which is no sky
+    images[0, 0, :30:2] += 900  # a bright star at the edge, which a median does not see
     aside = np.zeros(images.shape, bool)
     aside[0, 10, 10] = aside[1, 2, 3, 1] = True
     images[aside] = np.nan
@@ -17,6 +18,13 @@ def test_pixels_set_aside_get_the_median_of_their_own_images_and_bands_frame():
     np.testing.assert_array_equal(done.mask, aside)
     np.testing.assert_array_equal(done.data[~aside], images[~aside])
     assert np.isnan(images[0, 10, 10]).all()  # a copy is filled
+
+
+def test_the_frame_is_a_tenth_of_each_side():
+    frame = np.zeros((20, 50), bool)
+    frame[:2] = frame[-2:] = frame[:, :5] = frame[:, -5:] = True
+    np.testing.assert_array_equal(edge_frame(20, 50), frame)
+    assert edge_frame(4, 4).sum() == 12  # at least one pixel wide
 
 
 def test_a_frame_without_sky_takes_all_pixels_and_a_band_without_pixels_zero():
@@ -42,10 +50,12 @@ def test_a_reduced_pixel_is_set_aside_if_any_part_of_it_is():
 
 
 def test_cut_images_have_blank_lines_or_blank_corners():
-    images = np.random.default_rng(0).normal(size=(5, 20, 20, 2)).astype(np.float32)
+    images = np.random.default_rng(0).normal(size=(6, 30, 40, 2)).astype(np.float32)
     images[1, 7] = 0
-    images[2, :, 19] = 0
-    images[3, :5, :5] = 0  # 25 of 400 pixels
+    images[2, :, 39] = 0
+    images[3, :6, :10] = 0  # 60 of 1,200 pixels
     images[4, 7, :, 0] = 0  # of one band only
-    assert is_cut(images).tolist() == [False, True, True, True, False]
+    images[5, :6, :10] = 0
+    images[5, 0, 0] = 1  # 59 of 1,200 pixels
+    assert is_cut(images).tolist() == [False, True, True, True, False, False]
     assert not is_cut(np.zeros((2, 8, 8, 3), np.uint8)).any()

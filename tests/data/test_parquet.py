@@ -370,6 +370,8 @@ def test_names_of_classes_in_the_file_are_not_those_of_a_tables_column(path, con
     (tmp_path / "t.csv").write_text("".join(["objid,kind\n", *rows]))
     dataset = load_dataset(config("galaxies.parquet", labels="kind"))
     assert dataset.class_names == ["E", "S0", "Sb"] and dataset.labels.tolist() == kinds.tolist()
+    own = ["elliptical", "lenticular", "spiral"]
+    assert load_dataset(config("galaxies.parquet", labels="kind", class_names=own)).class_names == own
     dataset = load_dataset(config("galaxies.parquet", labels="kind", table="t.csv"))
     assert dataset.class_names == ["0", "1", "2"] and dataset.labels.tolist() == (2 - kinds).tolist()
 

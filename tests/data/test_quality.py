@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
-from builders.galaxies import blobs, ellipses
+from builders.galaxies import ellipses
 
 from galvae.data.area_average import area_average
 from galvae.data.dataset import GalaxyDataset
@@ -23,7 +23,7 @@ SAMPLES = Path(__file__).parents[1] / "data_samples"
 
 def dataset(images=None, **changes):
     """Twelve images: 0 to 7 to train, 8 and 9 to validate, 10 and 11 to test."""
-    images = blobs(12, 8) if images is None else images
+    images = ellipses(12, 8) if images is None else images
     values = {
         "name": "test",
         "images": images,
@@ -55,7 +55,7 @@ def test_sound_data_have_no_findings(caplog):
 
 
 def test_one_line_sums_up_all_findings(caplog):
-    images = blobs(12, 8)
+    images = ellipses(12, 8)
     images[[1, 2, 9]] = 7
     images[[5, 8]] = images[3]
     redshift = np.linspace(0.1, 1, 12, dtype=np.float32)[:, None]
@@ -94,7 +94,7 @@ def test_repeated(values, splits, repeats, across):
 
 
 def test_intensities_outside_of_the_decoders_range():
-    images = blobs(12, 8).astype(np.float32) / 255
+    images = ellipses(12, 8).astype(np.float32) / 255
     images[4, 0, 0, 0], images[6, 1, 1, 1] = -0.5, 3.0
     data = dataset(images, pixel_range=(0, 1))
     assert findings(data, "mse")["range"] == {"count": 2, "ids": ["G4", "G6"], "low": -0.5, "high": 3.0}

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from builders.configs import ARRAYS, COMMON, SOURCE
 from builders.format_writers import pictures, write_parquet
-from builders.galaxies import blobs, ellipses
+from builders.galaxies import ellipses
+from builders.layouts import DECALS_CLASSES, SDSS_CLASSES
 from builders.surveys import SAMPLES, write_galaxy10, write_mnist, write_stamps
 
 from galvae.config.dataset import (
@@ -29,7 +30,6 @@ from galvae.config.fields import ALWAYS
 from galvae.config.registry import GROUPS
 from galvae.data.load import SOURCES, load_dataset
 from galvae.data.readers import galaxy10
-from galvae.data.readers.galaxy10 import CLASS_NAMES
 from galvae.data.source import Source
 from galvae.data.splits import SPLITS
 from galvae.data.store import download
@@ -54,7 +54,7 @@ def configuration(name, folder):
     if name == "simulated":
         factors = {"bands": 3, "seed": 0, "noise": 0.01, "psf": 2.5, "max_redshift": 1.2, "workers": 1}
         return SimulatedConfig(name="simulated", image_size=32, count=30, **factors, **COMMON)
-    np.save(folder / "images.npy", blobs(30, 16))
+    np.save(folder / "images.npy", ellipses(30, 16))
     later = {field.name: field.metadata["added"] for field in dataclasses.fields(FilesConfig)}
     values = dict.fromkeys(field.name for field in dataclasses.fields(FilesConfig))
     values |= {name: value for name, value in later.items() if value is not ALWAYS} | SOURCE
@@ -167,8 +167,8 @@ def test_galaxy10_keeps_labels_and_positions_and_halves_the_images(tmp_path):
         np.testing.assert_array_equal(data.condition[:, 0], file["redshift"][()].astype(np.float32))
     blocks = images.reshape(30, 128, 2, 128, 2, 3).mean(axis=(2, 4))
     np.testing.assert_array_equal(data.images, np.floor(blocks + 0.5))
-    assert data.class_names == CLASS_NAMES
-    assert data.report["classes"] == dict.fromkeys(CLASS_NAMES, 3)
+    assert data.class_names == [*DECALS_CLASSES]
+    assert data.report["classes"] == dict.fromkeys(DECALS_CLASSES, 3)
     assert data.report["condition redshift"]["missing"] == 10
     assert data.catalogue_units["ra"] == "deg"
 
@@ -176,7 +176,7 @@ def test_galaxy10_keeps_labels_and_positions_and_halves_the_images(tmp_path):
 def test_galaxy10_as_stored(tmp_path):
     path = write_galaxy10(tmp_path / "g.h5", count=12, side=32)
     data = load_dataset(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **SOURCE))
-    np.testing.assert_array_equal(data.images, blobs(12, 32))
+    np.testing.assert_array_equal(data.images, ellipses(12, 32))
 
 
 BROKEN = {
@@ -203,7 +203,7 @@ BROKEN = {
         {"redshift": None, "pxscale": None},
         "from DECaLS, or of 69, from SDSS, .* received 30 of 32; read them with dataset=files",
     ),
-    "too small": ({"images": blobs(30, 16)}, "at least 32 pixels, received 16x16"),
+    "too small": ({"images": ellipses(30, 16)}, "at least 32 pixels, received 16x16"),
 }
 
 
@@ -239,33 +239,21 @@ def test_galaxy10_in_a_folder_of_its_own(tmp_path):
     assert source.origin(3) == "row 3 of Galaxy10_DECals.h5" and source.shape == (12, 64, 64, 3)
 
 
-SDSS_NAMES = [
-    *(
-        "Disk, Face-on, No Spiral",
-        "Smooth, Completely round",
-        "Smooth, in-between round",
-        "Smooth, Cigar shaped",
-    ),
-    *("Disk, Edge-on, Rounded Bulge", "Disk, Edge-on, Boxy Bulge", "Disk, Edge-on, No Bulge"),
-    *("Disk, Face-on, Tight Spiral", "Disk, Face-on, Medium Spiral", "Disk, Face-on, Loose Spiral"),
-]
-
-
 @pytest.mark.parametrize(
     ("side", "beside", "names"),
-    [(69, None, SDSS_NAMES), (256, None, CLASS_NAMES), (64, np.full(12, 0.1), CLASS_NAMES)],
+    [(69, None, SDSS_CLASSES), (256, None, DECALS_CLASSES), (64, np.full(12, 0.1), DECALS_CLASSES)],
     ids=["as SDSS", "as DECaLS", "DECaLS, averaged"],
 )
 def test_the_shape_of_the_images_says_which_galaxy10_it_is(side, beside, names, tmp_path):
     images = ellipses(12, side)
     path = write_galaxy10(tmp_path / "g.h5", 12, side, images=images, redshift=beside, pxscale=None)
     source = galaxy10.read(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **SOURCE))
-    assert source.class_names == names
+    assert source.class_names == [*names]
     np.testing.assert_array_equal(np.concatenate(list(source.blocks)), images)
     np.testing.assert_array_equal(source.labels, np.arange(12) % 10)
 
 
-@pytest.mark.parametrize(("count", "named"), [(21_785, SDSS_NAMES), (17_736, CLASS_NAMES)])
+@pytest.mark.parametrize(("count", "named"), [(21_785, SDSS_CLASSES), (17_736, DECALS_CLASSES)])
 def test_so_does_their_number(count, named, tmp_path):
     path = write_galaxy10(
         tmp_path / "g.h5", 1, 32, images=np.ones((count, 32, 32, 3), np.uint8), redshift=None
@@ -275,7 +263,7 @@ def test_so_does_their_number(count, named, tmp_path):
             del file[name]
         file["ans"] = np.arange(count) % 10
     source = galaxy10.read(Galaxy10Config(name="galaxy10", path=str(path), image_size=None, **SOURCE))
-    assert source.class_names == named
+    assert source.class_names == [*named]
 
 
 def test_a_shape_and_a_number_of_two_surveys_are_refused(tmp_path, monkeypatch):
@@ -315,7 +303,7 @@ def test_galaxy10_in_parquet_files(tmp_path):
     blocks = images.reshape(20, 128, 2, 128, 2, 3).mean(axis=(2, 4))
     np.testing.assert_array_equal(data.images, np.floor(blocks + 0.5))
     np.testing.assert_array_equal(data.labels, rows * 7 % 10)
-    assert data.class_names == CLASS_NAMES
+    assert data.class_names == [*DECALS_CLASSES]
     assert data.catalogue["id"].tolist() == objids.tolist()
     np.testing.assert_array_equal(data.catalogue["ra"], rows * 1.5)
     np.testing.assert_allclose(data.condition[:, 0], np.where(rows < 10, np.nan, rows / 10 - 1), atol=1e-6)
@@ -363,8 +351,8 @@ def test_astronn_still_has_what_we_take_from_it():
 def test_astronn_has_these_classes_of_sdss():
     (package,) = importlib.util.find_spec("astroNN").submodule_search_locations
     loader = Path(package, "datasets/galaxy10sdss.py").read_text()
-    assert all(f'{number}: "{name}"' in loader for number, name in enumerate(galaxy10.SDSS_CLASS_NAMES))
-    assert galaxy10.SDSS_CLASS_NAMES == SDSS_NAMES
+    assert all(f'{number}: "{name}"' in loader for number, name in enumerate(SDSS_CLASSES))
+    assert tuple(galaxy10.SDSS_CLASS_NAMES) == SDSS_CLASSES
 
 
 def test_mnist_keeps_digits_and_says_which_part_they_are_of(tmp_path):

@@ -31,8 +31,8 @@ def source(**changes):
 def test_conditions_and_columns_with_a_redshifts_name_are_cleaned_and_counted():
     values = np.array([0.5, -99, -0.002, -99])
     given = source(
-        condition=np.stack([values, values], axis=1).astype("f4"),
-        condition_names=["zphot", "mag"],
+        condition=np.stack([values + 20, values], axis=1).astype("f4"),
+        condition_names=["mag", "zphot"],
         catalogue={
             "zphot": values,
             "mag": values,
@@ -42,8 +42,8 @@ def test_conditions_and_columns_with_a_redshifts_name_are_cleaned_and_counted():
         notes=["before"],
     )
     done = with_known_redshifts(given)
-    np.testing.assert_array_equal(done.condition[:, 0], np.float32([0.5, np.nan, -0.002, np.nan]))
-    np.testing.assert_array_equal(done.condition[:, 1], given.condition[:, 1])
+    np.testing.assert_array_equal(done.condition[:, 1], np.float32([0.5, np.nan, -0.002, np.nan]))
+    np.testing.assert_array_equal(done.condition[:, 0], np.float32([20.5, -79, 19.998, -79]))
     np.testing.assert_array_equal(done.catalogue["zphot"], [0.5, np.nan, -0.002, np.nan])
     np.testing.assert_array_equal(done.catalogue["mag"], values)
     np.testing.assert_array_equal(done.catalogue["z"], [1, np.nan, 2, 3])

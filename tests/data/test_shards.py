@@ -128,7 +128,7 @@ def test_identity_changes_with_any_of_the_files(files):
     with open("b.h5", "wb") as file:
         file.write(b"x")
     assert identity(["a.h5", "b.h5"]) != first
-    assert set(identity(["a.h5"])) == {"path", "size", "changed"}
+    assert set(identity(["a.h5"])) == {"path", "size", "changed", "file_state"}
     with pytest.raises(GalvaeError, match=r"c.h5: No such file"):
         identity(["a.h5", "c.h5"])
 

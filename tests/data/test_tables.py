@@ -326,9 +326,10 @@ def test_what_is_no_number_or_text_is_left_out_and_named(tmp_path):
 
 def test_pandas_in_hdf5(tmp_path):
     with h5py.File(tmp_path / "fixed.h5", "w") as file:
-        file["df/axis0"] = np.array([b"z", b"n", b"name"])
+        file["df/axis0"] = np.array([b"z", b"mag", b"n", b"name"])
         file["df/axis1"] = np.array(OBJID)
-        file["df/block0_items"], file["df/block0_values"] = np.array([b"z"]), np.array([[0.5], [1.5], [2.5]])
+        file["df/block0_items"] = np.array([b"z", b"mag"])
+        file["df/block0_values"] = np.array([[0.5, 20], [1.5, 21], [2.5, 22]])
         file["df/block1_items"], file["df/block1_values"] = np.array([b"n"]), np.array([[1], [2], [3]])
         file["df/block2_items"] = np.array([b"name"])
         file.create_dataset("df/block2_values", (1,), h5py.vlen_dtype(np.uint8))
@@ -336,6 +337,7 @@ def test_pandas_in_hdf5(tmp_path):
     assert {key: values.tolist() for key, values in table.columns.items()} == {
         "index": OBJID,
         "z": [0.5, 1.5, 2.5],
+        "mag": [20, 21, 22],
         "n": [1, 2, 3],
     }
     assert "1 columns of text" in table.notes[0]

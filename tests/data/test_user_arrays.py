@@ -197,6 +197,22 @@ def test_transposed_arrays_in_an_npz_keep_their_pixels(tmp_path, config, axes):
     np.testing.assert_array_equal(load_dataset(config("a.npz", axes=axes)).images, images)
 
 
+@pytest.mark.parametrize("axes", ["NHWC", "NCHW", "HWCN", "CWHN"])
+@pytest.mark.parametrize("bands", ["a mask for each band", "one mask for all"])
+def test_masks_have_the_axes_of_the_images(tmp_path, config, axes, bands):
+    images = ellipses(N, (8, 12), 3).astype(np.float32) / 256 + np.float32(0.01)
+    aside = np.random.default_rng(0).uniform(size=images.shape) < 0.2
+    aside = aside if bands == "a mask for each band" else aside[..., 0]
+    stored = np.transpose(images, ["NHWC".index(letter) for letter in axes])
+    own = axes if aside.ndim == 4 else axes.replace("C", "")
+    masks = np.transpose(aside, ["NHWC".index(letter) for letter in own])
+    store(tmp_path, "a.h5", stored, bad=masks.astype(np.uint8))
+    data = load_dataset(config("a.h5", axes=axes, images="images", mask="bad"))
+    aside = np.broadcast_to(aside if aside.ndim == 4 else aside[..., None], images.shape)
+    np.testing.assert_array_equal(data.masks_of(np.arange(N)), aside)
+    np.testing.assert_array_equal(data.images[~aside], images[~aside])
+
+
 @pytest.mark.parametrize("name", ["a.h5", "a.npz"])
 def test_columns_with_a_second_axis_of_one_entry_are_read(tmp_path, config, name):
     store(tmp_path, name, pixels(N, 8, 8), z=np.arange(N)[:, None] / 10, kind=np.arange(N)[:, None] % 3)

@@ -53,7 +53,9 @@ def test_a_changed_source_or_setting_has_another_fingerprint(tmp_path, config):
     os.utime(tmp_path / "t.csv", (1, 1))
     prints.append(user_files.fingerprint(config("images", table="t.csv")))
     changes = {"images": "x", "labels": "x", "class_names": ["x"], "condition": ["x"], "ids": "x"}
-    changes |= {"image_size": 8, "pixel_range": [0.0, 2.0]}
+    changes |= {"image_size": 8, "pixel_range": [0.0, 2.0], "axes": "CHW", "row_0": "bottom", "channels": [0]}
+    changes |= dict.fromkeys(("hdu", "band_files", "mask", "table_name", "redshift", "split_from"), "x")
+    changes |= {"mask_where": "zero", "join": "order"}
     prints += [
         user_files.fingerprint(config("images", table="t.csv", **{key: changes[key]})) for key in changes
     ]

@@ -197,6 +197,15 @@ def test_a_column_of_the_table_replaces_the_files_own_in_any_case_but_for_the_id
     )
 
 
+def test_ids_stay_as_they_stand_beside_the_images(tmp_path, config):
+    store(tmp_path, "a.h5", pixels(N, 8, 8), objid=np.array(["7", "12", "3", "4", "5", "6"]))
+    Table({"OBJID": [12, 3, 4, 7, 6, 5], "z": np.arange(N) / 8}).write(tmp_path / "t.csv")
+    dataset = load_dataset(config("a.h5", table="t.csv", condition=["z"]))
+    assert dataset.ids.tolist() == ["7", "12", "3", "4", "5", "6"]
+    assert (dataset.condition[:, 0] * 8).tolist() == [3, 0, 1, 2, 5, 4]
+    assert "OBJID" not in dataset.catalogue and "objid" in dataset.catalogue
+
+
 @pytest.mark.parametrize("name", ["objid", "mine"])
 def test_a_table_is_not_joined_by_position_beside_ids_of_another_length(tmp_path, config, refused, name):
     ids = np.arange(N) + 7

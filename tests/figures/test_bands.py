@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy.visualization import make_lupton_rgb
+from builders.drawn import image_at, places, rendered
 from builders.galaxies import ellipses
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import QuadMesh
@@ -59,20 +60,18 @@ def test_without_a_choice_three_bands_are_drawn_as_they_are():
     np.testing.assert_allclose(rgb(images, PLAIN) * BYTE, images, atol=0.51 * BYTE)
 
 
-def residual_rows(originals, decoded, style, mask=None, word="residual", **options):
-    """The drawn dots of a row of residuals, (n, H, W, 3), one dot to a pixel of the image."""
+def residual_rows(originals, decoded, style, mask=None, **options):
+    """The drawn rows of residuals: a list of label, (n, H, W, 3) dots, one to a pixel of the image, and limit."""
     figure = figures.reconstructions(originals, decoded, 4, style=style, mask=mask, **options)
-    (axes,) = figure.axes
-    dots, side = np.asarray(axes.images[0].get_array()), originals.shape[1]
-    text = next(text for text in axes.texts if text.get_text().startswith(word))
-    (x, y), label = text.get_position(), text.get_text()
-    left = round(x + 0.3 * 26)
-    zoom = round((dots.shape[1] - left) / (4 * side + 3))
-    top = round(y - side * zoom / 2)
-    step = (side + 1) * zoom
-    starts = [left + column * step for column in range(4)]
-    rows = [dots[top : top + side * zoom : zoom, start : start + side * zoom : zoom] for start in starts]
-    return np.array(rows), float(label.partition("±")[2])
+    dots, side, found = rendered(figure), originals.shape[1], []
+    for text in figure.axes[0].texts:
+        (x, y), (label, _, limit) = text.get_position(), text.get_text().partition("\n±")
+        if limit:
+            zoom = round((dots.shape[1] - x - 0.3 * 26) / (4 * side + 3))
+            places = [(round(x + 0.3 * 26) + ((side + 1) * n + side / 2) * zoom, y) for n in range(4)]
+            rows = [image_at(dots, place, (side, side), zoom) for place in places]
+            found.append((label, np.array(rows), float(limit)))
+    return found
 
 
 def test_each_of_several_bands_has_its_own_residuals():
@@ -80,22 +79,23 @@ def test_each_of_several_bands_has_its_own_residuals():
     residuals = originals - decoded
     exact = np.quantile(np.abs(residuals), 0.998)
     names = ["u", "g", "r", "i", "z"]
-    for band, name in enumerate(names):
-        drawn, limit = residual_rows(originals, decoded, PLAIN, word=f"residual {name}\n", band_names=names)
-        assert limit == pytest.approx(exact, rel=0.05)
-        np.testing.assert_array_equal(drawn, residual_rgb(residuals[..., band : band + 1], exact))
-        unnamed, _ = residual_rows(originals, decoded, PLAIN, word=f"residual {band}\n")
-        np.testing.assert_array_equal(unnamed, drawn)
+    for named in (names, range(5)):
+        options = {"band_names": names} if named is names else {}
+        found = residual_rows(originals, decoded, PLAIN, **options)
+        assert [label for label, *_ in found] == [f"residual {name}" for name in named]
+        for band, (_, drawn, limit) in enumerate(found):
+            assert limit == pytest.approx(exact, rel=0.05)
+            np.testing.assert_array_equal(drawn, residual_rgb(residuals[..., band : band + 1], exact))
 
 
 def test_residuals_of_many_bands_are_those_of_the_bands_shown():
     originals, decoded, style = images_of(7), images_of(7)[::-1], Style(rgb=(4, 0, 2))
-    drawn, limit = residual_rows(originals, decoded, style)
+    ((_, drawn, limit),) = residual_rows(originals, decoded, style)
     residuals = (originals - decoded)[..., [4, 0, 2]]
     exact = np.quantile(np.abs(residuals), 0.998)
     assert limit == pytest.approx(exact, rel=0.05)
     np.testing.assert_allclose(drawn * BYTE, 0.5 + np.clip(residuals / exact, -1, 1) / 2, atol=BYTE)
-    drawn, _ = residual_rows(originals, decoded, PLAIN)
+    ((_, drawn, _),) = residual_rows(originals, decoded, PLAIN)
     residuals = originals - decoded
     np.testing.assert_array_equal(drawn, residual_rgb(residuals, np.quantile(np.abs(residuals), 0.998)))
 
@@ -106,7 +106,7 @@ def test_pixels_that_are_set_aside_have_no_residual(bands):
     mask = np.zeros(originals.shape, bool)
     mask[:, 3:9, 2:7] = True
     originals = np.where(mask, 1000, originals)
-    drawn, limit = residual_rows(originals, decoded, PLAIN, mask)
+    ((_, drawn, limit),) = residual_rows(originals, decoded, PLAIN, mask)
     assert limit < 1
     zero = residual_rgb(np.zeros((1, 1, 1, bands)), 1.0)[0, 0, 0]
     assert (drawn[:, 3:9, 2:7] == zero).all()
@@ -125,12 +125,12 @@ def test_the_card_of_reconstructions_draws_masks():
 
 
 def test_runs_of_different_bands_stand_side_by_side():
-    blocks = [images_of(5), images_of(3)]
-    figure = figures.panels(blocks, ["five", "three"], 2, [Style(rgb=(4, 0, 2)), PLAIN])
-    dots = np.asarray(figure.axes[0].images[0].get_array()).reshape(-1, 3)
-    drawn = {tuple(colour) for colour in dots}
-    for block, style in zip(blocks, [Style(rgb=(4, 0, 2)), PLAIN], strict=True):
-        assert {tuple(colour) for colour in rgb(block, style).reshape(-1, 3)} <= drawn
+    blocks, styles = [images_of(5, 1), images_of(3, 1)], [Style(rgb=(4, 0, 2)), PLAIN]
+    dots = rendered(figures.panels(blocks, ["five", "three"], 2, styles))
+    five, three = (
+        places(dots, rgb(block, style)[0], 62) for block, style in zip(blocks, styles, strict=True)
+    )
+    assert len(five) == len(three) == 1 and five[0, 0] < three[0, 0]
 
 
 def unlabelled_column(count=30):
@@ -144,9 +144,9 @@ def test_unlabelled_galaxies_are_grey_and_named_so_last():
     axes, bar = figure.axes
     (points,) = axes.collections
     positions, colours = points.get_offsets().data, points.get_facecolors()
-    grey = [same_color(colour, UNKNOWN) for colour in colours]
-    np.testing.assert_allclose(np.sort(positions[grey, 0]), np.sort(x[::3]))
-    assert {to_hex(colour) for colour in colours} == {UNKNOWN.lower(), *map(to_hex, PLAIN.class_colours(2))}
+    known = [to_hex(colour) for colour in PLAIN.class_colours(2)]
+    expected = {(x[index], y[index]): [UNKNOWN.lower(), *known][index % 3] for index in range(30)}
+    assert {tuple(point): to_hex(own) for point, own in zip(positions, colours, strict=True)} == expected
     assert [text.get_text() for text in bar.get_yticklabels()] == ["spiral", "elliptical", "unlabelled"]
     (mesh,) = (part for part in bar.collections if isinstance(part, QuadMesh))
     expected = [*PLAIN.class_colours(2), UNKNOWN]

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from builders.galaxies import blobs
+from builders.drawn import image_at, rendered
+from builders.galaxies import ellipses
 from matplotlib.colors import same_color
 
 from galvae.analysis.evaluators import EVALUATORS
@@ -47,14 +48,17 @@ def test_information_is_drawn_as_scatter_bars_and_corner_plot():
     assert list(drawn) == ["latent", "information", "pairs"]
     scatter, bar = drawn["latent"].axes
     mean = given.arrays["latent"]["mean"]
-    np.testing.assert_allclose(
-        np.sort(scatter.collections[0].get_offsets().data, axis=0), np.sort(mean[:, [1, 3]], axis=0)
+    style = Style(class_map="jet")
+    drawn_points = np.column_stack(
+        [scatter.collections[0].get_offsets(), scatter.collections[0].get_facecolors()]
     )
+    expected = np.column_stack(
+        [mean[:, [1, 3]], style.class_colours(3)[column.values]]
+    )  # to each its own colour
+    np.testing.assert_allclose(*(array[np.argsort(array[:, 0])] for array in (drawn_points, expected)))
     assert scatter.get_xlabel() == "latent 1 (z₁), 2.00 nats"
     assert scatter.get_ylabel() == "latent 3 (z₃), 1.00 nats"
     assert [text.get_text() for text in bar.get_yticklabels()] == column.class_names
-    colours = {tuple(colour) for colour in scatter.collections[0].get_facecolors()}
-    assert colours == {tuple(colour) for colour in Style(class_map="jet").class_colours(3)}
     (bars,) = drawn["information"].axes
     assert [patch.get_height() for patch in bars.patches] == [2.0, 1.0, 0.5, 0.0]
     assert [same_color(patch.get_facecolor(), TRAIN) for patch in bars.patches] == [True, True, True, False]
@@ -97,7 +101,7 @@ def test_a_model_without_conditions_has_no_figure_of_them():
 
 @pytest.mark.parametrize("style", [PLAIN, Style(image_map="hot")])
 def test_reconstructions_are_drawn_in_their_groups_with_captions(style):
-    originals, decoded = blobs(6, 8, bands=1) / 255, blobs(6, 8, bands=1, seed=1) / 255
+    originals, decoded = ellipses(6, 8, bands=1) / 255, ellipses(6, 8, bands=1, seed=1) / 255
     given = report(
         {"reconstructions": {"originals": originals, "decoded": decoded, "indices": [], "mse": []}},
         columns=2,
@@ -109,11 +113,10 @@ def test_reconstructions_are_drawn_in_their_groups_with_captions(style):
     (axes,) = drawn["reconstructions"].axes
     texts = {text.get_text(): text.get_position() for text in axes.texts}
     assert {"best:\noriginal", "typical:\noriginal", "worst:\noriginal", "decoded"} <= set(texts)
-    # The middle pixel of the second image of each row, in the order original, decoded.
-    dots, x = np.asarray(axes.images[0].get_array()), round(texts["z 1"][0])
-    for group, name in enumerate(["best", "typical", "worst"]):
-        y = round(texts[f"{name}:\noriginal"][1])
-        step = round(texts["z 1"][0] - texts["z 0"][0])
-        second = 2 * group + 1
-        np.testing.assert_array_equal(dots[y, x], rgb(originals[[second]], style)[0, 4, 4])
-        np.testing.assert_array_equal(dots[y + step, x], rgb(decoded[[second]], style)[0, 4, 4])
+    dots, (left, right) = rendered(drawn["reconstructions"]), (texts[f"z {index}"][0] for index in (0, 1))
+    zoom = round((right - left) / 9)
+    for index in range(6):
+        x, top = texts[f"z {index}"][0], texts[f"{['best', 'typical', 'worst'][index // 2]}:\noriginal"][1]
+        for below, images in ((0, originals), (9 * zoom, decoded)):
+            found = image_at(dots, (x, top + below), (8, 8), zoom)
+            np.testing.assert_array_equal(found, rgb(images[[index]], style)[0])

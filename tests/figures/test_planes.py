@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from builders.galaxies import blobs
+from builders.drawn import image_at, rendered
+from builders.galaxies import ellipses
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import same_color
 
 from galvae import figures
-from galvae.figures.canvas import FADED_GREY, MAX_DOTS
+from galvae.data.dataset import Column
+from galvae.figures.canvas import MAX_DOTS
 from galvae.figures.style import DPI, UNKNOWN
 
 NAMES = ("UMAP 1", "UMAP 2")
@@ -15,36 +17,36 @@ BYTE = 0.51 / 255  # of rounding
 
 
 def images(count, side=8, seed=0):
-    return (blobs(count, side, seed=seed) / 255).astype(np.float32)
+    return (ellipses(count, side, seed=seed) / 255).astype(np.float32)
 
 
-def cell(figure, row, column, side=8):
-    """The dots of one image of a plane, (side, zoom, side, zoom, 3); row 0 is the lowest."""
-    axes = figure.axes[-1]
-    dots = np.asarray(axes.images[0].get_array()) / 255
-    x, y = axes.get_xticks()[column], axes.get_yticks()[row]
-    zoom = round((axes.get_xticks()[1] - axes.get_xticks()[0]) / (side + 1))
-    low_x, low_y = round(x - zoom * side / 2), round(y - zoom * side / 2)
-    block = dots[low_y : low_y + zoom * side, low_x : low_x + zoom * side]
-    return block.reshape(side, zoom, side, zoom, 3)
+def cell(figure, row, column, shape=(8, 8), dots=None):
+    """The drawn dots of one image of a plane, (H, zoom, W, zoom, 3), by its ticks; row 0 is the lowest."""
+    axes, (high, wide) = figure.axes[-1], shape
+    dots = (rendered(figure) if dots is None else dots) / 255
+    ticks = axes.transData.transform([[x, axes.get_yticks()[row]] for x in axes.get_xticks()])
+    zoom = round((ticks[1, 0] - ticks[0, 0]) / (wide + 1))
+    low_x, low_y = round(ticks[column, 0] - zoom * wide / 2), round(ticks[0, 1] - zoom * high / 2)
+    block = dots[::-1][low_y : low_y + zoom * high, low_x : low_x + zoom * wide][::-1]
+    return block.reshape(high, zoom, wide, zoom, 3)
 
 
-def test_images_stand_at_their_coordinates_unstretched():
-    galaxies = images(12).reshape(3, 4, 8, 8, 3)
+@pytest.mark.parametrize("shape", [(8, 8), (8, 12)])
+def test_images_stand_upright_at_their_coordinates_unstretched(shape):
+    galaxies = images(12, shape).reshape(3, 4, *shape, 3)
     figure = figures.plane(galaxies, np.arange(4.0), np.arange(3.0), NAMES)
     (axes,) = figure.axes
     assert (axes.get_xlabel(), axes.get_ylabel()) == NAMES
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "1", "2", "3"]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["0", "1", "2"]
+    dots = rendered(figure)
     for row in range(3):
         for column in range(4):
-            block = cell(figure, row, column)
+            block = cell(figure, row, column, shape, dots)
             expected = np.broadcast_to(galaxies[row, column][:, None, :, None], block.shape)
             np.testing.assert_allclose(block, expected, atol=BYTE)  # a whole number of dots for each pixel
-    assert np.diff(axes.get_yticks()).max() < 0, "the first row is the lowest"
-    height, width = axes.images[0].get_array().shape[:2]
-    box = axes.get_position()
-    np.testing.assert_allclose(box.size * figure.get_size_inches() * DPI, (width, height))
+    heights = axes.transData.transform([[0, y] for y in axes.get_yticks()])[:, 1]
+    assert np.diff(heights).min() > 0, "the first row is the lowest"
 
 
 def test_empty_cells_are_white_and_faded_ones_grey():
@@ -55,9 +57,9 @@ def test_empty_cells_are_white_and_faded_ones_grey():
     assert (cell(figure, 0, 0) == 1).all()
     assert [text.get_text() for text in figure.texts] == ["grey: no real galaxy nearby"]
     assert not figures.plane(galaxies, np.arange(2.0), np.arange(2.0), NAMES, faded & False).texts
-    grey = cell(figure, 0, 1)
-    assert np.ptp(grey, axis=-1).max() < 1e-6
-    assert abs(grey - FADED_GREY).max() <= 0.2 * FADED_GREY + BYTE
+    grey = cell(figure, 0, 1)[:, 0, :, 0]
+    expected = 0.68 + 0.2 * galaxies[0, 1].mean(axis=-1, keepdims=True)  # a fifth of it, of 0.85 the rest
+    np.testing.assert_allclose(grey, np.repeat(expected, 3, axis=-1), atol=2 * BYTE)
     np.testing.assert_allclose(cell(figure, 1, 1)[:, 0, :, 0], galaxies[1, 1], atol=BYTE)
 
 
@@ -68,9 +70,10 @@ def test_many_images_have_ticks_at_round_numbers():
     axes = figure.axes[0]
     labels = [text.get_text() for text in axes.get_xticklabels()]
     assert labels == ["\N{MINUS SIGN}1", "0", "1", "2", "3", "4", "5"]
-    dots = np.interp(np.arange(-1, 6), x, np.linspace(0, 19, 20))
-    positions = axes.get_xticks()
-    np.testing.assert_allclose(np.diff(positions) / np.diff(positions)[0], np.diff(dots) / np.diff(dots)[0])
+    # Between the middles of the images, which are 8 pixels wide with one between them.
+    zoom = axes.images[0].get_array().shape[1] / (20 * 9 - 1)
+    expected = np.interp(np.arange(-1, 6), x, zoom * (4 + 9 * np.arange(20)))
+    np.testing.assert_allclose(axes.get_xticks(), expected)
     assert [text.get_text() for text in axes.get_yticklabels()] == ["2.5"]
 
 
@@ -87,50 +90,48 @@ def test_labels_lie_within_the_figure():
         assert extent.y0 >= 0
 
 
-def test_a_scatter_beside_the_plane_marks_its_positions():
-    codes = np.random.default_rng(0).normal(size=(30, 2))
+def test_a_scatter_beside_the_plane_marks_its_positions_and_has_its_axes():
+    codes = np.random.default_rng(0).normal([3, -1], [1, 0.2], (30, 2))
     x, y = np.array([-1.0, 0, 1]), np.array([0.0, 2])
-    figure = figures.plane_and_scatter(images(6).reshape(2, 3, 8, 8, 3), x, y, NAMES, codes)
-    scatter, plane = figure.axes
-    np.testing.assert_allclose(scatter.collections[0].get_offsets(), codes)
+    galaxies = images(6).reshape(2, 3, 8, 8, 3)
+    figure = figures.plane_and_scatter(galaxies, x, y, NAMES, codes, Column("z", "", codes[:, 0]))
+    scatter, bar, plane = figure.axes
+    drawn = scatter.collections[1]
+    order = np.argsort(drawn.get_array())
+    np.testing.assert_allclose(drawn.get_offsets()[order], codes[np.argsort(codes[:, 0])])
     np.testing.assert_array_equal(scatter.lines[0].get_xdata(), [-1, 0, 1, -1, 0, 1])
     np.testing.assert_array_equal(scatter.lines[0].get_ydata(), [0, 0, 0, 2, 2, 2])
-    assert scatter.get_position().x1 < plane.get_position().x0
-    assert scatter.get_xlabel() == plane.get_xlabel() == NAMES[0]
+    assert scatter.get_position().x1 < bar.get_position().x0 < plane.get_position().x0
+    for axes in (scatter, plane):
+        assert (axes.get_xlabel(), axes.get_ylabel()) == NAMES
+    np.testing.assert_allclose(cell(figure, 1, 2)[:, 0, :, 0], galaxies[1, 2], atol=BYTE)
 
 
-def test_a_montage_centres_images_at_their_positions():
+@pytest.mark.parametrize("shape", [(8, 8), (8, 12), (12, 8)])
+def test_a_montage_centres_upright_images_at_their_positions(shape):
+    galaxies = images(3, shape)
     positions = np.array([[0.0, 0], [3, 1], [-2, 4]])
-    background = np.array([[0.5, 0.5], [100, 100]])
+    background = np.array([[0.5, 1.5], [100, 100]])
     figure, overlapping = figures.montage(
-        images(3), positions, NAMES, np.array([False, True, False]), background
+        galaxies, positions, NAMES, np.array([False, True, False]), background
     )
     (axes,) = figure.axes
     assert not overlapping
     assert (axes.get_xlabel(), axes.get_ylabel()) == NAMES
-    scale = (
-        axes.get_position().size
-        * figure.get_size_inches()
-        * DPI
-        / [np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())]
-    )
-    assert scale[0] == pytest.approx(scale[1], rel=0.01)
+    dots = rendered(figure) / 255
+    centres = axes.transData.transform(positions)
+    zoom = round(1400 / 8 / shape[1])
+    grey = 0.68 + 0.2 * galaxies[1].mean(axis=-1, keepdims=True)
+    for (x, y), expected in zip(centres, [galaxies[0], grey, galaxies[2]], strict=True):
+        drawn = image_at(dots, (x, len(dots) - y), shape, zoom)
+        np.testing.assert_allclose(drawn, np.broadcast_to(expected, drawn.shape), atol=2 * BYTE)
     extents = np.array([image.get_extent() for image in axes.images])
-    np.testing.assert_allclose(extents[:, :2].mean(axis=1), positions[:, 0], atol=1 / scale[0])
-    np.testing.assert_allclose(extents[:, 2:].mean(axis=1), positions[:, 1], atol=1 / scale[0])
-    sides = (extents[:, 1] - extents[:, 0]) * scale[0] / 8
-    np.testing.assert_allclose(sides, np.round(sides), rtol=0.01)  # dots of a pixel
-    for index, (low, high) in enumerate(zip(extents[:, ::2], extents[:, 1::2], strict=True)):
-        others = np.delete(extents, index, axis=0)
-        separate = (
-            (others[:, 0] >= high[0])
-            | (others[:, 1] <= low[0])
-            | (others[:, 2] >= high[1])
-            | (others[:, 3] <= low[1])
-        )
-        assert separate.all()
-    np.testing.assert_allclose(axes.images[0].get_array() / 255, images(3)[0], atol=BYTE)
-    assert np.ptp(np.asarray(axes.images[1].get_array()), axis=-1).max() < 1e-6  # grey
+    sides = axes.transData.transform(extents[:, 1::2]) - axes.transData.transform(extents[:, ::2])
+    np.testing.assert_allclose(sides, [[zoom * shape[1], zoom * shape[0]]] * 3, rtol=0.01)  # dots of a pixel
+    # A dot to the right is as long as one upwards, and the closest images do not touch.
+    (left, low), (right, high) = axes.transData.transform([[0, 0], [1, 1]])
+    assert right - left == pytest.approx(high - low, rel=0.01)
+    assert np.abs(centres[1] - centres[0]).max() > zoom * max(shape)
     np.testing.assert_allclose(axes.collections[0].get_offsets(), background[:1])
     assert same_color(axes.collections[0].get_facecolors()[0], UNKNOWN)
 
@@ -149,7 +150,14 @@ def test_images_are_averaged_where_a_row_would_grow_too_long():
     small = figures.shrunk(galaxies, MAX_DOTS // 64 * 2)
     assert small.shape == (2, 32, 32, 3)
     np.testing.assert_allclose(small[1, 3, 5], galaxies[1, 6:8, 10:12].mean(axis=(0, 1)), atol=1e-6)
-    assert figures.shrunk(images(2, side=65), MAX_DOTS // 65 * 3).shape == (2, 21, 21, 3)
+    # Of 65 x 67 pixels, one at the lower edge and two at both sides fill no square of three.
+    odd = images(2, (64, 67))
+    small = figures.shrunk(odd, MAX_DOTS // 67 * 3)
+    assert small.shape == (2, 21, 22, 3)
+    np.testing.assert_allclose(small[1, 20, 2], odd[1, 60:63, 6:9].mean(axis=(0, 1)), atol=1e-6)
+    odd = images(2, (65, 68))
+    small = figures.shrunk(odd, MAX_DOTS // 68 * 3)
+    np.testing.assert_allclose(small[1, 20, 2], odd[1, 61:64, 7:10].mean(axis=(0, 1)), atol=1e-6)
 
 
 @pytest.mark.parametrize("rows", [2, 4, 6])

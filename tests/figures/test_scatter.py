@@ -9,7 +9,7 @@ from matplotlib.colors import same_color
 from galvae import figures
 from galvae.data.dataset import Column
 from galvae.figures.scatter import BINNED, MOST_NAMES
-from galvae.figures.style import PLAIN, UNKNOWN
+from galvae.figures.style import PLAIN, UNKNOWN, Style
 
 NAMES = ("UMAP 1", "UMAP 2")
 
@@ -19,7 +19,7 @@ def points(count, seed=0):
 
 
 def sorted_rows(array):
-    return array[np.lexsort(array.T)]
+    return array[np.lexsort(array.T)]  # whole rows, so that x and y stay together
 
 
 def laid_out(figure):
@@ -72,24 +72,33 @@ def test_numbers_have_a_colour_bar_with_their_unit_and_unknown_ones_are_grey():
     x, y = points(40)
     values = np.linspace(0, 2, 40)
     values[:5] = np.nan
-    figure = figures.scatter(x, y, NAMES, Column("redshift", "mag", values))
+    figure = figures.scatter(x, y, NAMES, Column("redshift", "mag", values), Style(value_map="plasma"))
     axes, bar = figure.axes
     assert bar.get_ylabel() == "redshift (mag)"
     unknown, known = axes.collections
     np.testing.assert_allclose(unknown.get_offsets(), np.column_stack([x, y])[:5])
     assert same_color(unknown.get_facecolors()[0], UNKNOWN)
-    np.testing.assert_allclose(np.sort(known.get_array()), values[5:])
+    # Each point has the colour of its own value.
+    order = np.argsort(known.get_array())
+    np.testing.assert_allclose(known.get_array()[order], values[5:])
+    np.testing.assert_allclose(known.get_offsets()[order], np.column_stack([x, y])[5:])
+    assert known.cmap.name == "plasma"
     np.testing.assert_allclose(known.get_clim(), np.quantile(values[5:], [0.01, 0.99]))
+    assert known.colorbar.extend == "both"  # there are values below and above
 
 
 def test_many_points_are_counted_or_averaged_in_hexagons_and_classes_rasterised():
     x, y = points(BINNED + 1)
+    x += 7
     (counted, _) = figures.scatter(x, y, NAMES).axes
     (hexagons,) = (part for part in counted.collections if isinstance(part, PolyCollection))
-    assert hexagons.get_array().sum() == BINNED + 1
-    (averaged, _) = figures.scatter(x, y, NAMES, Column("x", "", x)).axes
+    assert hexagons.get_array().sum() == 50_001
+    middle = np.average(hexagons.get_offsets(), axis=0, weights=hexagons.get_array())
+    np.testing.assert_allclose(middle, [x.mean(), y.mean()], atol=0.05)
+    values = np.where(np.arange(len(x)) % 2, x - 2 * y, np.nan)  # half of them unknown
+    (averaged, _) = figures.scatter(x, y, NAMES, Column("x", "", values)).axes
     (hexagons,) = averaged.collections
-    np.testing.assert_allclose(hexagons.get_array(), hexagons.get_offsets()[:, 0], atol=0.2)
+    np.testing.assert_allclose(hexagons.get_array(), hexagons.get_offsets() @ [1, -2], atol=0.3)
     (classes, _) = figures.scatter(x, y, NAMES, Column("class", "", np.arange(len(x)) % 2, ["a", "b"])).axes
     (drawn,) = classes.collections
     assert len(drawn.get_offsets()) == BINNED + 1

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from builders.galaxies import blobs
+from builders.drawn import image_at, places, rendered
+from builders.galaxies import ellipses
 
 from galvae import figures
 from galvae.figures.canvas import rgb
@@ -16,28 +17,27 @@ def drawn_texts(figure):
     return {text.get_text(): text.get_position() for text in figure.axes[0].texts}
 
 
-def middle(figure, row, column):
-    """Colour of the dot in the middle of the image whose row and column have these labels."""
+def seen(figure, row, column, zoom):
+    """The image of 8 pixels whose row and column have these labels."""
     positions = drawn_texts(figure)
-    x, y = round(positions[column][0]), round(positions[row][1])
-    return np.asarray(figure.axes[0].images[0].get_array())[y, x]
+    return image_at(rendered(figure), (positions[column][0], positions[row][1]), (8, 8), zoom)
 
 
 @pytest.mark.parametrize("style", [PLAIN, Style(image_map="hot")])
 def test_each_latent_dimension_is_a_row_and_each_offset_a_column(style):
-    images = blobs(6, 8, bands=1).reshape(2, 3, 8, 8, 1) / 255
+    images = ellipses(6, 8, bands=1).reshape(2, 3, 8, 8, 1) / 255
     figure = figures.latent_walks(images, [12, 0], [-3.0, 0.0, 3.0], [1.96, 0.0052], style=style)
     rows = ["latent 12 (z₁₂)\n1.96 nats", "latent 0 (z₀)\n0.005 nats"]
     columns = [f"{MINUS}3.0", "+0.0", "+3.0"]
     assert list(drawn_texts(figure)) == rows + columns
     for row, label in enumerate(rows):
         for column, offset in enumerate(columns):
-            expected = rgb(images[row, [column]], style)[0, 4, 4]
-            np.testing.assert_array_equal(middle(figure, label, offset), expected)
+            expected = rgb(images[row, [column]], style)[0]
+            np.testing.assert_array_equal(seen(figure, label, offset, 55), expected)
 
 
 def test_the_galaxy_at_the_origin_is_below_the_walks_with_its_reconstruction():
-    images, pair = blobs(4, 8).reshape(1, 4, 8, 8, 3) / 255, blobs(2, 8, seed=1) / 255
+    images, pair = ellipses(4, 8).reshape(1, 4, 8, 8, 3) / 255, ellipses(2, 8, seed=1) / 255
     offsets = [-1.5, -0.5, 0.5, 1.5]
     figure = figures.latent_walks(images, [1], offsets, [2.0], "variance", ("id G007", pair))
     positions = drawn_texts(figure)
@@ -45,8 +45,8 @@ def test_the_galaxy_at_the_origin_is_below_the_walks_with_its_reconstruction():
     for index, (caption, offset) in enumerate(zip(("original", "decoded"), offsets, strict=False)):
         column = f"{offset:+.1f}".replace("-", MINUS)
         assert positions[caption][0] == positions[column][0]
-        np.testing.assert_array_equal(middle(figure, "id G007", column), rgb(pair[[index]], PLAIN)[0, 4, 4])
-    assert (middle(figure, "id G007", "+1.5") == 255).all()  # no image
+        np.testing.assert_array_equal(seen(figure, "id G007", column, 41), rgb(pair[[index]], PLAIN)[0])
+    assert (seen(figure, "id G007", "+1.5", 41) == 255).all()  # no image
 
 
 def test_an_axis_label_names_the_dimension_and_its_information():
@@ -55,23 +55,32 @@ def test_an_axis_label_names_the_dimension_and_its_information():
 
 
 def test_short_blocks_are_rows_with_the_same_galaxy_in_the_same_column():
-    images = blobs(6, 8).reshape(2, 3, 8, 8, 3) / 255
-    figure = figures.blocks(images, ["z = 0.5", "z = 1"])
-    positions = drawn_texts(figure)
-    assert list(positions) == ["z = 0.5", "z = 1"]
-    assert positions["z = 0.5"][0] == positions["z = 1"][0]  # beside the rows
-    assert positions["z = 0.5"][1] < positions["z = 1"][1]
+    images = ellipses(6, 8).reshape(2, 3, 8, 8, 3)
+    figure = figures.blocks(images / 255, ["z = 0.5", "z = 1"])
+    texts, dots = drawn_texts(figure), rendered(figure)
+    assert list(texts) == ["z = 0.5", "z = 1"]
+    columns = [[], []]
+    for row, title in enumerate(texts):
+        for image in images[row]:
+            ((x, y),) = places(dots, image, 55)
+            assert y == texts[title][1] and x > texts[title][0]  # beside its row
+            columns[row].append(x)
+    assert columns[0] == columns[1] == sorted(columns[0])
 
 
 def test_long_blocks_are_panels_under_their_titles():
-    images = blobs(42, 8).reshape(2, 21, 8, 8, 3) / 255
-    positions = drawn_texts(figures.blocks(images, ["z = 0.5", "z = 1"]))
-    assert positions["z = 0.5"][1] == positions["z = 1"][1]
-    assert positions["z = 0.5"][0] < positions["z = 1"][0]
+    images = ellipses(42, 8).reshape(2, 21, 8, 8, 3)
+    figure = figures.blocks(images / 255, ["z = 0.5", "z = 1"])
+    texts, dots = drawn_texts(figure), rendered(figure)
+    assert texts["z = 0.5"][1] == texts["z = 1"][1]
+    for block, (x, y) in zip(images, texts.values(), strict=True):
+        (first,), (third,), (last,) = (places(dots, block[index], 25) for index in (0, 2, 20))
+        assert third[0] == x and y < third[1] == first[1]  # the middle one of five columns, in the first row
+        assert last.tolist() == [first[0], first[1] + 4 * 9 * 25]
 
 
 def test_a_single_block_is_a_grid():
-    images = blobs(5, 8)[None] / 255
+    images = ellipses(5, 8)[None] / 255
     figure, grid = figures.blocks(images, []), figures.grid(images[0])
     assert not figure.axes[0].texts
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), grid.axes[0].images[0].get_array())

@@ -23,9 +23,11 @@ def test_cells_near_a_point_contain_or_adjoin_it():
 
 
 def test_the_point_closest_to_a_cells_centre_represents_it():
-    cells = Cells.over([0, 2, 0, 2], 2)
-    points = np.array([[0.9, 0.9], [0.6, 0.5], [0.1, 0.1], [1.5, 0.2], [-0.1, 0.5], [7, 7]])
-    np.testing.assert_array_equal(cells.most_central(points), [[1, 3], [-1, -1]])
+    cells = Cells.over([0, 3, 0, 2], 3)
+    points = np.array(
+        [[0.9, 0.9], [0.6, 0.5], [0.1, 0.1], [1.5, 0.2], [-0.1, 0.5], [7, 7], [2.5, 1.1], [2.5, 1.4]]
+    )
+    np.testing.assert_array_equal(cells.most_central(points), [[1, 3, -1], [-1, -1, 7]])
 
 
 def test_inside_a_box_means_both_coordinates():

@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from galvae.errors import GalvaeError
 from galvae.latent import neighbours, umap_embedding
 from galvae.latent.umap_embedding import Embedding
+from galvae.system.child import Child
 
 SETTINGS = {
     "n_neighbors": 10,
@@ -45,6 +47,20 @@ def test_the_layout_is_umap_learns_own_to_the_last_bit(scale, fitted):
     positions = own.embedding_[:5] + 0.01 * (own.embedding_.mean(axis=0) - own.embedding_[:5])
     codes, _ = umap_embedding.inverse(fitted, positions)
     np.testing.assert_array_equal(codes, 4 * own.inverse_transform(positions))
+
+
+@pytest.mark.slow
+@pytest.mark.real_child
+def test_a_child_process_computes_the_same_to_the_last_bit(fitted):
+    positions = fitted.plane[:5] + np.float32(0.01)
+    with Child("lays out", without=("tensorflow",)) as child:
+        # A warning of umap-learn's import would be an error here.
+        child.call(warnings.simplefilter, "error")
+        other = umap_embedding.fit("abc", fitted.indices, fitted.codes, SETTINGS, child.call)
+        codes, _ = umap_embedding.inverse(fitted, positions, child.call)
+    for name in umap_embedding.ARRAYS:
+        np.testing.assert_array_equal(getattr(other, name), getattr(fitted, name))
+    np.testing.assert_array_equal(codes, umap_embedding.inverse(fitted, positions)[0])
 
 
 def test_clusters_stay_separate(fitted):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders.configs import SMALL
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 
 from galvae.runs.sweep import recorded
 
@@ -97,8 +97,14 @@ def slurm(tmp_path_factory):
 def cluster(slurm, tmp_path, monkeypatch):
     """An empty folder with images, in which commands run; yields the overrides of a quick run."""
     monkeypatch.chdir(tmp_path)
-    np.save("blobs.npy", blobs(60, 16))
-    yield ["dataset=files", "dataset.axes=NHWC", f"dataset.path={tmp_path}/blobs.npy", *SMALL[:3], "batch=32"]
+    np.save("galaxies.npy", ellipses(60, 16))
+    yield [
+        "dataset=files",
+        "dataset.axes=NHWC",
+        f"dataset.path={tmp_path}/galaxies.npy",
+        *SMALL[:3],
+        "batch=32",
+    ]
     output_of("scancel", "--full", "--signal=KILL", f"--user={os.getuid()}")
     wait_for(lambda: output_of("squeue", "--noheader") == "")
 

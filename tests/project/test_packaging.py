@@ -1,5 +1,6 @@
 """What a user receives: the wheel, the pinned versions, the files that speak of the project."""
 
+import os
 import re
 import subprocess
 import sys
@@ -95,14 +96,51 @@ def test_the_readme_has_the_two_commands_and_every_module():
     install = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e"
     assert f"{install} . && .venv/bin/galvae train\n" in readme
     assert f"{install} '.[dev]' && .venv/bin/pytest\n" in readme
-    for path in (ROOT / "galvae").rglob("*.py"):
-        if path.name != "__init__.py":
-            assert path.name in readme, f"{path.name} is not in the README's file tree"
-    for picture in re.findall(r"\]\((docs/[^)]+)\)", readme):
-        assert (ROOT / picture).is_file()
+    pictures = re.findall(r"\]\((docs/[^)]+)\)", readme)
+    assert len(pictures) >= 3 and all((ROOT / picture).is_file() for picture in pictures)
+    (tree,) = re.findall(r"^## Where things are\n\n```\n(.*?)```", readme, re.MULTILINE | re.DOTALL)
+    modules = {str(path.relative_to(ROOT)) for path in (ROOT / "galvae").rglob("*.py")}
+    empty = {path for path in modules if path.endswith("__init__.py")} - {"galvae/__init__.py"}
+    assert drawn(tree) == modules - empty
 
 
-def test_ci_runs_the_readmes_test_command():
-    script = (ROOT / ".ci" / "run").read_text()
-    assert "README.md" in script
-    assert "-m slow" in script
+def drawn(tree):
+    """Paths of galvae's modules in the README's file tree: folders are indented, a line may name several files."""
+    folders, paths = [], set()
+    for line in tree.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        folder = re.match(r"\s*([\w/]+)/( |$)", line)
+        if folder:
+            folders[depth:] = [folder[1]]
+        elif depth < 6:  # deeper lines go on with what the one before says
+            folders = folders[:depth]
+        paths |= {"/".join([*folders, name]) for name in re.findall(r"\b\w+\.py\b", line)}
+    return {path for path in paths if path.startswith("galvae/")}
+
+
+def test_ci_runs_the_readmes_test_command_in_a_fresh_environment(tmp_path):
+    """The script itself, with commands that only write down that they were called."""
+    for folder in (".ci", "bin", ".venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    for name in ("README.md", ".ci/run"):
+        (tmp_path / name).write_text((ROOT / name).read_text())
+    note = f'#!/bin/sh\necho "$(basename "$0") $*" >> {tmp_path}/calls\n'
+    again = (
+        f"mkdir -p .venv/bin; for name in pip ruff pytest; do cp {tmp_path}/bin/id .venv/bin/$name; done\n"
+    )
+    for name, program in {"python3": note + again, "id": note}.items():
+        (tmp_path / "bin" / name).write_text(program)
+        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / ".venv" / "stale").touch()
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    subprocess.run(["bash", tmp_path / ".ci" / "run"], env=environment, capture_output=True, check=True)
+    calls = [line for line in (tmp_path / "calls").read_text().splitlines() if not line.startswith("id")]
+    assert calls == [
+        "python3 -m venv .venv",
+        "pip install -c constraints.txt -e .[dev]",
+        "pytest ",
+        "ruff check",
+        "ruff format --check",
+        "pytest -m slow",
+    ]
+    assert not (tmp_path / ".venv" / "stale").exists()

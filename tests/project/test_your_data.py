@@ -25,7 +25,8 @@ def test_keys_of_the_page_exist():
     fields = {
         name for section in vars(sections).values() for name in getattr(section, "__dataclass_fields__", ())
     }
-    assert set(re.findall(r"dataset\.(\w+)", PAGE)) <= fields
+    named = set(re.findall(r"dataset\.(\w+)", PAGE))
+    assert {"path", "table", "ids", "labels", "condition"} <= named <= fields
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from builders.configs import SMALL
-from builders.galaxies import blobs
+from builders.galaxies import ellipses
 from builders.processes import child_environment
 
 from galvae.backend.setup import Device
@@ -26,7 +26,7 @@ def rows(folder):
 
 def hot(path, index):
     """60 images of which one has pixels whose squares are finite, but not their sum."""
-    images = blobs(60, 16).astype(np.float32) / 255
+    images = ellipses(60, 16).astype(np.float32) / 255
     images[index, 3:9] = 1.5e19
     np.save(path, images)
     return ("dataset=files", "dataset.axes=NHWC", f"dataset.path={path}", *SMALL, "precision=float32")
@@ -50,17 +50,16 @@ def train(galvae, small_files, tmp_path):
 
 @pytest.fixture
 def weights_become_nan(monkeypatch):
-    """Makes a weight NaN at the beginning or after the last step of an epoch, so many times."""
+    """Makes a weight NaN at the beginning or after the last step of epochs, so many times each."""
 
-    def spoil(epoch, times=1, callback="on_epoch_begin"):
-        left = [times]
+    def spoil(times, callback="on_epoch_begin"):
+        left = dict(times)
 
         def call(self, number, logs=None):
-            now = self.model.optimizer.iterations == 2 * (epoch - 1) + (
-                0 if callback == "on_epoch_begin" else 2
-            )
-            if now and left[0]:
-                left[0] -= 1
+            done = int(self.model.optimizer.iterations) / 2
+            epoch = done + 1 if callback == "on_epoch_begin" else done
+            if left.get(epoch):
+                left[epoch] -= 1
                 self.model.decoder.weights[0].assign(np.full(self.model.decoder.weights[0].shape, np.nan))
 
         monkeypatch.setattr(Progress, callback, call)
@@ -117,7 +116,7 @@ def test_the_image_to_blame_is_named_on_jax(tmp_path):
 
 
 def test_weights_that_are_not_finite_stop_although_the_loss_is(train, weights_become_nan):
-    weights_become_nan(2, callback="on_train_batch_end")
+    weights_become_nan({2: 1}, callback="on_train_batch_end")
     folder, lines = train("epochs=4", "model=ae")
     assert metrics(folder)["epoch"] == 2
     assert metrics(folder)["where"] in ("validation", "its end")
@@ -137,40 +136,31 @@ def test_a_loss_that_explodes_stops(train, monkeypatch):
     assert len(rows(folder)) == 2
 
 
-def test_rolling_back_resumes_from_the_last_good_epoch_with_half_the_rate(train, weights_become_nan):
-    weights_become_nan(3)
-    folder, lines = train(
-        "epochs=5", "on_nan=rollback", "schedule.name=constant", "schedule.warmup=0", status=0
-    )
-    assert [row["epoch"] for row in rows(folder)] == [1, 2, 3, 4, 5]
-    rates = [row["learning_rate"] for row in rows(folder)]
-    np.testing.assert_allclose(rates, [2e-3, 2e-3, 1e-3, 1e-3, 1e-3])
-    (line,) = [line for line in lines if "of the learning rate" in line]
-    assert "diverged in epoch 3, step 2" in line
-    assert line.endswith("resuming from the end of epoch 2 with 0.5 of the learning rate")
-    state = RunDirectory.open(folder).checkpoint()[1]
-    assert (state.learning_rate_scale, state.epoch) == (0.5, 5)
-    for array in checkpoints.read_arrays(checkpoints.newest(folder / "checkpoints"), "last").values():
-        assert np.isfinite(array).all()
-
-
-def test_rolling_back_gives_up_after_three_times_in_a_row(train, weights_become_nan):
-    weights_become_nan(2, times=9)
-    folder, lines = train("epochs=5", "on_nan=rollback")
+def test_rolling_back_resumes_from_the_last_good_epoch_with_half_the_rate(
+    train, weights_become_nan, galvae, monkeypatch, tmp_path
+):
+    weights_become_nan({3: 1, 4: 9})
+    constant = ("schedule.name=constant", "schedule.warmup=0")
+    folder, lines = train("epochs=4", "on_nan=rollback", *constant)
     warnings = [line for line in lines if "of the learning rate" in line]
-    assert [line.split(" with ")[-1].split()[0] for line in warnings] == ["0.5", "0.25", "0.125"]
-    assert checkpoints.newest(folder / "checkpoints").name == "epoch-0001"
-    assert len(rows(folder)) == 1
+    assert "diverged in epoch 3, step 2" in warnings[0]
+    assert warnings[0].endswith("resuming from the end of epoch 2 with 0.5 of the learning rate")
+    # Epoch 3 was better than those before, so that epoch 4 has three attempts of its own.
+    assert [line.split(" with ")[-1].split()[0] for line in warnings] == ["0.5", "0.25", "0.125", "0.0625"]
+    assert checkpoints.newest(folder / "checkpoints").name == "epoch-0003"
+    state = RunDirectory.open(folder).checkpoint()[1]
+    assert (state.learning_rate_scale, state.epoch) == (0.5, 3)
+    assert metrics(folder)["epoch"] == 4
 
-
-def test_a_diverged_run_can_be_resumed(train, weights_become_nan, monkeypatch, galvae, tmp_path):
-    weights_become_nan(3)
-    folder, _ = train("epochs=4")
+    # What diverged can be resumed, with the rate of its last whole epoch.
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     status, _, err = galvae("train", f"resume={folder}")
     assert status == 0, err
     assert [row["epoch"] for row in rows(folder)] == [1, 2, 3, 4]
+    np.testing.assert_allclose([row["learning_rate"] for row in rows(folder)], [2e-3, 2e-3, 1e-3, 1e-3])
+    for array in checkpoints.read_arrays(checkpoints.newest(folder / "checkpoints"), "last").values():
+        assert np.isfinite(array).all()
 
 
 def test_posterior_collapse_is_a_warning_and_counted(train):
@@ -181,7 +171,7 @@ def test_posterior_collapse_is_a_warning_and_counted(train):
     assert "posterior collapse: none of the 8 latent dimensions carries information about an image" in lines
 
 
-@pytest.mark.parametrize("extreme", ["learning_rate=1e3", "beta.value=1e6", "learning_rate=1e-30"])
+@pytest.mark.parametrize("extreme", ["learning_rate=1e3", "beta.value=1e6"])
 def test_extremes_end_in_success_or_say_that_they_did_not(extreme, galvae, small_files, tmp_path):
     status, _, err = galvae("train", *small_files, extreme, f"hydra.run.dir={tmp_path / 'run'}")
     assert "Traceback" not in err

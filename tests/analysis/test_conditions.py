@@ -1,0 +1,113 @@
+"""Conditions inferred from images: of which galaxies, in which units, over which trial values."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from builders.galaxies import redshift_dataset
+from builders.models import build
+
+from galvae.analysis import conditions
+from galvae.latent.codes import encode_dataset
+
+ROWS = np.random.default_rng(0).permutation(40)[:20]
+
+
+def grid_run():
+    return SimpleNamespace(model=build("cvae2"), dataset=redshift_dataset())
+
+
+def test_each_galaxy_has_the_prediction_of_its_own_image_and_some_have_none(monkeypatch):
+    run, grids = grid_run(), []
+
+    def likely(model, dataset, rows, grid):
+        grids.append(grid)
+        return dataset.condition[rows, 0] + 1
+
+    monkeypatch.setattr(conditions, "most_likely_condition", likely)
+    monkeypatch.setattr(conditions, "MAX_PREDICTED", 7)
+    report = conditions.measure(run, ROWS, SimpleNamespace(condition_grid=16), {})
+    values, unit = report.columns["predicted_redshift"]
+    queried = np.isfinite(values)
+    assert unit == "" and queried.sum() == 7 and queried[0] and queried[-1]
+    np.testing.assert_allclose(values[queried], np.linspace(0.1, 2, 40)[ROWS[queried]] + 1, rtol=1e-6)
+    found = report.summary["predictions"]["redshift"]
+    assert found["galaxies"] == 7 and found["rmse"] == pytest.approx(1) and found["bias"] > 0
+    (drawn,) = report.facts["predictions"]
+    np.testing.assert_allclose(drawn["predicted"], drawn["true"] + 1, rtol=1e-6)
+    # Trial values span the conditions of the training galaxies, which are not all there are.
+    train = run.dataset.condition[run.dataset.split("train"), 0]
+    assert (train.min(), train.max()) != (run.dataset.condition.min(), run.dataset.condition.max())
+    np.testing.assert_allclose(grids, [np.linspace(train.min(), train.max(), 16)])
+    how = f"the objective's minimum over 16 values from {train.min():.4g} to {train.max():.4g}"
+    assert report.summary["predictions"]["how"] == how
+    assert report.lines == [f"  predicted redshift: rmse 1, sigma_nmad {found['sigma_nmad']:.3g}; {how}"]
+
+
+def two_conditions():
+    """Forty galaxies with redshifts and masses."""
+    data = redshift_dataset()
+    masses = np.linspace(11, 8, 40, dtype=np.float32)[:, None]
+    changes = {"condition_names": ["redshift", "mass"], "condition_units": ["", "solMass"]}
+    return dataclasses.replace(data, condition=np.concatenate([data.condition, masses], axis=1), **changes)
+
+
+def test_each_of_several_conditions_has_its_own_values_and_unit(monkeypatch):
+    data = two_conditions()
+    run = SimpleNamespace(dataset=data)
+    monkeypatch.setattr(
+        conditions, "predict", lambda run, rows, size: (data.condition[rows] + [1, 2], "somehow")
+    )
+    report = conditions.measure(run, ROWS, SimpleNamespace(condition_grid=0), {})
+    for index, (name, unit) in enumerate({"redshift": "", "mass": "solMass"}.items()):
+        values, found = report.columns[f"predicted_{name}"]
+        np.testing.assert_allclose(values, data.condition[ROWS, index] + index + 1, rtol=1e-6)
+        assert found == unit and report.summary["predictions"][name]["rmse"] == pytest.approx(index + 1)
+        assert report.facts["predictions"][index]["unit"] == unit
+        # The statistics of photometric redshifts are those of redshifts alone.
+        assert ("sigma_nmad" in report.summary["predictions"][name]) == (name == "redshift")
+
+
+def test_the_other_conditions_of_a_galaxy_are_its_own_at_every_trial_value(monkeypatch):
+    model, data, asked = build("cvae2", condition_dim=2), two_conditions(), []
+
+    def terms(self, outputs):
+        asked.append(np.asarray(outputs["condition"]))
+        return {"value": outputs["condition"][:, 0]}
+
+    monkeypatch.setattr(type(model), "loss_terms", terms)
+    monkeypatch.setattr(type(model), "total_loss", lambda self, terms, training: terms["value"])
+    conditions.most_likely_condition(model, data, ROWS, np.array([0.0, 1, 2]))
+    for value, condition in zip([0, 1, 2], asked, strict=True):
+        expected = data.condition[ROWS].copy()
+        expected[:, 0] = value
+        np.testing.assert_allclose(model.physical_condition(condition), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_grid_of_none_asks_nothing_and_a_small_one_has_three_values(monkeypatch):
+    run, grids = grid_run(), []
+    monkeypatch.setattr(
+        conditions, "most_likely_condition", lambda *given: grids.append(given[3]) or np.zeros(20)
+    )
+    assert conditions.measure(run, ROWS, SimpleNamespace(condition_grid=0), {}).columns == {}
+    conditions.measure(run, ROWS, SimpleNamespace(condition_grid=1), {})
+    assert [len(grid) for grid in grids] == [3]
+    run.model = build("vae")
+    assert conditions.predict(run, ROWS, 16) == (None, None)
+
+
+def test_predictions_are_in_the_units_of_the_condition():
+    model, data = build("fancy_cvae"), redshift_dataset()
+    model.set_condition_scale(data.condition)
+    # A head that answers one standard deviation above the mean, whatever it sees.
+    kernel, bias = model.prediction_head.kernel, model.prediction_head.bias
+    kernel.assign(np.zeros(kernel.shape, np.float32))
+    bias.assign([1.0])
+    run = SimpleNamespace(
+        model=model, dataset=data, codes_at=lambda rows: encode_dataset(model, data, np.asarray(rows))
+    )
+    report = conditions.measure(run, ROWS, SimpleNamespace(condition_grid=0), {})
+    expected = data.condition.mean() + data.condition.std()
+    np.testing.assert_allclose(report.columns["predicted_redshift"][0], expected, rtol=1e-4)
+    assert report.summary["predictions"]["how"] == "from the image"

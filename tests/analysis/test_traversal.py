@@ -1,0 +1,115 @@
+"""Walks of a run whose decoder shows the code and the condition that it is given, so that each can be recognised."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from builders.galaxies import redshift_dataset
+
+from galvae.analysis.traversal import Traversal
+from galvae.latent.codes import Codes
+from galvae.latent.priors.gaussian import GaussianPrior
+from galvae.latent.priors.normal import NormalPrior
+
+# Of each galaxy; the second dimension is the most informative, then the third.
+CODES = np.random.default_rng(0).normal(0, [0.1, 3, 1], (40, 3)).astype(np.float32)
+KEYS = {"axes": None, "at": None, "from_": None, "to": None, "condition": None, "conditions": None}
+KEYS |= {"redshift": None, "span": 2.0, "steps": 5, "seed": 0}
+
+
+def traversal(terms=("reconstruction", "kl"), condition_dim=1, prior=None, **keys):
+    data = redshift_dataset()
+    log_variance = np.zeros_like(CODES) if "kl" in terms else None
+
+    def decode(codes, condition):
+        shown = [codes] if condition is None else [codes, condition]
+        return np.concatenate(shown, axis=1)[:, None, None]
+
+    run = SimpleNamespace(
+        model=SimpleNamespace(latent_dim=3, condition_dim=condition_dim, terms=terms),
+        dataset=data,
+        state=SimpleNamespace(condition_names=["redshift"]),
+        codes_at=lambda rows: Codes(rows, CODES[rows], None if log_variance is None else log_variance[rows]),
+        prior=lambda: prior or NormalPrior(3),
+        decode=decode,
+        at_condition=lambda values, like=None: np.array(values, np.float32)[:, None],
+    )
+    return Traversal(run, SimpleNamespace(**{**KEYS, **keys}))
+
+
+def test_axes_are_walked_from_the_galaxy_at_its_own_condition():
+    walks = traversal(at=7, axes=[0, 2])
+    walk = walks.along_axes()
+    assert walk.arrays["axes"].tolist() == [2, 0]
+    np.testing.assert_allclose(walk.arrays["information"], (CODES**2).mean(axis=0)[[2, 0]] / 2, rtol=1e-4)
+    for row, axis in enumerate([2, 0]):
+        expected = np.tile(CODES[7], (5, 1))
+        expected[:, axis] = [-2, -1, 0, 1, 2]
+        np.testing.assert_allclose(walk.codes[row], expected)
+        np.testing.assert_allclose(walk.images[row, :, 0, 0, :3], expected)
+    redshift = walks.run.dataset.condition[7, 0]
+    np.testing.assert_allclose(walk.images[..., 3], redshift)
+    original, decoded = walks.run.dataset.images[7] / 255, np.append(CODES[7], redshift)
+    walks.run.decode = lambda codes, condition: np.zeros((1, 16, 16, 3)) + codes.sum() + condition.sum()
+    pair = walks.original_and_decoded()
+    np.testing.assert_allclose(pair[0], original, atol=1e-6)
+    np.testing.assert_allclose(pair[1], decoded.sum(), rtol=1e-5)
+
+
+def test_without_a_galaxy_walks_are_at_the_mean_condition_of_the_training_galaxies():
+    walks = traversal()
+    train = walks.run.dataset.condition[walks.run.dataset.split("train"), 0]
+    np.testing.assert_allclose(walks.along_axes().images[..., 3], train.mean(), rtol=1e-6)
+    np.testing.assert_allclose(traversal(condition=0.7).along_axes().images[..., 3], 0.7, rtol=1e-6)
+    assert walks.along_axes().arrays["axes"].tolist() == [1, 2, 0]
+
+
+def test_a_plane_has_its_first_axis_across():
+    walk = traversal().over_plane(2, 0)
+    assert walk.codes.shape == (5, 5, 3)
+    np.testing.assert_allclose(walk.codes[4, 1], [2, 0, -1])
+    np.testing.assert_allclose(walk.images[4, 1, 0, 0, :3], [2, 0, -1])
+    np.testing.assert_allclose(walk.arrays["x"], [-2, -1, 0, 1, 2])
+
+
+def test_a_plain_autoencoder_is_walked_where_its_codes_are():
+    prior = GaussianPrior([5.0, -1.0, 2.0], np.diag([4.0, 9.0, 16.0]))
+    walks = traversal(["reconstruction"], condition_dim=0, prior=prior)
+    walk = walks.along_axes()
+    assert walks.unit == "variance" and walk.arrays["axes"][1] == 2
+    np.testing.assert_allclose(walk.codes[1], [[5, -1, 2 + 4 * step] for step in (-2, -1, 0, 1, 2)])
+    np.testing.assert_allclose(walks.over_plane(0, 1).codes[4, 0], [1, 5, 2])
+
+
+@pytest.mark.parametrize("at", [None, 7])
+def test_the_condition_is_walked_over_the_range_of_the_training_galaxies(at):
+    walks = traversal(at=at, seed=4)
+    data = walks.run.dataset
+    train = data.condition[data.split("train"), 0]
+    assert (train.min(), train.max()) != (data.condition.min(), data.condition.max())
+    walk = walks.along_condition()
+    starts = np.random.default_rng(4).standard_normal((8, 3)) if at is None else CODES[[7]]
+    values = np.linspace(train.min(), train.max(), 5)
+    for row, start in enumerate(starts):
+        np.testing.assert_allclose(walk.images[row, :, 0, 0, :3], np.tile(start, (5, 1)), rtol=1e-5)
+        np.testing.assert_allclose(walk.images[row, :, 0, 0, 3], values, rtol=1e-6)
+    np.testing.assert_allclose(walk.arrays["condition"][0, :, 0], values, rtol=1e-6)
+    asked = traversal(at=at, conditions=[0.5, 4.5]).along_condition()
+    np.testing.assert_allclose(asked.images[0, :, 0, 0, 3], [0.5, 1.5, 2.5, 3.5, 4.5])
+
+
+def test_codes_and_conditions_change_together_from_galaxy_to_galaxy():
+    walks = traversal(from_=10, to=30)
+    walk = walks.between_galaxies()
+    assert walk.images.shape == (1, 5, 1, 1, 4)
+    np.testing.assert_allclose(walk.codes[0, [0, 4]], CODES[[10, 30]], rtol=1e-5)
+    np.testing.assert_allclose(walk.images[0, :, 0, 0, :3], walk.codes[0], rtol=1e-6)
+    ends = walks.run.dataset.condition[[10, 30], 0]
+    np.testing.assert_allclose(walk.images[0, :, 0, 0, 3], np.linspace(*ends, 5), rtol=1e-6)
+    assert walk.arrays["ids"].tolist() == ["10", "30"]
+    lengths = np.linalg.norm(walk.codes[0], axis=1)
+    np.testing.assert_allclose(
+        lengths, np.linspace(lengths[0], lengths[4], 5), rtol=1e-5
+    )  # on no straight line
+    straight = traversal(["reconstruction"], condition_dim=0, from_=10, to=30).between_galaxies()
+    np.testing.assert_allclose(straight.codes[0], np.linspace(CODES[10], CODES[30], 5), atol=1e-6)
