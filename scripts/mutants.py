@@ -26,7 +26,7 @@ from pathlib import Path
 from mutating.mutant import PASSED, outcome, run_tests
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_LISTS = ("__init__", "mutant")
+NOT_LISTS = ("__init__", "mutant", "preloaded")
 LISTS = sorted(
     path.stem for path in (ROOT / "scripts" / "mutating").glob("*.py") if path.stem not in NOT_LISTS
 )

@@ -1,20 +1,18 @@
 """A mistake that the tests must catch, and what comes of it."""
 
-import multiprocessing
+import functools
+import multiprocessing.forkserver
 import os
 import signal
 import sys
 from dataclasses import astuple, dataclass
+from pathlib import Path
 
 import pytest
 
 LIMIT = 240  # seconds that the tests of a mutant may take; a mutant that hangs is caught
 FAILED, PASSED = 1, 0  # exit statuses of pytest; any other says that it could not run the tests
-# Processes for tests are forks of one that has loaded what takes seconds to load, but nothing of galvae.
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    ["tensorflow", "matplotlib.figure", "astropy.table", "h5py", "hydra", "scipy", "pytest"]
-)
+SCRIPTS = str(Path(__file__).resolve().parents[1])
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ def run_tests(tests, root, jobs=0):
     Returns:
         The exit status of pytest; None if it took too long.
     """
-    process = SERVER.Process(target=_pytest, args=(tests, str(root), jobs))
+    process = _server().Process(target=_pytest, args=(tests, str(root), jobs))
     process.start()
     process.join(None if jobs else LIMIT)
     if process.is_alive():
@@ -100,6 +98,21 @@ def run_tests(tests, root, jobs=0):
         process.join()
         return None
     return process.exitcode
+
+
+@functools.cache
+def _server():
+    """Makes processes by forks of one that has loaded what takes seconds to load, but nothing of galvae."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mutating.preloaded"])
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = SCRIPTS  # where it finds this module
+    try:
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        del os.environ["PYTHONPATH"]
+        os.environ |= {} if before is None else {"PYTHONPATH": before}
+    return context
 
 
 def _pytest(tests, root, jobs):
