@@ -265,7 +265,7 @@ def differing_keys(config, values):
     """Describes the keys of an accepted configuration whose values differ from those in the file."""
     from galvae.config.check import to_dict
 
-    expected = dict(leaves(values))
+    expected = schema.later_keys(config) | dict(leaves(values))
     return [
         f"{keys}: {value!r} instead of {expected.get(keys)!r}"
         for keys, value in leaves(to_dict(config))

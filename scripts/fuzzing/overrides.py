@@ -300,7 +300,8 @@ def check(case):
             timeout=60,
             check=False,
         )
-        if (done.returncode, one_line(done.stderr.decode("utf-8", "surrogateescape"))) != (2, True):
+        err = done.stderr.decode("utf-8", "surrogateescape")
+        if done.returncode != 2 or not is_refusal(err, "-m" in arguments):
             return (
                 "wrong",
                 f"refused in this process, but the command ends with {done.returncode}: {done.stderr[-2000:]}",
@@ -308,9 +309,12 @@ def check(case):
     return outcome, text
 
 
-def one_line(err, most=1):
-    """Whether standard error has one line that starts with "galvae: ", or at most `most` of them in a sweep."""
-    lines = err.removesuffix("\n").splitlines() or [""]
+def is_refusal(err, sweep):
+    """Whether standard error has one line that starts with "galvae: ", in a sweep one for each of at most ten jobs."""
+    lines = err.splitlines() or [""]
+    jobs = [line for line in lines if not line.startswith(("sweep of ", "  "))]
+    most = 10 if sweep and jobs else 1
+    lines = jobs if most > 1 else lines
     return len(lines) <= most and all(line.startswith("galvae: ") for line in lines)
 
 
@@ -332,8 +336,7 @@ def outcome_of(command, arguments, status, err):
     ]
     text = f"status {status}, left {leftovers[:5]}, wrote {err[-500:]!r}"
     if status in (1, 2):
-        jobs = [line for line in err.splitlines(keepends=True) if not line.startswith(("sweep of ", "  "))]
-        if not (one_line("".join(jobs), 10) if sweep and jobs else one_line(err)) or len(err) > 5000:
+        if not is_refusal(err, sweep) or len(err) > 5000:
             return "wrong", f"not one line: {text}"
         if (leftovers and not sweep) or State.received:
             return "wrong", f"refused, but only after the command had started or left files: {text}"

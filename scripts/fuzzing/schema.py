@@ -5,6 +5,7 @@ import math
 import os
 import re
 
+from galvae.config.fields import ALWAYS
 from galvae.config.registry import choices
 
 INTEGER = re.compile(r"[+-]?[0-9]+(_[0-9]+)*", re.ASCII)
@@ -134,3 +135,23 @@ def matches(value, expected, name):
     if isinstance(value, float) and type(expected) is int:
         expected = float(expected)
     return type(value) is type(expected) and value == expected
+
+
+def later_keys(config, prefix=()):
+    """Values that a configuration gives to keys which its file lacks, since they are newer than the first version.
+
+    Args:
+        config: dataclass of the configuration.
+        prefix: names of the sections around it.
+
+    Returns:
+        dict from a tuple of names to the value.
+    """
+    values = {}
+    for field in dataclasses.fields(config):
+        keys, value = (*prefix, field.name.rstrip("_")), getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            values |= later_keys(value, keys)
+        elif field.metadata["added"] is not ALWAYS:
+            values[keys] = field.metadata["added"]
+    return values
