@@ -1,6 +1,7 @@
-"""Memory that an untrusted run declares it needs: asked about where its own data do not show that it does.
+"""Limits of the memory that a run which somebody else made can make its reader use.
 
-A run of a few kilobytes may declare images of any size, and layers of any width whose weights are few.
+A run of a few kilobytes may declare images of any size, and layers of any width whose weights are few. Up to a limit it
+is believed; beyond it, its own dataset must have such images, or the user trusts it.
 """
 
 import math
@@ -8,7 +9,7 @@ import math
 from galvae.backend.hardware import available_memory
 from galvae.errors import GalvaeError
 
-UNASKED = 1e9  # bytes that any run may need
+UNASKED = 1e9  # bytes that any run may declare
 HELD = 100  # images that a command holds at full size, about
 LARGEST_RATIO = 200  # of the values in a layer and in an image; about 20 in the networks' own settings
 PIXEL = 4  # bytes of a value in float32
@@ -17,8 +18,8 @@ PIXEL = 4  # bytes of a value in float32
 def check_memory(run, layer_bytes):
     """Refuses a run that declares much more memory than its own data need.
 
-    Its weights, which have been compared with their file, need no question. Images count as large as it says where its
-    dataset is at hand and has such images; layers, in proportion to these.
+    Weights do not count: their sizes have been compared with their file. Images may be as large as those of the run's
+    dataset, if it can be opened, and layers may have LARGEST_RATIO times as many values as an image.
 
     Args:
         run: TrainedRun, whose model need not be built.
