@@ -104,14 +104,14 @@ def _check_file(path, in_place=False):
 
 
 def _check_folder(path):
-    """Refuses anything but a folder without links in it, or nothing."""
+    """Refuses anything but a folder without links that lead out of it, or nothing; submitit links its own files."""
     status = _status(path)
     if status is None:
         return
     if not stat.S_ISDIR(status.st_mode):
         raise GalvaeError(f"{path}: expected a folder, received {_kind(status.st_mode)}")
     for entry in sorted(path.glob("*")):
-        if entry.is_symlink():
+        if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(os.path.realpath(path)):
             raise _link_error(entry)
 
 

@@ -251,6 +251,13 @@ def test_what_a_sweep_writes_may_be_no_link(name, victim, tmp_path):
             check_sweep(folder)
 
 
+def test_submitits_own_links_stay_in_its_folder(tmp_path):
+    folder = tmp_path / ".submitit"
+    (folder / "17").mkdir(parents=True)
+    (folder / "submission_file.sh").symlink_to(folder / "17" / "17_submission.sh")
+    check_sweep(tmp_path)
+
+
 def test_the_run_that_is_read_is_the_one_behind_the_link(trained, tmp_path):
     (tmp_path / "run").symlink_to(trained("vae"))
     assert RunDirectory.open(tmp_path / "run").finished
