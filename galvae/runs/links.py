@@ -86,7 +86,7 @@ def check_sweep(folder):
     folder = Path(folder)
     _check_file(folder / "multirun.yaml", in_place=True)
     _check_file(folder / "jobs.json")
-    _check_folder(folder / SLURM_FOLDER)
+    _check_folder(folder / SLURM_FOLDER, links_inside=True)  # submitit links its own files
 
 
 def _check_file(path, in_place=False):
@@ -103,15 +103,16 @@ def _check_file(path, in_place=False):
         )
 
 
-def _check_folder(path):
-    """Refuses anything but a folder without links that lead out of it, or nothing; submitit links its own files."""
+def _check_folder(path, links_inside=False):
+    """Refuses anything but a folder without links, or nothing; `links_inside`: those that stay in it may be."""
     status = _status(path)
     if status is None:
         return
     if not stat.S_ISDIR(status.st_mode):
         raise GalvaeError(f"{path}: expected a folder, received {_kind(status.st_mode)}")
     for entry in sorted(path.glob("*")):
-        if entry.is_symlink() and not Path(os.path.realpath(entry)).is_relative_to(os.path.realpath(path)):
+        stays = links_inside and Path(os.path.realpath(entry)).is_relative_to(os.path.realpath(path))
+        if entry.is_symlink() and not stays:
             raise _link_error(entry)
 
 

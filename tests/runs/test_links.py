@@ -258,6 +258,14 @@ def test_submitits_own_links_stay_in_its_folder(tmp_path):
     check_sweep(tmp_path)
 
 
+def test_a_checkpoint_may_not_be_a_link_to_another_one(tmp_path):
+    (tmp_path / "checkpoints" / "epoch-0001").mkdir(parents=True)
+    check_output(tmp_path, "train")
+    (tmp_path / "checkpoints" / "epoch-0002").symlink_to(tmp_path / "checkpoints" / "epoch-0001")
+    with pytest.raises(GalvaeError, match="epoch-0002: expected no link in this directory"):
+        check_output(tmp_path, "train")
+
+
 def test_the_run_that_is_read_is_the_one_behind_the_link(trained, tmp_path):
     (tmp_path / "run").symlink_to(trained("vae"))
     assert RunDirectory.open(tmp_path / "run").finished
