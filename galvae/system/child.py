@@ -92,15 +92,20 @@ def _start(without):
     )
 
 
+def leave_signals_to_parent():
+    """Has this process ignore the signals that its parent answers; it dies with its parent."""
+    for name in IGNORED:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
 def serve(without):
     """Main function of the child: answers calls until its parent closes its standard input, or dies.
 
     Args:
         without: names of packages that are treated as not installed.
     """
-    for name in IGNORED:  # they are for the parent to answer
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    leave_signals_to_parent()
     sys.modules.update(dict.fromkeys(without))
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from galvae.data.store import cache_entry
 from galvae.errors import CannotBeDone, GalvaeError
+from galvae.system.child import leave_signals_to_parent
 
 try:
     import resource
@@ -32,7 +33,6 @@ except ImportError:  # Windows, where a reader has no limits
 SECONDS = 15  # processor time that a reader may take for one block; waiting for a disk takes none
 MEMORY = 2**33  # bytes
 CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
-IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 ERRORS = {"GalvaeError": GalvaeError, "CannotBeDone": CannotBeDone, "OSError": OSError}
 START = (
     "import json, sys; task = json.loads(sys.stdin.readline()); sys.path[:] = task['path']; "
@@ -117,9 +117,7 @@ def run_reader(task):
     Args:
         task: dict from `write_entry`.
     """
-    for name in IGNORED:  # the parent handles them, and this process dies with it
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    leave_signals_to_parent()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     answers, sys.stderr = (os.fdopen(os.dup(number), "w", encoding="utf-8") for number in (1, 2))
     for number in (1, 2):  # messages of libraries are not for the user
