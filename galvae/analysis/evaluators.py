@@ -5,11 +5,24 @@ galaxies to evaluate, the EvaluateConfig, and the columns that the evaluators be
 unit). It returns a `Report`. `galvae.figures.cards` draws its figures in a function of the same name.
 """
 
-from galvae.analysis import conditions, information, reconstructions, scores
+from galvae.analysis import conditions, information, morphology, reconstructions, scores
 
 EVALUATORS = {
     "scores": scores.measure,
     "conditions": conditions.measure,
     "information": information.measure,
     "reconstructions": reconstructions.measure,
+    "morphology": morphology.measure,
 }
+
+
+def chosen(names):
+    """The names of the evaluators to run, in their order, with those whose columns others need.
+
+    Args:
+        names: requested names; None for all.
+    """
+    requested = set(EVALUATORS if names is None else names)
+    if "reconstructions" in requested:  # which are sorted by the error of each galaxy
+        requested.add("scores")
+    return [name for name in EVALUATORS if name in requested]

@@ -3,7 +3,8 @@
 import logging
 
 from galvae import figures
-from galvae.analysis.evaluators import EVALUATORS
+from galvae.analysis.evaluators import EVALUATORS, chosen
+from galvae.analysis.measured import column
 from galvae.data.catalogue import galaxy_table, write_table
 from galvae.figures.cards import CARDS
 from galvae.runs.evaluations import mark_old
@@ -24,7 +25,7 @@ def main(config, output_dir):
     """
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     indices = run.dataset.split(config.split)
-    colour = run.dataset.column(config.colour, indices)  # first, so that a wrong name costs no time
+    colour = column(run.dataset, config.colour, indices)  # first, so that a wrong name costs no time
     style = figures.Style.of(config, run.config.dataset)
 
     reports, columns = {}, {}
@@ -35,8 +36,8 @@ def main(config, output_dir):
         "split": config.split,
         "galaxies": len(indices),
     }
-    for name, measure in EVALUATORS.items():
-        reports[name] = measure(run, indices, config, columns)
+    for name in chosen(config.cards):
+        reports[name] = EVALUATORS[name](run, indices, config, columns)
         columns |= reports[name].columns
         metrics |= reports[name].summary
     save_json(output_dir / "metrics.json", metrics)

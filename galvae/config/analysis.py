@@ -9,9 +9,14 @@ IMAGE_MAPS = ("gray", "gray_r", "hot", "inferno", "magma", "viridis")
 CLASS_MAPS = ("muted", "tab10", "jet", "viridis")
 VALUE_MAPS = ("viridis", "cividis", "plasma", "inferno", "magma", "jet", "hot")
 SPLITS = ("train", "val", "test", "all")
+# Evaluators of galvae.analysis.evaluators, in their order; that module is not imported here, since it loads Keras.
+CARDS = (
+    *("scores", "conditions", "information", "reconstructions", "morphology"),
+    *("card", "axes", "probes", "memorisation", "prior"),
+)
 COLOUR = (
-    "colour of each galaxy's point: class, a condition such as redshift, or a column of the catalogue; null: class "
-    "if there are classes, else the first condition"
+    "colour of each galaxy's point: class, a condition such as redshift, a column of the catalogue, or a measure of "
+    "its morphology such as r50; null: class if there are classes, else the first condition, else r50"
 )
 SAME = "same as {}, for a run whose first condition is a redshift"
 
@@ -67,6 +72,20 @@ class EvaluateConfig(RunConfig):
         at_least=3,
         at_most=200,
     )
+    cards: list[str] | None = key(
+        "what is measured; null: all. scores of reconstructions, predicted conditions and an audit of them, "
+        "information in the latent dimensions, reconstructions, morphology, card: how real generated galaxies are, "
+        "axes: what each latent dimension does, probes: what the codes know, memorisation, prior: how far codes lie "
+        "from it",
+        choices=CARDS,
+    )
+    samples: int = key("number of generated galaxies that are measured", at_least=50, at_most=100_000)
+    morphology: str = key(
+        "code that measures flux, size and structure; statmorph (install -e '.[statmorph]') takes half a second for "
+        "each galaxy",
+        choices=("galvae", "statmorph"),
+    )
+    invariant: bool = key("whether probes average codes over the eight flips and 90-degree rotations")
     colour: str | None = key(COLOUR)
     latents: int = key(
         "largest number of latent dimensions in the corner plot, the most informative first",
@@ -82,6 +101,10 @@ class EvaluateConfig(RunConfig):
         at_least=0,
         at_most=200,
     )
+
+    def check(self):
+        if self.cards is not None and (not self.cards or len(set(self.cards)) < len(self.cards)):
+            raise GalvaeError(f"cards: expected different names, as [scores,card], received {self.cards}")
 
 
 @dataclass(kw_only=True)

@@ -179,6 +179,12 @@ class GalaxyDataset:
         """
         return find_id(identifier, self.ids, self.name)
 
+    @property
+    def column_names(self):
+        """Names of the columns by which a figure can be coloured: class, conditions and those of the catalogue."""
+        classes = ["class"] if self.labels is not None else []
+        return list(dict.fromkeys([*classes, *self.condition_names, *self.catalogue]))
+
     def column(self, name, indices):
         """The values of a column for some galaxies, to colour a figure by.
 
@@ -206,8 +212,7 @@ class GalaxyDataset:
             index = self.condition_names.index(name)
             return Column(name, self.condition_units[index], self.condition[indices, index])
         if name not in self.catalogue:
-            columns = dict.fromkeys([*classes, *self.condition_names, *self.catalogue])
-            raise GalvaeError(f"colour: expected {' or '.join(columns)}, received {name!r}")
+            raise GalvaeError(f"colour: expected {' or '.join(self.column_names)}, received {name!r}")
         values = self.catalogue[name][indices]
         if values.dtype.kind in "iufb":
             return Column(name, self.catalogue_units.get(name, ""), values.astype(float))

@@ -16,6 +16,11 @@ def scores(report, column, style):
     return {}
 
 
+def morphology(report, column, style):
+    """Figures of the morphology of each galaxy: none, because its measures are columns of a table."""
+    return {}
+
+
 def information(report, column, style):
     """Figures of the information in the latent dimensions: scatter plot, bar chart and corner plot.
 
@@ -98,4 +103,5 @@ CARDS = {
     "information": information,
     "conditions": conditions,
     "reconstructions": reconstructions,
+    "morphology": morphology,
 }

@@ -43,6 +43,17 @@ class Codes:
         """Standard deviations of the posteriors, (n, latent_dim); None for a plain autoencoder."""
         return None if self.log_variance is None else np.exp(0.5 * self.log_variance)
 
+    def sample(self, seed):
+        """A sample from each posterior, (n, latent_dim); the codes themselves for a plain autoencoder.
+
+        Args:
+            seed: seed of the random numbers.
+        """
+        if self.log_variance is None:
+            return self.mean
+        noise = np.random.default_rng(seed).standard_normal(self.mean.shape)
+        return self.mean + self.std * noise
+
     def at(self, indices):
         """Selects the codes of some of the images.
 

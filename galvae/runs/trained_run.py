@@ -232,11 +232,9 @@ class TrainedRun:
         if name not in PRIORS:
             raise GalvaeError(f"prior: expected {' or '.join(PRIORS)}, received {name!r}")
         codes = self.codes("train")
-        samples = codes.mean
-        if codes.log_variance is not None:
-            noise = np.random.default_rng(self.config.seed).standard_normal(codes.mean.shape)
-            samples = codes.mean + codes.std * noise
-        return PRIORS[name].fit(samples, self.condition(codes.indices), self.config.seed)
+        return PRIORS[name].fit(
+            codes.sample(self.config.seed), self.condition(codes.indices), self.config.seed
+        )
 
     def condition(self, indices):
         """Conditions of galaxies as inputs of the model.

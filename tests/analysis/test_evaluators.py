@@ -27,6 +27,10 @@ CONFIG = EvaluateConfig(
     backend=None,
     run="",
     split="all",
+    cards=None,
+    samples=60,
+    morphology="galvae",
+    invariant=False,
     n=9,
     colour=None,
     latents=2,
@@ -153,7 +157,7 @@ def test_a_new_evaluator_and_its_card_are_all_that_evaluate_needs(galvae, traine
     indices = run.dataset.split("test")
     values = run.dataset.images[indices].mean(axis=(1, 2, 3))
     report = json.loads((folder / "metrics.json").read_text())
-    assert report["brightness"] == {"mean": pytest.approx(values.mean()), "of": ["bce"]}
+    assert report["brightness"] == {"mean": pytest.approx(values.mean()), "of": ["asymmetry"]}
     table = Table.read(folder / "galaxies.ecsv")
     np.testing.assert_allclose(table["brightness"], values)
     assert str(table["brightness"].unit) == "mJy"

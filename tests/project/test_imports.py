@@ -16,6 +16,7 @@ ROOMS = {
     "stretch": (),
     "system": ("errors",),
     "config": ("errors", "system"),
+    "morphology": ("errors",),
     "data": ("errors", "stretch", "system"),
     "backend": ("errors", "system"),
     "models": ("errors", "stretch", "backend"),
@@ -24,7 +25,9 @@ ROOMS = {
     "runs": ("galvae", "errors", "system", "config", "data", "backend", "models", "latent"),
     "training": ("errors", "system", "data", "backend", "models", "figures", "latent", "runs"),
     "export": ("errors", "stretch", "system", "config", "data", "backend", "models", "latent", "runs"),
-    "analysis": ("errors", "system", "config", "data", "backend", "models", "latent", "runs"),
+    "analysis": (
+        *("errors", "system", "config", "morphology", "data", "backend", "models", "latent", "runs"),
+    ),
     "explorer": ("errors", "system", "config", "data", "backend", "latent", "runs", "analysis"),
     "commands": (
         *("errors", "system", "data", "backend", "models", "figures", "latent", "runs", "training", "export"),
@@ -45,6 +48,7 @@ FOREIGN = {
     "astropy": ("data",),
     "h5py": ("data",),
     **dict.fromkeys(("umap", "sklearn"), ("latent", "analysis")),
+    **dict.fromkeys(("numba", "statmorph"), ("morphology",)),
     "submitit": ("launchers", "runs"),
 }
 
@@ -63,7 +67,11 @@ LEFT_TO_OTHERS = {
 # What can be imported before the backend is chosen, since Keras takes it when it is imported.
 BEFORE_KERAS = {
     *within(
-        MODULES, *(f"galvae.{room}" for room in ("errors", "stretch", "system", "config", "data", "figures"))
+        MODULES,
+        *(
+            f"galvae.{room}"
+            for room in ("errors", "stretch", "system", "config", "morphology", "data", "figures")
+        ),
     ),
     *within(MODULES, "galvae.cli", "galvae.launchers", "galvae.__main__"),
     *("galvae", "galvae.backend.setup", "galvae.backend.hardware"),

@@ -1,0 +1,91 @@
+"""Flux, size and structure of galaxies by statmorph, an optional package, in place of galvae's own code."""
+
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+
+from galvae.errors import GalvaeError
+from galvae.morphology import measure
+from galvae.morphology.segmentation import (
+    GALAXY,
+    NEIGHBOUR,
+    border_values,
+    border_width,
+    segments,
+    sky_of,
+    smoothed,
+)
+
+# statmorph's name for each measure that it replaces.
+REPLACED = {
+    "flux": "flux_circ",
+    "r50": "rhalf_circ",
+    "concentration": "concentration",
+    "asymmetry": "asymmetry",
+    "gini": "gini",
+    "m20": "m20",
+    "clumpiness": "smoothness",
+}
+
+
+def measure_blocks(blocks, count, threshold, bands):
+    """Measures images as `galvae.morphology.measure.measure_blocks` does, with statmorph's flux, size and structure.
+
+    Segments, sky, adaptive moments, peak and colours are galvae's. What statmorph flags is NaN.
+
+    Args:
+        blocks, count, threshold, bands: see there.
+
+    Returns:
+        Measurements.
+
+    Raises:
+        GalvaeError: if statmorph is not installed.
+
+    Reference:
+        Rodriguez-Gomez et al. 2019, MNRAS 483, 4140.
+    """
+    try:
+        import statmorph  # noqa: F401 - an optional package
+    except ImportError as error:
+        raise GalvaeError(
+            "morphology: statmorph is not installed; expected it for morphology=statmorph: install -e '.[statmorph]'"
+        ) from error
+    parts, tables = [], []
+    # Spawned, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        for images, excluded in blocks:
+            images = np.asarray(images, np.float32)
+            if excluded is None:
+                excluded = np.zeros(images.shape[:3], bool)
+            parts.append(measure.measure_blocks([(images, excluded)], len(images), threshold, bands))
+            means = images.mean(axis=-1, dtype=np.float64)
+            tables.append(
+                np.array(list(pool.map(_stamp, means, excluded, [threshold] * len(means), chunksize=8)))
+            )
+    values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
+    replaced = dict(zip(REPLACED, np.concatenate(tables).T, strict=True))
+    flags = (np.concatenate([getattr(part, name) for part in parts]) for name in ("empty", "at_border"))
+    return measure.Measurements({**values, **replaced}, *flags)
+
+
+def _stamp(image, excluded, threshold):
+    """statmorph's values of REPLACED for one image, (H, W); NaN without a galaxy, or where it flags the result."""
+    import statmorph  # in the worker; slow to import
+
+    failed = [np.nan] * len(REPLACED)
+    level, sigma = sky_of(border_values(image, excluded, border_width(min(image.shape))))
+    kinds, _ = segments(smoothed(np.where(excluded, 0.0, image - level)), threshold, excluded)
+    if not (kinds == GALAXY).any():
+        return failed
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its flag says the same
+        morphology = statmorph.source_morphology(
+            image - level,
+            (kinds == GALAXY).astype(int),
+            mask=excluded | (kinds == NEIGHBOUR),
+            weightmap=np.full(image.shape, max(sigma, 1e-12)),
+        )[0]
+    return failed if morphology.flag > 0 else [float(getattr(morphology, name)) for name in REPLACED.values()]
