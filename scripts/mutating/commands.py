@@ -20,16 +20,16 @@ MUTANTS = [
     Mutant(
         "evaluated galaxies are coloured by the values of the first rows",
         "galvae/commands/evaluate.py",
-        "run.dataset.column(config.colour, indices)",
-        "run.dataset.column(config.colour, list(range(len(indices))))",
+        "column(run.dataset, config.colour, indices)",
+        "column(run.dataset, config.colour, list(range(len(indices))))",
         "tests/commands/test_evaluate.py::"
         "test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_format_asked_for",
     ),
     Mutant(
         "the key colour of evaluate is ignored",
         "galvae/commands/evaluate.py",
-        "run.dataset.column(config.colour, indices)",
-        "run.dataset.column(None, indices)",
+        "column(run.dataset, config.colour, indices)",
+        "column(run.dataset, None, indices)",
         "tests/commands/test_evaluate.py::"
         "test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_format_asked_for",
     ),
