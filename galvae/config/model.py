@@ -35,7 +35,7 @@ class FancyConfig(ConditionalConfig):
     """A conditional model that also predicts its condition."""
 
     prediction: str = key(
-        "what the condition is predicted from: image (the decoded image) or published (the decoder's input)",
+        "what the condition is predicted from: image (decoded and real images) or published (the decoder's input)",
         choices=("image", "published"),
     )
     prediction_weight: float = key(

@@ -12,11 +12,13 @@ class FancyCVAE(CVAE):
 
     In the published form ("published"), the prediction is a linear function of the decoder's input. That input
     contains the condition itself, so that the prediction is a copy that cannot be wrong. In the default form
-    ("image"), a network of the encoder's layers predicts from the decoded image alone: the error then says whether
-    redshift can be read off the galaxies that the decoder draws, and its gradient makes the decoder show it.
+    ("image"), a network of the encoder's layers predicts from an image alone, from the decoded one and from the
+    real one: the real one teaches it what redshift looks like, and the gradient of the decoded one makes the decoder
+    show it. Trained on decoded images alone, decoder and network agree on signs that no real galaxy has, and the
+    network is useless on real images.
 
     The term, `condition_error`, is the squared error summed over the condition's columns, in the scaled
-    condition's units.
+    condition's units; in the default form, the mean of those on the decoded and on the real image.
 
     Args:
         prediction: "image" or "published".
@@ -53,10 +55,12 @@ class FancyCVAE(CVAE):
     def reconstruct(self, inferred, codes):
         outputs = super().reconstruct(inferred, codes)
         if self.prediction == "image":
-            predicted = self.predict_from_image(ops.sigmoid(outputs["logits"]))
+            images = ops.sigmoid(outputs["logits"]), outputs["target"]
+            predicted = [self.predict_from_image(image) for image in images]
         else:
-            predicted = self.prediction_head(outputs["decoder_input"])
-        return {**outputs, "predicted": predicted}
+            predicted = [self.prediction_head(outputs["decoder_input"])]
+        # (B, P, K): of the default form, P is 2, from the decoded and from the real image.
+        return {**outputs, "predicted": ops.stack(predicted, axis=1)}
 
     def predict_from_image(self, target):
         """Conditions (B, K), in the units of the network, predicted from images (B, H, W, C) in network units."""
@@ -77,8 +81,8 @@ class FancyCVAE(CVAE):
         return self.physical_condition(predicted)
 
     def loss_terms(self, outputs):
-        error = ops.sum(ops.square(outputs["predicted"] - outputs["condition"]), axis=-1)
-        return {**super().loss_terms(outputs), "condition_error": error}
+        errors = ops.sum(ops.square(outputs["predicted"] - outputs["condition"][:, None]), axis=-1)
+        return {**super().loss_terms(outputs), "condition_error": ops.mean(errors, axis=-1)}
 
     def total_loss(self, terms, training):
         return super().total_loss(terms, training) + self.prediction_weight * terms["condition_error"]

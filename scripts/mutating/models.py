@@ -168,9 +168,23 @@ MUTANTS = [
     Mutant(
         "the condition is predicted from the original instead of the decoded image",
         "galvae/models/fancy_cvae.py",
-        'ops.sigmoid(outputs["logits"])',
-        'outputs["target"]',
+        'ops.sigmoid(outputs["logits"]), outputs["target"]',
+        'outputs["target"], outputs["target"]',
         f"{MODELS}::test_published_fancy_cvae_can_copy_the_condition_and_the_default_cannot",
+    ),
+    Mutant(
+        "the condition is predicted from the decoded image alone, and useless on real ones",
+        "galvae/models/fancy_cvae.py",
+        'ops.sigmoid(outputs["logits"]), outputs["target"]',
+        'ops.sigmoid(outputs["logits"]), ops.sigmoid(outputs["logits"])',
+        f"{MODELS}::test_published_fancy_cvae_can_copy_the_condition_and_the_default_cannot",
+    ),
+    Mutant(
+        "the errors on the real and on the decoded image are added, which doubles their weight",
+        "galvae/models/fancy_cvae.py",
+        "ops.mean(errors, axis=-1)",
+        "ops.sum(errors, axis=-1)",
+        OBJECTIVE,
     ),
     Mutant(
         "the error of a predicted condition is its mean over columns",
