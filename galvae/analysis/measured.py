@@ -21,8 +21,11 @@ SKY_PERCENTILE = 25
 NOISE_FREE = 0.05  # of the median peak: the threshold where the sky has no noise
 PREFIX = "measured_"  # before the name of a measure that the dataset has a column of
 DEFAULT_COLOUR = "r50"
+CODE = "galvae"  # that measures; the other one is "statmorph"
 
 log = logging.getLogger(__name__)
+
+_thresholds = {}  # see `_threshold`, of the datasets that this process has seen, by their content
 
 
 def band_labels(dataset):
@@ -31,7 +34,7 @@ def band_labels(dataset):
     return names if len(set(names)) == count else [str(band) for band in range(count)]
 
 
-def measure_galaxies(dataset, indices, code="galvae"):
+def measure_galaxies(dataset, indices, code=CODE):
     """Morphology of galaxies as they are stored; what was measured before comes from the cache folder.
 
     Args:
@@ -52,7 +55,7 @@ def measure_galaxies(dataset, indices, code="galvae"):
     return kept.at(indices)
 
 
-def measure_images(dataset, images, code="galvae"):
+def measure_images(dataset, images, code=CODE):
     """Morphology of images in network units, such as decoded ones, on the scale on which a dataset is stored.
 
     The same threshold separates galaxies from the sky as in the dataset's own images.
@@ -68,7 +71,7 @@ def measure_images(dataset, images, code="galvae"):
     blocks = (
         (dataset.from_unit(images[start : start + 1024]), None) for start in range(0, len(images), 1024)
     )
-    return _measure(blocks, len(images), _Kept.of(dataset, code).threshold, dataset, code)
+    return _measure(blocks, len(images), _threshold(dataset), dataset, code)
 
 
 def column(dataset, name, indices):
@@ -100,7 +103,8 @@ def column(dataset, name, indices):
             log.info("colour: %s is the dataset's column; %s%s is the measured one", name, PREFIX, name)
         return dataset.column(name, indices)
     if plain not in measures:
-        raise GalvaeError(f"colour: expected {' or '.join([*own, *measures])}, received {name!r}")
+        prefixed = [PREFIX + measure if measure in own else measure for measure in measures]
+        raise GalvaeError(f"colour: expected {' or '.join([*own, *prefixed])}, received {name!r}")
     values = measure_galaxies(dataset, indices).values[plain]
     return Column(name, measure_of(plain).unit, values)
 
@@ -135,6 +139,13 @@ def _rounded(values):
 
 def _excluded(mask):
     return None if mask is None else np.asarray(mask, bool).any(axis=-1)
+
+
+def _threshold(dataset):
+    """Intensity above the sky, on the stored scale, of the pixels that belong to objects; measured once."""
+    if dataset.content not in _thresholds or not dataset.content:
+        _thresholds[dataset.content] = _Kept.of(dataset, CODE).threshold
+    return _thresholds[dataset.content]
 
 
 def _sky_threshold(dataset):
@@ -176,7 +187,9 @@ class _Kept:
         identity = json.dumps([VERSION, code, dataset.content, names])
         path = None
         if dataset.content:
-            path = cache_folder() / "morphology" / f"{dataset.content[:12]}-{code}.npz"
+            mapped = dataset.mapped_files.paths  # a file of an entry of the cache
+            folder = mapped[0].parents[1] if mapped else cache_folder()
+            path = folder / "morphology" / f"{dataset.content[:12]}-{code}.npz"
         kept = cls(path, identity, names, len(dataset))
         if path is not None and path.exists():
             kept._read()

@@ -29,7 +29,7 @@ def measure(run, indices, config, columns):
     }
     line = f"  morphology       of {len(indices):,} galaxies, {measured.empty.sum():,} images without one"
     if measured.at_border.any():
-        line += f"; {measured.at_border.sum():,} galaxies reach the border of their image"
+        line += f"; {measured.at_border.sum():,} at the border of their image"
     return Report(
         question="How large, how concentrated, how irregular is each galaxy?",
         perfect="no image without a galaxy, no measure that failed",

@@ -4,10 +4,11 @@ import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numba import njit
 
+from galvae.morphology.compiled import kernel
 from galvae.morphology.measures import MEASURES, measure_names, measure_of
 from galvae.morphology.moments import adaptive_moments
 from galvae.morphology.profile import (
@@ -99,7 +100,7 @@ def measure_blocks(blocks, count, threshold, bands):
     names = measure_names(bands)
     table, flags = np.full((count, len(names)), np.nan), np.zeros((count, 2), bool)
     start, waiting = 0, []
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for images, excluded in blocks:
             if excluded is None:
                 excluded = np.zeros(images.shape[:3], bool)
@@ -107,7 +108,7 @@ def measure_blocks(blocks, count, threshold, bands):
                 part = slice(first, min(first + BLOCK, len(images)))
                 rows = slice(start + part.start, start + part.stop)
                 # Copied, so that a block is not kept in memory by a part of it.
-                pixels = np.ascontiguousarray(images[part], np.float32)
+                pixels = np.array(images[part], np.float32, order="C")
                 waiting.append(
                     pool.submit(
                         _measure_block,
@@ -119,7 +120,7 @@ def measure_blocks(blocks, count, threshold, bands):
                     )
                 )
             start += len(images)
-            while len(waiting) > 4 * _cores():  # limits the memory where images arrive faster
+            while len(waiting) > 4 * cores():  # limits the memory where images arrive faster
                 waiting.pop(0).result()
         for future in waiting:
             future.result()
@@ -127,11 +128,11 @@ def measure_blocks(blocks, count, threshold, bands):
     return Measurements(values, flags[:, 0].copy(), flags[:, 1].copy())
 
 
-def _cores():
+def cores():
+    """Number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@njit(cache=True, nogil=True)
 def _measure_block(images, excluded, threshold, table, flags):
     for index in range(len(images)):
         _measure_stamp(images[index], excluded[index], threshold, table[index], flags[index])
@@ -143,18 +144,14 @@ SKY, SKY_SIGMA, NEIGHBORS = range(13, 16)
 COLOURS = len(MEASURES)
 
 
-@njit(cache=True, nogil=True)
 def _measure_stamp(stamp, excluded, threshold, row, flags):
     """Measures one image, (H, W, C), and fills its row of the table and its flags (empty, at_border)."""
-    height, length, bands = stamp.shape
-    width = border_width(min(height, length))
-    image = np.zeros((height, length))
-    for band in range(bands):
-        image += stamp[:, :, band]
-    image /= bands
+    width = border_width(min(stamp.shape[:2]))
+    planes = np.ascontiguousarray(np.moveaxis(stamp, -1, 0), np.float64)
+    image = planes.mean(axis=0)
     row[SKY], row[SKY_SIGMA] = sky_of(border_values(image, excluded, width))
-    image -= row[SKY]
-    smooth = smoothed(np.where(excluded, 0.0, image))
+    image = np.where(excluded, 0.0, image - row[SKY])
+    smooth = smoothed(image)
     kinds, row[NEIGHBORS] = segments(smooth, threshold, excluded)
     galaxy = kinds == GALAXY
     if not galaxy.any():
@@ -164,44 +161,36 @@ def _measure_stamp(stamp, excluded, threshold, row, flags):
     excluded = excluded | (kinds == NEIGHBOUR)
     occupied = excluded | (kinds != NOTHING)
 
-    x, y, xx, yy, xy = _moments(np.where(galaxy, smooth, 0.0))
-    row[PEAK] = np.where(galaxy, smooth, -np.inf).max()
-    row[SIGMA], row[E1], row[E2], row[RHO4] = adaptive_moments(image, excluded, x, y, xx, yy, xy)
+    x, y, *second = _moments(np.where(galaxy, smooth, 0.0))
+    row[PEAK] = smooth[galaxy].max()
+    row[SIGMA], row[E1], row[E2], row[RHO4] = adaptive_moments(image, excluded, x, y, *second)
     distortion = math.hypot(row[E1], row[E2])
     row[ELLIPTICITY] = distortion / (1 + math.sqrt(max(0.0, 1 - distortion**2)))
     row[GINI], row[M20] = gini_and_m20(image, kinds)
 
-    light = np.zeros(bands)
-    for band in range(bands):
-        plane = stamp[:, :, band].astype(np.float64)
-        level, _ = sky_of(border_values(plane, excluded, width))
-        for i in range(height):
-            for j in range(length):
-                if galaxy[i, j]:
-                    light[band] += plane[i, j] - level
-    for band in range(bands - 1):
-        if light[band] > 0 and light[band + 1] > 0:
-            row[COLOURS + band] = math.log10(light[band] / light[band + 1])
+    levels = [sky_of(border_values(plane, excluded, width))[0] for plane in planes]
+    light = [(plane[galaxy] - level).sum() for plane, level in zip(planes, levels, strict=True)]
+    for band, (one, next_one) in enumerate(pairwise(light)):
+        if one > 0 and next_one > 0:
+            row[COLOURS + band] = math.log10(one / next_one)
 
     petrosian, _ = petrosian_radius(curve_of_growth(image, excluded, x, y))
-    if np.isnan(petrosian):
+    if math.isnan(petrosian):
         return
     row[ASYMMETRY], x, y = asymmetry(image, excluded, occupied, x, y, APERTURE * petrosian, width)
     growth = curve_of_growth(image, excluded, x, y)
     petrosian, found = petrosian_radius(growth)
-    if np.isnan(petrosian):
+    if math.isnan(petrosian):
         return
     radius = min(APERTURE * petrosian, len(growth) * STEP)
-    flags[1] = flags[1] or not found
+    flags[1] |= not found
     row[FLUX] = flux_within(growth, radius)
-    row[R50] = radius_of(growth, 0.5 * row[FLUX])
-    row[CONCENTRATION] = 5 * math.log10(
-        radius_of(growth, 0.8 * row[FLUX]) / radius_of(growth, 0.2 * row[FLUX])
-    )
+    r20, row[R50], r80 = (radius_of(growth, share * row[FLUX]) for share in (0.2, 0.5, 0.8))
+    row[CONCENTRATION] = 5 * np.log10(r80 / r20)
     row[CLUMPINESS] = clumpiness(image, excluded, occupied, x, y, petrosian, radius, width)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _moments(image):
     """Centroid (column, row) and second moments (xx, yy, xy) of an image without negative pixels."""
     total, x, y, xx, yy, xy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0

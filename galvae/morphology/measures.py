@@ -33,7 +33,9 @@ _ALL = (
     Measure("r50", "r50", "pix", "radius of the circle that holds half of the flux"),
     Measure("sigma", "sigma", "pix", "size by adaptive moments: fourth root of their determinant"),
     Measure("ellipticity", "|g|", "", "ellipticity by adaptive moments, (a - b) / (a + b)"),
-    Measure("e1", "e1", "", "elongation along columns (+) or rows (-), adaptive moments", signed=True),
+    Measure(
+        "e1", "e1", "", "elongation, + along a row of pixels, - along a column; adaptive moments", signed=True
+    ),
     Measure("e2", "e2", "", "elongation along the diagonals, + towards rising rows and columns", signed=True),
     Measure("rho4", "rho4", "", "fourth adaptive moment; 2 for a Gaussian, larger for a cusp with wings"),
     Measure("concentration", "C", "", "concentration, 5 log10(r80 / r20)"),

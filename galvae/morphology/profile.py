@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from galvae.morphology.compiled import kernel
 
 STEP = 0.25  # pixels between the radii of a curve of growth
 FINE, SUBPIXELS = 10.0, 5  # within this radius a pixel is divided into so many in each direction
@@ -13,7 +14,7 @@ ANNULUS = 0.8, 1.25  # of the radius, where the Petrosian ratio compares the sur
 APERTURE = 1.5  # Petrosian radii that hold the flux
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def curve_of_growth(image, excluded, x, y):
     """Flux of a galaxy within circles around a centre.
 
@@ -63,7 +64,7 @@ def curve_of_growth(image, excluded, x, y):
     return growth
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def flux_within(growth, radius):
     """Flux within a radius in pixels, interpolated as if the surface brightness were constant between two radii."""
     position = radius / STEP
@@ -73,7 +74,7 @@ def flux_within(growth, radius):
     return inner + (growth[index] - inner) * min(1.0, (position * position - low) / (high - low))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def petrosian_radius(growth):
     """Radius in pixels where the surface brightness has fallen to a fifth of the mean within it.
 
@@ -85,7 +86,7 @@ def petrosian_radius(growth):
         measured, and False; (NaN, False) for a curve too short or without light.
 
     Reference:
-        Petrosian 1976, ApJ 209, L1; Strauss et al. 2002, AJ 124, 1810, equation 4 (the annulus).
+        Petrosian 1976, ApJ 209, L1; Strauss et al. 2002, AJ 124, 1810 (the annulus).
     """
     inner, outer = ANNULUS
     previous, radius = 1.0, np.nan
@@ -104,7 +105,7 @@ def petrosian_radius(growth):
     return radius, False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def radius_of(growth, flux):
     """Smallest radius in pixels that holds a flux; NaN if none does."""
     for index in range(len(growth)):

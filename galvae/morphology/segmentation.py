@@ -3,7 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
+
+from galvae.morphology.compiled import kernel
 
 SMOOTHING = 1.0  # pixels: standard deviation of the Gaussian before the threshold is applied
 MIN_AREA = 5  # pixels of a segment; smaller ones are noise
@@ -17,13 +18,13 @@ CLIPPED_STD = (
 NOTHING, GALAXY, NEIGHBOUR = 0, 1, 2  # of a pixel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def border_width(side):
     """Width in pixels of the frame of a stamp from which the sky is measured, for its shorter side in pixels."""
     return max(2, side // 10)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def border_values(image, excluded, width):
     """Pixels of an image's border that are not excluded, (n,).
 
@@ -45,11 +46,12 @@ def border_values(image, excluded, width):
     return values[:count]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sky_of(values):
     """Level and standard deviation of the sky, from pixels of which some may belong to neighbours.
 
-    The standard deviation is that of the pixels within 3 of themselves of the median, corrected for the cut.
+    Both are those of the pixels within three standard deviations of their median, which neighbours do not shift; the
+    standard deviation is corrected for the cut.
 
     Args:
         values: (n,); for none, both results are 0.
@@ -64,11 +66,12 @@ def sky_of(values):
         kept = values[np.abs(values - level) <= CLIPPING * sigma]
         if len(kept) == 0:
             break
+        level = np.median(kept)
         sigma = math.sqrt(np.mean((kept - level) ** 2)) / CLIPPED_STD
     return level, sigma
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def smoothed(image):
     """An image smoothed by a Gaussian of SMOOTHING pixels, mirrored at its edges, (H, W)."""
     reach = int(math.ceil(3 * SMOOTHING))
@@ -91,7 +94,7 @@ def smoothed(image):
     return twice
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mirrored(index, length):
     """An index of an axis, mirrored at its ends."""
     if length == 1:
@@ -101,7 +104,7 @@ def mirrored(index, length):
     return index if index < length else period - index
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def segments(image, threshold, excluded):
     """Which pixels of a stamp belong to the galaxy in its middle, and which to its neighbours.
 

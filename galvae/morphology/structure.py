@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from galvae.morphology.compiled import kernel
 from galvae.morphology.segmentation import GALAXY
 
 MOST_MOVES = 40  # of the centre of rotation
@@ -13,7 +13,7 @@ CLUMP_SCALE = 0.25  # Petrosian radii: side of the box that removes clumps, and 
 BRIGHTEST = 0.2  # share of the flux whose second moment is M20
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def asymmetry(image, excluded, occupied, x, y, radius, width):
     """Asymmetry of a galaxy under a rotation by 180 degrees about the centre that makes it smallest.
 
@@ -35,39 +35,41 @@ def asymmetry(image, excluded, occupied, x, y, radius, width):
     Reference:
         Conselice, Bershady & Jangren 2000, ApJ 529, 886; Lotz, Primack & Madau 2004, AJ 128, 163, equation 3.
     """
+    padded = _padded(image)
     x, y = round(2 * x) / 2, round(2 * y) / 2
-    best = _asymmetry_at(image, excluded, occupied, x, y, radius, width)
+    best = _asymmetry_at(image, padded, excluded, occupied, x, y, radius, width)
     if np.isnan(best):
         return np.nan, x, y
     for step in CENTRE_STEPS:
+        last_x, last_y = np.inf, np.inf
         for _ in range(MOST_MOVES):
             next_x, next_y = x, y
             for step_y in range(-1, 2):
                 for step_x in range(-1, 2):
-                    if step_x == 0 and step_y == 0:
-                        continue
                     new_x, new_y = x + step * step_x, y + step * step_y
-                    value = _asymmetry_at(image, excluded, occupied, new_x, new_y, radius, width)
+                    # This centre itself, and those that were tried around the one before it, are no better.
+                    if max(abs(new_x - last_x), abs(new_y - last_y)) <= step or (step_x == 0 and step_y == 0):
+                        continue
+                    value = _asymmetry_at(image, padded, excluded, occupied, new_x, new_y, radius, width)
                     if value < best:
                         best, next_x, next_y = value, new_x, new_y
             if next_x == x and next_y == y:
                 break
-            x, y = next_x, next_y
+            last_x, last_y, x, y = x, y, next_x, next_y
     return best, x, y
 
 
-@njit(cache=True, nogil=True)
-def _asymmetry_at(image, excluded, occupied, x, y, radius, width):
+@kernel
+def _asymmetry_at(image, padded, excluded, occupied, x, y, radius, width):
     height, length = image.shape
-    top, bottom = max(0, int(y - radius)), min(height, int(y + radius) + 2)
-    left, right = max(0, int(x - radius)), min(length, int(x + radius) + 2)
-    rotated = _rotated(image, x, y, top, bottom, left, right)
+    shifted = _shifted(padded, 2 * x - math.floor(2 * x), 2 * y - math.floor(2 * y))
+    base_x, base_y = int(math.floor(2 * x)), int(math.floor(2 * y))
     difference, light, count = 0.0, 0.0, 0
-    for row in range(top, bottom):
+    for row in range(max(0, int(y - radius)), min(height, int(y + radius) + 2)):
         other_row = int(round(2 * y - row))
         if not 0 <= other_row < height:
             continue
-        for column in range(left, right):
+        for column in range(max(0, int(x - radius)), min(length, int(x + radius) + 2)):
             other_column = int(round(2 * x - column))
             if not 0 <= other_column < length:
                 continue
@@ -75,85 +77,86 @@ def _asymmetry_at(image, excluded, occupied, x, y, radius, width):
                 continue
             if excluded[row, column] or excluded[other_row, other_column]:
                 continue
-            difference += abs(image[row, column] - rotated[row - top, column - left])
+            difference += abs(image[row, column] - shifted[base_y - row + 1, base_x - column + 1])
             light += abs(image[row, column])
             count += 1
     if not light > 0:
         return np.nan
-    return (difference - count * _sky_asymmetry(image, occupied, x, y, width)) / light
+    return (difference - count * _sky_asymmetry(image, shifted, occupied, x, y, width)) / light
 
 
-@njit(cache=True, nogil=True)
-def _sky_asymmetry(image, occupied, x, y, width):
+@kernel
+def _sky_asymmetry(image, shifted, occupied, x, y, width):
     """Mean absolute difference between free pixels of the border and those opposite, rotated as about a centre.
 
     The rotation is about the middle of the stamp, shifted by the same part of a pixel as the centre (x, y), so that
     interpolation changes the noise here as it does there.
     """
     height, length = image.shape
-    x = 0.5 * (length - 1) + _part(2 * x) / 2
-    y = 0.5 * (height - 1) + _part(2 * y) / 2
+    # Rows and columns opposite, as far as they are whole: those of the part that `shifted` has added.
+    last_x = length - 1 - (1 if 2 * x - math.floor(2 * x) > 0.5 else 0)
+    last_y = height - 1 - (1 if 2 * y - math.floor(2 * y) > 0.5 else 0)
     total, count = 0.0, 0
-    for top, bottom, left, right in (
-        (0, width, 0, length),
-        (height - width, height, 0, length),
-        (width, height - width, 0, width),
-        (width, height - width, length - width, length),
-    ):
-        rotated = _rotated(image, x, y, top, bottom, left, right)
-        for row in range(top, bottom):
-            for column in range(left, right):
-                if occupied[row, column] or occupied[height - 1 - row, length - 1 - column]:
-                    continue
-                total += abs(image[row, column] - rotated[row - top, column - left])
-                count += 1
+    for row in range(height):
+        inner_row = width <= row < height - width
+        for column in range(length):
+            if inner_row and width <= column < length - width:
+                continue
+            if occupied[row, column] or occupied[height - 1 - row, length - 1 - column]:
+                continue
+            total += abs(image[row, column] - shifted[last_y - row + 1, last_x - column + 1])
+            count += 1
     return total / count if count else 0.0
 
 
-@njit(cache=True, nogil=True)
-def _part(value):
-    """The difference of a number from the nearest integer."""
-    return value - round(value)
-
-
-@njit(cache=True, nogil=True)
-def _rotated(image, x, y, top, bottom, left, right):
-    """Part of an image rotated by 180 degrees about a centre, interpolated by cubic convolution (Keys 1981, a = -1/2).
-
-    Args:
-        image: (H, W); beyond its edges the nearest pixel counts.
-        x, y: centre, column and row.
-        top, bottom, left, right: rows and columns of the rotated image that are wanted.
-
-    Returns:
-        (bottom - top, right - left).
-    """
+@kernel
+def _padded(image):
+    """An image with two more pixels on each side that repeat the outermost, (H + 4, W + 4)."""
     height, length = image.shape
-    part_x, part_y = 2 * x - math.floor(2 * x), 2 * y - math.floor(2 * y)
-    base_x, base_y = int(math.floor(2 * x)), int(math.floor(2 * y))
-    weights_x, weights_y = _cubic(part_x), _cubic(part_y)
-    # First along columns, for all rows that are needed; a pixel exactly opposite needs no neighbours.
-    first, last = base_y - (bottom - 1) - 1, base_y - top + 2
-    once = np.empty((last - first + 1, right - left))
-    for index in range(last - first + 1):
-        row = min(max(first + index, 0), height - 1)
-        for column in range(left, right):
-            start = base_x - column - 1
-            total = 0.0
-            for tap in range(4):
-                if weights_x[tap] != 0:
-                    total += weights_x[tap] * image[row, min(max(start + tap, 0), length - 1)]
-            once[index, column - left] = total
-    result = np.zeros((bottom - top, right - left))
-    for row in range(top, bottom):
-        start = base_y - row - 1 - first
-        for tap in range(4):
-            if weights_y[tap] != 0:
-                result[row - top] += weights_y[tap] * once[start + tap]
+    result = np.empty((height + 4, length + 4))
+    for row in range(height + 4):
+        for column in range(length + 4):
+            result[row, column] = image[min(max(row - 2, 0), height - 1), min(max(column - 2, 0), length - 1)]
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel
+def _shifted(padded, part_x, part_y):
+    """An image between its pixels, by cubic convolution (Keys 1981, a = -1/2).
+
+    Args:
+        padded: (H + 4, W + 4), see `_padded`.
+        part_x, part_y: parts of a pixel, 0 to 1, after each column and row.
+
+    Returns:
+        (H + 1, W + 1): the image after its rows and columns -1, 0, ..., H - 1 and W - 1.
+    """
+    rows, columns = padded.shape[0], padded.shape[1] - 3
+    if part_x == 0.0 and part_y == 0.0:
+        return padded[1 : rows - 2, 1 : columns + 1].copy()
+    weights_x, weights_y = _cubic(part_x), _cubic(part_y)
+    once = np.empty((rows, columns))
+    for row in range(rows):
+        for column in range(columns):
+            once[row, column] = (
+                weights_x[0] * padded[row, column]
+                + weights_x[1] * padded[row, column + 1]
+                + weights_x[2] * padded[row, column + 2]
+                + weights_x[3] * padded[row, column + 3]
+            )
+    result = np.empty((rows - 3, columns))
+    for row in range(rows - 3):
+        for column in range(columns):
+            result[row, column] = (
+                weights_y[0] * once[row, column]
+                + weights_y[1] * once[row + 1, column]
+                + weights_y[2] * once[row + 2, column]
+                + weights_y[3] * once[row + 3, column]
+            )
+    return result
+
+
+@kernel
 def _cubic(part):
     """Weights of the four pixels around a position, a part of a pixel after the second of them."""
     square, cube = part * part, part * part * part
@@ -167,7 +170,7 @@ def _cubic(part):
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def clumpiness(image, excluded, occupied, x, y, petrosian, radius, width):
     """Share of a galaxy's flux that is in clumps smaller than a quarter of its Petrosian radius.
 
@@ -234,7 +237,7 @@ def clumpiness(image, excluded, occupied, x, y, petrosian, radius, width):
     return (clumps - pixels * per_pixel) / light
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def gini_and_m20(image, kinds):
     """Gini coefficient and M20 of the pixels of a galaxy's segment.
 

@@ -17,6 +17,7 @@ from galvae.morphology.segmentation import (
     sky_of,
     smoothed,
 )
+from galvae.system.workers import end_with_parent
 
 # statmorph's name for each measure that it replaces.
 REPLACED = {
@@ -33,7 +34,8 @@ REPLACED = {
 def measure_blocks(blocks, count, threshold, bands):
     """Measures images as `galvae.morphology.measure.measure_blocks` does, with statmorph's flux, size and structure.
 
-    Segments, sky, adaptive moments, peak and colours are galvae's. What statmorph flags is NaN.
+    Segments, sky, adaptive moments, peak and colours are galvae's. What statmorph flags is NaN. A stamp takes 0.3 to
+    0.6 s of a core, where galvae's own code takes 1 to 4 ms; each of the processes, one per core, takes 0.3 GB.
 
     Args:
         blocks, count, threshold, bands: see there.
@@ -53,22 +55,23 @@ def measure_blocks(blocks, count, threshold, bands):
         raise GalvaeError(
             "morphology: statmorph is not installed; expected it for morphology=statmorph: install -e '.[statmorph]'"
         ) from error
-    parts, tables = [], []
-    # Spawned, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    rows = []
+
+    def measured_by_statmorph(pool):
         for images, excluded in blocks:
-            images = np.asarray(images, np.float32)
-            if excluded is None:
-                excluded = np.zeros(images.shape[:3], bool)
-            parts.append(measure.measure_blocks([(images, excluded)], len(images), threshold, bands))
-            means = images.mean(axis=-1, dtype=np.float64)
-            tables.append(
-                np.array(list(pool.map(_stamp, means, excluded, [threshold] * len(means), chunksize=8)))
-            )
-    values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
-    replaced = dict(zip(REPLACED, np.concatenate(tables).T, strict=True))
-    flags = (np.concatenate([getattr(part, name) for part in parts]) for name in ("empty", "at_border"))
-    return measure.Measurements({**values, **replaced}, *flags)
+            means = np.asarray(images, np.float32).mean(axis=-1, dtype=np.float64)
+            pixels = np.zeros(means.shape, bool) if excluded is None else excluded
+            rows.extend(pool.map(_stamp, means, pixels, [threshold] * len(means), chunksize=8))
+            yield images, excluded
+
+    # Spawned, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
+    pool = ProcessPoolExecutor(measure.cores(), get_context("spawn"), initializer=end_with_parent)
+    try:
+        measured = measure.measure_blocks(measured_by_statmorph(pool), count, threshold, bands)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    replaced = dict(zip(REPLACED, np.reshape(rows, (count, len(REPLACED))).T, strict=True))
+    return measure.Measurements({**measured.values, **replaced}, measured.empty, measured.at_border)
 
 
 def _stamp(image, excluded, threshold):

@@ -9,8 +9,6 @@ surface brightness / (1 + z), and colour = rest colour + REDDENING * z.
 import functools
 import multiprocessing
 import os
-import signal
-import threading
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 
@@ -18,6 +16,7 @@ import numpy as np
 
 from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
+from galvae.system.workers import end_with_parent
 
 VERSION = 1  # of the recipe; raised with every change to the pixels or the catalogue
 
@@ -230,7 +229,7 @@ def _blocks(config):
             yield draw(config, *span)
         return
     # Spawned, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=end_with_parent)
     try:
         pending = deque()
         for span in spans:
@@ -241,14 +240,3 @@ def _blocks(config):
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent():
-    """Makes a worker ignore Ctrl-C, which its parent handles, and end when the parent is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def wait():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()

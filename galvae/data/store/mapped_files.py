@@ -39,6 +39,11 @@ class MappedFiles:
     def __init__(self):
         self._files = {}  # path -> (open descriptor, state, function of a descriptor: has it the right checksums)
 
+    @property
+    def paths(self):
+        """Paths of the files."""
+        return list(self._files)
+
     def add(self, path, state, has_checksums):
         """Adds a file.
 
