@@ -1,28 +1,7 @@
-"""A sheet of galaxies to compare with what one knows of them: how bright they are drawn, and their captions."""
-
-import numpy as np
+"""Captions on a sheet of galaxies, to compare these with what one knows of them."""
 
 from galvae.data.column_names import is_redshift
 from galvae.data.summary import galaxy_columns
-from galvae.errors import GalvaeError
-
-DIM = 0.25  # of full intensity; sheets of galaxies with less light than that are drawn brighter
-
-
-def as_shown(dataset, indices):
-    """The dataset with a stretch that shows its galaxies: its own, or asinh where they would be nearly black.
-
-    Args:
-        dataset: GalaxyDataset.
-        indices: (n,) galaxies that are shown.
-    """
-    brightest = np.percentile(dataset.to_unit(dataset.images[indices]), 99, axis=(1, 2, 3))
-    if dataset.stretch != "none" or np.median(brightest) >= DIM:
-        return dataset
-    try:
-        return dataset.stretched("asinh")
-    except GalvaeError:  # blank images
-        return dataset
 
 
 def captions(dataset, indices, line):

@@ -10,6 +10,7 @@ from galvae.analysis.run_table import as_csv, as_markdown
 from galvae.system.atomic import replacing, save_arrays
 
 MAX_PIXELS = 50_000_000  # of all galaxies in the figure of samples
+VALIDATION = "validation galaxies of each run"  # below the figures of losses
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +36,23 @@ def main(config, output_dir):
             temporary.write_text(text, encoding="utf-8")
     style = figures.Style.of(config)
     if runs.samples:
-        draw_samples(runs, output_dir, style)
+        draw_samples(runs, config.temperature, output_dir, style)
     losses, curve = runs.losses_by_latent_dim(), runs.rate_distortion()
     if losses is not None:
-        figures.save(figures.loss_against_latent_dim(*losses, style), output_dir / "loss", style)
+        figures.save(figures.loss_against_latent_dim(*losses, style), output_dir / "loss", style, VALIDATION)
     if curve is not None:
-        figures.save(figures.rate_distortion(*curve, style), output_dir / "rate_distortion", style)
+        figures.save(
+            figures.rate_distortion(*curve, style), output_dir / "rate_distortion", style, VALIDATION
+        )
     print(table, end="")
 
 
-def draw_samples(runs, output_dir, style):
+def draw_samples(runs, temperature, output_dir, style):
     """Draws a panel of samples for each run, and writes samples.npz.
 
     Args:
         runs: ComparedRuns.
+        temperature: factor on the standard deviation of the codes, for the note.
         output_dir: directory of the results.
         style: Style.
     """
@@ -60,6 +64,11 @@ def draw_samples(runs, output_dir, style):
         log.info("the figure shows the first %d of %d samples of each run", drawn, count)
     panels = [runs.samples[name]["images"][:drawn] for name in order]
     settings = [runs.settings[name] for name in order]
-    styles = [style.for_images(own.get("dataset.rgb"), own["dataset.stretch"]) for own in settings]
-    figures.save(figures.panels(panels, titles, columns, styles), output_dir / "samples", style)
+    styles = [
+        style.for_images(own.get("dataset.rgb"), own["dataset.stretch"], runs.display_ranges.get(name))
+        for name, own in zip(order, settings, strict=True)
+    ]
+    figure = figures.panels(panels, titles, columns, styles)
+    note = f"generated from the same random numbers, each by its run's prior, temperature {temperature:g}"
+    figures.save(figure, output_dir / "samples", style, note)
     save_arrays(output_dir / "samples.npz", **runs.sample_arrays(order))

@@ -5,11 +5,13 @@ import logging
 from galvae import figures
 from galvae.analysis.evaluators import EVALUATORS, chosen
 from galvae.analysis.measured import column
-from galvae.data.catalogue import galaxy_table, write_table
+from galvae.data.catalogue import galaxy_table, plain_table, write_table
+from galvae.data.summary import galaxies_of
 from galvae.figures.cards import CARDS
 from galvae.runs.evaluations import mark_old
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays, save_json
+from galvae.training.report import draw_losses
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +28,7 @@ def main(config, output_dir):
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     indices = run.dataset.split(config.split)
     colour = column(run.dataset, config.colour, indices)  # first, so that a wrong name costs no time
-    style = figures.Style.of(config, run.config.dataset)
+    style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
 
     reports, columns = {}, {}
     metrics = {
@@ -43,12 +45,15 @@ def main(config, output_dir):
     save_json(output_dir / "metrics.json", metrics)
     write_table(galaxy_table(run.dataset, indices, columns), output_dir / "galaxies")
 
-    figures.save(figures.loss_curves(run.state.history), output_dir / "loss", style)
+    draw_losses(run.config, run.dataset, run.state.history, output_dir, style)
     for name, report in reports.items():
         for file, arrays in report.arrays.items():
             save_arrays(output_dir / f"{file}.npz", **arrays)
+        for file, table in report.tables.items():
+            write_table(plain_table(table), output_dir / file)
         for file, figure in CARDS[name](report, colour, style).items():
-            figures.save(figure, output_dir / file, style)
+            galaxies = report.arrays.get(file, {}).get("indices", report.facts.get("galaxies", indices))
+            figures.save(figure, output_dir / file, style, galaxies_of(run.dataset, galaxies))
 
     old = mark_old(run.path, run.state.best_epoch, run.weights_digest)
     if old:

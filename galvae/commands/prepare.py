@@ -3,12 +3,12 @@
 import numpy as np
 
 from galvae import figures
-from galvae.analysis.contact_sheet import as_shown, captions
+from galvae.analysis.contact_sheet import captions
 from galvae.data.catalogue import galaxy_table, write_table
 from galvae.data.dataset import evenly
 from galvae.data.load import load_dataset
 from galvae.data.quality import checked
-from galvae.data.summary import dataset_report, summary
+from galvae.data.summary import dataset_report, galaxies_of, summary
 from galvae.system.atomic import save_json
 
 ROWS, MOST_COLUMNS, FEWEST_COLUMNS = 6, 8, 4  # of the contact sheet
@@ -32,18 +32,17 @@ def main(config, output_dir):
     columns, line = layout(dataset.image_shape[1])
     indices = evenly(len(dataset), ROWS * columns)
     texts = captions(dataset, indices, line)
-    shown = as_shown(dataset, indices)
-    if shown.stretch != dataset.stretch:
+    if report["display_range"] is not None:
         lines.append(
-            "  figure      contact_sheet.png is drawn with dataset.stretch=asinh, to show faint light"
+            "  figure      contact_sheet.png and the figures of runs are drawn by asinh, to show faint light"
         )
     sheet = figures.grid(
-        shown.to_unit(dataset.images[indices]),
+        dataset.to_unit(dataset.images[indices]),
         min(columns, len(indices)),
         texts,
-        figures.Style().for_images(shown.rgb, shown.stretch),
+        figures.Style().for_images(dataset.rgb, dataset.stretch, report["display_range"]),
     )
-    figures.save(sheet, output_dir / "contact_sheet")
+    figures.save(sheet, output_dir / "contact_sheet", note=galaxies_of(dataset, indices))
     texts = np.array([text.replace("\n", " ") for text in texts])
     write_table(galaxy_table(dataset, indices, {"caption": texts}), output_dir / "contact_sheet")
     print("\n".join(lines))

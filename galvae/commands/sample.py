@@ -7,6 +7,7 @@ import numpy as np
 from galvae import figures
 from galvae.analysis.samples import compare_with_training, draw_samples
 from galvae.data.catalogue import galaxy_table, write_table
+from galvae.data.summary import galaxies_of
 from galvae.latent.codes import decoded_batches
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import Blocks, save_arrays
@@ -34,7 +35,8 @@ def main(config, output_dir):
     images = Blocks(shape, np.float32, decoded_batches(run.model, samples.codes, samples.condition))
     save_arrays(output_dir / "samples.npz", **samples.arrays, images=images)
 
-    style = figures.Style.of(config, run.config.dataset)
+    style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
+    note = f"generated, prior {run.prior().label}, temperature {config.temperature:g}"
     count = max(1, min(config.n, MAX_DRAWN // len(samples.values)))
     if count < config.n:
         log.info("the figure shows the first %d of %d galaxies of each block", count, config.n)
@@ -42,12 +44,13 @@ def main(config, output_dir):
     images = samples.decode(run, positions)
     titles = [f"{run.condition_symbol} = {value:g}" for value in config.condition or []]
     blocks = images.reshape(len(samples.values), count, *run.model.image_shape)
-    figures.save(figures.blocks(blocks, titles, style), output_dir / "samples", style)
+    figures.save(figures.blocks(blocks, titles, style), output_dir / "samples", style, note)
     if config.nearest:
-        draw_nearest(run, samples, positions, images, output_dir, style)
+        note += f"; nearest of {galaxies_of(run.dataset, run.dataset.split('train'))}"
+        draw_nearest(run, samples, positions, images, output_dir, style, note)
 
 
-def draw_nearest(run, samples, positions, images, output_dir, style):
+def draw_nearest(run, samples, positions, images, output_dir, style, note):
     """Draws and lists the training galaxy that is nearest to each of the generated galaxies in the figure.
 
     Args:
@@ -57,9 +60,10 @@ def draw_nearest(run, samples, positions, images, output_dir, style):
         images: (n, H, W, C) these galaxies.
         output_dir: directory of the results.
         style: Style.
+        note: of which galaxies the figure is.
     """
     generated, real, indices, columns = compare_with_training(run, samples, positions, images)
     captions = [f"rms {value:.3f}" for value in columns["rms_difference"]]
     figure = figures.compared(generated, real, ("generated", "nearest\nreal"), 10, captions, style)
-    figures.save(figure, output_dir / "nearest", style)
+    figures.save(figure, output_dir / "nearest", style, note)
     write_table(galaxy_table(run.dataset, indices, columns), output_dir / "nearest")

@@ -3,7 +3,9 @@
 import numpy as np
 
 from galvae import figures
-from galvae.analysis.traversal import Traversal
+from galvae.analysis.measured import column
+from galvae.analysis.traversal import PERCENTILES, Traversal
+from galvae.data.summary import galaxies_of
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays
 
@@ -17,8 +19,8 @@ def main(config, output_dir):
     """
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     traversal = Traversal(run, config)
-    colour = run.dataset.column(config.colour, traversal.indices)
-    style = figures.Style.of(config, run.config.dataset)
+    colour = column(run.dataset, config.colour, traversal.codes.indices)
+    style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
 
     draw_axes(traversal, output_dir, style)
     if len(traversal.axes) == 2:
@@ -30,25 +32,41 @@ def main(config, output_dir):
 
 
 def draw_axes(traversal, output_dir, style):
-    """Draws the walks along single dimensions; a galaxy at the origin is placed below them."""
+    """Draws the walks along single dimensions, with their names; a galaxy at the origin is placed below them."""
     walk, config = traversal.along_axes(), traversal.config
-    axes, *numbers = (walk.arrays[name] for name in ("axes", "offsets", "information"))
-    save(walk, output_dir, style, config.gif, [figures.latent_name(axis, short=True) for axis in axes])
+    axes, names, offsets, values, information = (
+        walk.arrays[name] for name in ("axes", "names", "offsets", "values", "information")
+    )
+    captions = [
+        f"{figures.latent_name(axis, short=True)}\n{figures.with_minus(name)}"
+        for axis, name in zip(axes, names, strict=True)
+    ]
+    save(walk, output_dir, style, config.gif, captions)
     galaxy = None if traversal.at is None else (f"id {config.at}", traversal.original_and_decoded())
-    figure = figures.latent_walks(walk.images, axes, *numbers, traversal.unit, galaxy, style)
-    figures.save(figure, output_dir / "traverse", style)
+    ends = [f"{percentile:g} %" for percentile in PERCENTILES]
+    positions = (offsets, None) if config.span is not None else (ends, values)
+    figure = figures.latent_walks(
+        walk.images, axes, *positions, information, traversal.unit, names, galaxy, style=style
+    )
+    figures.save(figure, output_dir / "traverse", style, note(traversal))
 
 
 def draw_plane(traversal, colour, output_dir, style):
     """Draws the plane of two latent dimensions, alone and beside a scatter plot of the galaxies' codes."""
-    walk, axes = traversal.over_plane(*traversal.axes), traversal.axes
+    walk, axes, codes = traversal.over_plane(*traversal.axes), traversal.axes, traversal.codes
     save(walk, output_dir, style)
-    names = [figures.axis_label(axis, traversal.information[axis], traversal.unit) for axis in axes]
-    grid = walk.images, walk.arrays["x"], walk.arrays["y"], names
-    figures.save(figures.plane(*grid, style=style), output_dir / "plane", style)
-    points = traversal.mean[:, axes]
-    figures.save(figures.plane_and_scatter(*grid, points, colour, style), output_dir / "plane_scatter", style)
-    save_arrays(output_dir / "plane_scatter.npz", indices=traversal.indices, codes=points)
+    labels = [
+        figures.axis_label(axis, traversal.information[axis], traversal.unit, traversal.names[axis])
+        for axis in axes
+    ]
+    grid = walk.images, walk.arrays["x"], walk.arrays["y"], labels
+    figures.save(figures.plane(*grid, style=style), output_dir / "plane", style, note(traversal))
+    points = codes.mean[:, axes]
+    figure = figures.plane_and_scatter(*grid, points, colour, style)
+    figures.save(
+        figure, output_dir / "plane_scatter", style, galaxies_of(traversal.run.dataset, codes.indices)
+    )
+    save_arrays(output_dir / "plane_scatter.npz", indices=codes.indices, codes=points)
 
 
 def draw_condition(traversal, output_dir, style):
@@ -58,7 +76,8 @@ def draw_condition(traversal, output_dir, style):
     values = [f"{symbol} {value:.2f}" for value in walk.arrays["condition"][0, :, 0]]
     save(walk, output_dir, style, config.gif, [[text] * count for text in values])
     labels = [f"galaxy {row + 1}" for row in range(count)] if traversal.at is None else [f"id {config.at}"]
-    figures.save(figures.rows(walk.images, labels, values, style=style), output_dir / "condition", style)
+    figure = figures.rows(walk.images, labels, values, style=style)
+    figures.save(figure, output_dir / "condition", style, note(traversal, "random codes of the prior"))
 
 
 def draw_path(traversal, output_dir, style):
@@ -69,7 +88,18 @@ def draw_path(traversal, output_dir, style):
     first, last = dataset.to_unit(dataset.images[traversal.ends])
     images = np.stack([first, *walk.images[0], last])
     captions = [f"id {config.from_}", *fractions, f"id {config.to}"]
-    figures.save(figures.grid(images, len(images), captions, style), output_dir / "between", style)
+    figure = figures.grid(images, len(images), captions, style)
+    figures.save(figure, output_dir / "between", style, galaxies_of(dataset, traversal.ends))
+
+
+def note(traversal, around=None):
+    """Of which galaxies a figure is: around which code they are decoded, unless around a galaxy's."""
+    config, dataset = traversal.config, traversal.run.dataset
+    if traversal.at is not None:
+        around = f"the code of id {config.at}"
+    elif around is None:
+        around = "the median code" if config.span is None else "the mean of the prior"
+    return f"decoded around {around}; {galaxies_of(dataset, traversal.codes.indices)}"
 
 
 def save(walk, output_dir, style, gif=False, captions=None):

@@ -5,8 +5,9 @@ import logging
 import numpy as np
 
 from galvae import figures
-from galvae.analysis import plane
+from galvae.analysis import measured, plane
 from galvae.data.catalogue import galaxy_table, write_table
+from galvae.data.summary import galaxies_of
 from galvae.latent.plane_grid import Cells
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays, save_json
@@ -42,7 +43,7 @@ def embed(run, config, output_dir, call):
         call: calls the functions that take long, see `galvae.latent.umap_embedding.fit`.
     """
     indices = run.dataset.split(config.split)
-    colour = run.dataset.column(config.colour, indices)
+    colour = measured.column(run.dataset, config.colour, indices)
     embedding, reused = plane.embed(run, indices, config, call)
     if reused is None:  # stored first, because it is expensive and does not depend on the box
         embedding.save(output_dir / "embedding.npz")
@@ -54,19 +55,23 @@ def embed(run, config, output_dir, call):
         embedding.save(output_dir / "embedding.npz")
     write_table(table, output_dir / "umap")
 
-    style = figures.Style.of(config, run.config.dataset)
-    scatter = figures.scatter(*embedding.plane.T, AXIS_NAMES, colour, style, marked=config.box, equal=True)
-    figures.save(scatter, output_dir / "umap", style)
+    style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
+    note = galaxies_of(run.dataset, indices)
+    marked = {"box": config.box, "points": config.points}
+    scatter = figures.scatter(*embedding.plane.T, AXIS_NAMES, colour, style, **marked, equal=True)
+    figures.save(scatter, output_dir / "umap", style, note)
     cells = Cells.over(config.box or embedding.region, config.grid)
     mosaic = plane.mosaic(run.dataset, embedding, cells, figures.shrunk)
     save_arrays(output_dir / "mosaic.npz", **mosaic)
     images = figures.fill_cells(mosaic["images"], mosaic["indices"] >= 0)
     figure = figures.plane(images, cells.x, cells.y, AXIS_NAMES, style=style)
-    figures.save(figure, output_dir / "mosaic", style)
+    shown = mosaic["indices"][mosaic["indices"] >= 0]
+    figures.save(figure, output_dir / "mosaic", style, galaxies_of(run.dataset, shown))
     options = config.points, config.metric, figures.shrunk, call
     montage, decoded = plane.montage(run, embedding, cells, *options)
     save_arrays(output_dir / "montage.npz", **montage)
-    figures.save(draw_montage(montage, decoded, cells, embedding, style), output_dir / "montage", style)
+    figure = draw_montage(montage, decoded, cells, embedding, style)
+    figures.save(figure, output_dir / "montage", style, f"decoded; plane of {note}")
     save_json(output_dir / "umap.json", plane.summary(config, embedding, reused, boxed, montage))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from galvae.data.column_names import is_redshift
 from galvae.data.dataset import evenly
+from galvae.data.display import display_range
 from galvae.data.masking import edge_frame
 
 SKY_IMAGES = 100  # images of which the sky is measured
@@ -30,7 +31,7 @@ def dataset_report(dataset, path=None):
         path: where its images are, as the user named it, or None.
 
     Returns:
-        The dataset's report, with its name, path, bands, stretch, sky, splits, examples and columns.
+        The dataset's report, with its name, path, bands, stretch, display range, sky, splits, examples and columns.
     """
     columns = _example_columns(dataset)
     return {
@@ -43,6 +44,7 @@ def dataset_report(dataset, path=None):
         "stretch": dataset.stretch,
         "unit_low": float(dataset.to_unit(dataset.report["low"])),
         "unit_high": float(dataset.to_unit(dataset.report["high"])),
+        "display_range": display_range(dataset),
         "sky": sky(dataset),
         "splits": {name: len(indices) for name, indices in dataset.splits.items()},
         "examples": [
@@ -78,6 +80,20 @@ def sky(dataset):
         level.append(float(np.median(median)) if len(values) else None)
         scatter.append(float(np.median(deviation)) if len(values) else None)
     return {"images": len(indices), "level": level, "scatter": scatter}
+
+
+def galaxies_of(dataset, indices):
+    """Of which galaxies a figure is, in words: "hdf, test: 24 of 82 galaxies".
+
+    Args:
+        dataset: GalaxyDataset.
+        indices: (n,) row indices of the galaxies.
+    """
+    splits = {name: rows for name, rows in dataset.splits.items() if np.isin(indices, rows).any()}
+    total = sum(map(len, splits.values()))
+    count = len(np.unique(indices))
+    some = f" of {total:,}" if count < total else ""
+    return f"{dataset.name}, {' + '.join(splits)}: {count:,}{some} galaxies"
 
 
 def galaxy_columns(dataset, digits=4):

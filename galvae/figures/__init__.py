@@ -22,7 +22,7 @@ from galvae.figures.plots import (
     rate_distortion,
 )
 from galvae.figures.scatter import latent_scatter, scatter
-from galvae.figures.style import Style, amount, axis_label, latent_name, save
+from galvae.figures.style import Style, amount, axis_label, latent_name, save, with_minus
 
 __all__ = [
     "CARDS",
@@ -53,4 +53,5 @@ __all__ = [
     "scatter",
     "shrunk",
     "whole_zoom",
+    "with_minus",
 ]

@@ -29,16 +29,19 @@ def rgb(images, style):
 
     Args:
         images: (n, H, W, C) intensities, clipped to [0, 1]; an image that contains NaN is drawn white.
-        style: Style, whose `rgb` chooses the three bands.
+        style: Style, whose `rgb` chooses the three bands, and whose `display` a stretch of all bands alike.
 
     Returns:
         (n, H, W, 3) uint8.
     """
-    images = np.clip(np.asarray(images, np.float32), 0, 1)
+    images, stretch = np.asarray(images, np.float32), style.stretch
+    if style.display is not None:
+        images, stretch = to_unit(images, "asinh", style.display), "asinh"
+    images = np.clip(images, 0, 1)
     missing = np.isnan(images).any(axis=(1, 2, 3))
     images[missing] = 1.0
     if style.rgb is not None:
-        images = lupton(shown_bands(images, style), style.stretch)
+        images = lupton(shown_bands(images, style), stretch)
     elif images.shape[-1] != 3:
         images = matplotlib.colormaps[style.image_map](images.mean(axis=-1))[..., :3]
     colours = _bytes(images)

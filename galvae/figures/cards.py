@@ -6,9 +6,13 @@ Figure. A report has `arrays` (file name -> dict of arrays) and `facts` (dict of
 """
 
 from galvae.figures import image_grids, plots
+from galvae.figures.axes import axes
+from galvae.figures.conditions import conditions
+from galvae.figures.memorisation import memorisation
+from galvae.figures.physics_card import card
+from galvae.figures.prior import prior
+from galvae.figures.probes import probes
 from galvae.figures.scatter import latent_scatter
-
-LONGEST_NAME = 50  # characters of a condition in the name of a file
 
 
 def scores(report, column, style):
@@ -25,9 +29,10 @@ def information(report, column, style):
     """Figures of the information in the latent dimensions: scatter plot, bar chart and corner plot.
 
     Args:
-        report: report whose arrays["latent"] has mean (n, latent_dim) and information (latent_dim,), with the
-            facts unit ("nats" or "variance"), active ((latent_dim,) booleans, or None), latents (largest number of
-            dimensions in the corner plot) and has_posterior (whether the codes have a prior to compare with).
+        report: report whose arrays["latent"] has mean and sample (n, latent_dim), the means and one sample of each
+            posterior, and information (latent_dim,), with the facts unit ("nats" or "variance"), active ((latent_dim,)
+            booleans, or None), latents (largest number of dimensions in the corner plot) and has_posterior (whether
+            the codes have a prior to compare with).
         column: what colours the scatter plot, or None.
         style: Style.
 
@@ -42,35 +47,7 @@ def information(report, column, style):
     }
     if mean.shape[1] > 1:
         prior = facts["has_posterior"]
-        figures["pairs"] = plots.pairs(mean, amounts, unit, facts["latents"], style, prior=prior)
-    return figures
-
-
-def conditions(report, column, style):
-    """Figures of predicted against true conditions, one for each condition.
-
-    Args:
-        report: report whose fact predictions, absent for a model that predicts nothing, is a list of dicts:
-            name and unit of the condition, true (n,) and predicted (n,), and errors, a dict with rmse and, for
-            a redshift, sigma_nmad and bias.
-        column: not used.
-        style: not used.
-
-    Returns:
-        dict with the Figures predicted_NAME; "/" in a condition's name becomes "_", and a long one is cut.
-    """
-    figures = {}
-    for index, prediction in enumerate(report.facts.get("predictions", [])):
-        name, unit, errors = prediction["name"], prediction["unit"], prediction["errors"]
-        summary = f"rmse = {errors['rmse']:.3g}"
-        if "sigma_nmad" in errors:
-            summary = f"$\\sigma_{{\\rm NMAD}}$ = {errors['sigma_nmad']:.3f}, bias = {errors['bias']:+.3f}"
-        label = f"{name} ({unit})" if unit else name
-        figure = plots.predictions(prediction["true"], prediction["predicted"], label, summary)
-        file = name.replace("/", "_")
-        if len(file) > LONGEST_NAME:
-            file = f"{file[:LONGEST_NAME]}_{index}"
-        figures[f"predicted_{file}"] = figure
+        figures["pairs"] = plots.pairs(arrays["sample"], amounts, unit, facts["latents"], style, prior=prior)
     return figures
 
 
@@ -104,4 +81,9 @@ CARDS = {
     "conditions": conditions,
     "reconstructions": reconstructions,
     "morphology": morphology,
+    "card": card,
+    "axes": axes,
+    "probes": probes,
+    "memorisation": memorisation,
+    "prior": prior,
 }

@@ -20,7 +20,7 @@ from galvae.figures.canvas import (
     shown_bands,
     whole_zoom,
 )
-from galvae.figures.style import PLAIN, RC, amount, latent_name
+from galvae.figures.style import PLAIN, RC, amount, latent_name, with_minus
 from galvae.system.atomic import replacing
 
 STACKED_WIDTH = 350  # dots per galaxy, at most, where several images of it stand below each other
@@ -57,30 +57,45 @@ def rows(images, row_labels, column_labels=None, captions=None, style=PLAIN):
     return Canvas(colours, images.shape[1], row_labels, column_labels, captions).figure()
 
 
-def latent_walks(images, axes, offsets, information, unit="nats", galaxy=None, style=PLAIN):
+def latent_walks(
+    images, axes, positions, values, information, unit="nats", names=None, galaxy=None, style=PLAIN
+):
     """Walks along latent dimensions, a row each, with the galaxy at their origin below them.
 
     Args:
         images: (axes, steps, H, W, C) intensities in [0, 1].
         axes: (axes,) latent dimensions.
-        offsets: (steps,) positions along them, in standard deviations of the prior.
+        positions: (steps,) positions along them, in standard deviations of the prior; or two texts, what the first and
+            the last position are.
+        values: (axes, steps) coordinates, which are written below the images; or None.
         information: (axes,) information in these dimensions.
         unit: unit of `information`: "nats", or "variance" of codes without a posterior.
+        names: (axes,) texts, what each dimension changes, "" where unknown; or None.
         galaxy: (label, images): text, and the original and the decoded galaxy (2, H, W, C); or None.
         style: Style.
     """
+    count, steps = images.shape[:2]
     labels = [
-        f"{latent_name(axis)}\n{amount(value, unit)}" for axis, value in zip(axes, information, strict=True)
+        f"{latent_name(axis)}\n{amount(value, unit)}\n{with_minus(name)}".rstrip()
+        for axis, value, name in zip(axes, information, [""] * count if names is None else names, strict=True)
     ]
-    positions = [f"{offset:+.1f}".replace("-", "\N{MINUS SIGN}") for offset in offsets]
+    if isinstance(positions[0], str):
+        positions = [positions[0], *[""] * (steps - 2), positions[1]]
+    else:
+        positions = [with_minus(f"{position:+.1f}") for position in positions]
     captions = None
+    if values is not None:
+        captions = np.array([[with_minus(f"{value:+.2f}") for value in row] for row in values], object)
     if galaxy is not None:
         label, pair = galaxy
         row = np.full_like(images[:1], np.nan)
         row[0, :2] = pair
         images, labels = np.concatenate([images, row]), [*labels, label]
-        captions = np.full(images.shape[:2], "", object)
-        captions[-1, :2] = "original", "decoded"
+        below = np.full((1, steps), "", object)
+        below[0, :2] = "original", "decoded"
+        captions = np.concatenate(
+            [np.full((count, steps), "", object) if captions is None else captions, below]
+        )
     return rows(images, labels, positions, captions, style)
 
 
@@ -89,15 +104,15 @@ def reconstructions(
 ):
     """Galaxies above their reconstructions and the residuals, in groups of rows.
 
-    Residuals, original minus decoded, share one symmetric colour scale, whose limit is written beside them: zero is
-    white for one band and grey for three. Of images with another number of bands, each band has a row of its own, up to
-    MOST_BANDS; of more, the bands that the style shows share one.
+    Residuals, original minus decoded, have a symmetric colour scale, in each group its own, whose limit is written
+    beside them: zero is white for one band and grey for three. Of images with another number of bands, each band has a
+    row of its own, up to MOST_BANDS; of more, the bands that the style shows share one.
 
     Args:
         originals, decoded: (n, H, W, C) intensities in [0, 1].
         columns: galaxies in a row.
         captions: n short texts under the groups, or None.
-        groups: name for each group of `columns` galaxies, or None.
+        groups: name for each group of `columns` galaxies, or None: all of them share a scale of residuals.
         style: Style.
         mask: (n, H, W, C) booleans of pixels that are set aside, which are drawn without a residual; or None.
         band_names: names of the C bands; empty: they are counted from 0.
@@ -106,16 +121,22 @@ def reconstructions(
     if mask is not None:
         residuals[mask] = 0
     bands = residuals.shape[-1]
-    colours = {"original": rgb(originals, style), "decoded": rgb(decoded, style)}
     if bands == 2 or 3 < bands <= MOST_BANDS:
-        limit = _residual_limit(residuals)
-        for band, name in enumerate(band_names or map(str, range(bands))):
-            colours[f"residual {name}\n±{limit:.2g}"] = residual_rgb(residuals[..., band : band + 1], limit)
+        rows = {f"residual {name}": [band] for band, name in enumerate(band_names or range(bands))}
     else:
         residuals = shown_bands(residuals, style)
-        limit = _residual_limit(residuals)
-        colours[f"residual\n±{limit:.2g}"] = residual_rgb(residuals, limit)
-    return _stacked(colours, columns, captions, groups)
+        rows = {"residual": slice(None)}
+    original_rgb, decoded_rgb = rgb(originals, style), rgb(decoded, style)
+    blocks = []
+    for start in range(0, len(residuals), columns):
+        own = slice(start, start + columns)
+        label = f"{groups[len(blocks)]}:\noriginal" if groups else "original"
+        block = {label: original_rgb[own], "decoded": decoded_rgb[own]}
+        limit = _residual_limit(residuals[own] if groups else residuals)
+        for name, band in rows.items():
+            block[f"{name}\n±{limit:.2g}"] = residual_rgb(residuals[own][..., band], limit)
+        blocks.append(block)
+    return _stacked(blocks, min(columns, len(residuals)), captions)
 
 
 def _residual_limit(residuals):
@@ -133,8 +154,10 @@ def compared(images, others, labels, columns=12, captions=None, style=PLAIN):
         captions: n short texts under the pairs, or None.
         style: Style.
     """
-    colours = dict(zip(labels, (rgb(images, style), rgb(others, style)), strict=True))
-    return _stacked(colours, columns, captions)
+    drawn = [rgb(images, style), rgb(others, style)]
+    parts = [slice(start, start + columns) for start in range(0, len(images), columns)]
+    blocks = [dict(zip(labels, (colours[part] for colours in drawn), strict=True)) for part in parts]
+    return _stacked(blocks, min(columns, len(images)), captions)
 
 
 def blocks(images, titles, style=PLAIN):
@@ -158,7 +181,7 @@ def panels(blocks, titles, columns=None, style=PLAIN):
     """Grids of images side by side, each under a title, such as samples of several runs.
 
     Images of different sizes are enlarged by different whole numbers, so that all panels have nearly the
-    same size.
+    same size. The margin around them is as wide as the gap between them.
 
     Args:
         blocks: arrays (n, H, W, C) of intensities in [0, 1], each with the same n.
@@ -178,19 +201,20 @@ def panels(blocks, titles, columns=None, style=PLAIN):
     height, width = (max(panel.shape[axis] for panel in grids) for axis in (0, 1))
     # Wide figures are printed smaller: larger characters keep their titles legible.
     scale = max(1.0, columns * width / WIDTH)
-    characters = max(1, int(width / (CHARACTER_WIDTH * scale)))
+    characters = max(1, int(width / (1.15 * CHARACTER_WIDTH * scale)))  # digits and capitals are wide
     titles = [textwrap.fill(title, characters, break_on_hyphens=False) for title in titles]
-    above = round((max(title.count("\n") for title in titles) + 1.5) * LINE_HEIGHT * scale)
-    between = round(LINE_HEIGHT * scale)
+    gap = round(1.5 * LINE_HEIGHT * scale)
+    above = gap + round((max(title.count("\n") for title in titles) + 1) * LINE_HEIGHT * scale)
     lines = -(-len(blocks) // columns)
-    dots = np.full((lines * (height + above), columns * (width + between) - between, 3), WHITE, np.uint8)
+    size = lines * (above + height) + gap, columns * (gap + width) + gap
+    dots = np.full((*size, 3), WHITE, np.uint8)
     texts = []
     for index, (panel, title) in enumerate(zip(grids, titles, strict=True)):
         row, column = divmod(index, columns)
-        y, x = row * (height + above) + above, column * (width + between)
+        y, x = row * (height + above) + above, column * (width + gap) + gap
         x += (width - panel.shape[1]) // 2
         dots[y : y + panel.shape[0], x : x + panel.shape[1]] = panel
-        position = (x + panel.shape[1] / 2, y - 0.2 * LINE_HEIGHT * scale)
+        position = (x + panel.shape[1] / 2, y - 0.4 * LINE_HEIGHT * scale)
         texts.append((*position, title, {"ha": "center", "va": "bottom"}))
     return figure_of_dots(dots, texts, scale)
 
@@ -225,28 +249,26 @@ def _rendered(figure):
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
-def _stacked(colours, columns, captions=None, groups=None):
-    """Several images of each galaxy below each other, in groups of as many rows.
+def _stacked(blocks, columns, captions=None):
+    """Several images of each galaxy below each other, in blocks of as many rows.
 
     Args:
-        colours: label -> (n, H, W, 3) uint8, in the order of the rows of a group.
+        blocks: for each block a dict of label -> (m, H, W, 3) uint8 images of its m galaxies, in the order of its rows;
+            only in the last, m may be smaller than `columns`.
         columns: galaxies in a row.
-        captions: n short texts under the groups, or None.
-        groups: name for each group, or None.
+        captions: short texts under the galaxies, or None.
     """
-    count = len(next(iter(colours.values())))
-    columns = min(columns, count)
     images, labels, texts = [], [], []
-    for group, start in enumerate(range(0, count, columns)):
-        for index, (label, versions) in enumerate(colours.items()):
-            row = versions[start : start + columns]
+    for block in blocks:
+        for label, row in block.items():
             blank = np.full((columns - len(row), *row.shape[1:]), WHITE, np.uint8)
             images.append(np.concatenate([row, blank]))
-            labels.append(f"{groups[group]}:\n{label}" if groups and index == 0 else label)
-            is_last = captions is not None and index == len(colours) - 1
-            below = captions[start : start + columns] if is_last else []
-            texts += [*below, *[""] * (columns - len(below))]
-    texts = texts if captions is not None else None
+            labels.append(label)
+            texts += [""] * columns
+        if captions is not None:  # under the lowest row of the block
+            own = captions[: len(row)]
+            captions = captions[len(row) :]
+            texts[-columns:] = [*own, *[""] * (columns - len(own))]
     # Few galaxies are not enlarged to the full width, which would make a figure of great height.
     width = min(WIDTH, STACKED_WIDTH * columns)
     return Canvas(np.concatenate(images), columns, labels, captions=texts, width=width).figure()

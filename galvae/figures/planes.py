@@ -3,10 +3,8 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from galvae.figures.canvas import (
-    CHARACTER_WIDTH,
     GAP,
     LINE_HEIGHT,
     MAX_DOTS,
@@ -16,12 +14,13 @@ from galvae.figures.canvas import (
     fade,
     rgb,
 )
-from galvae.figures.scatter import draw_scatter
-from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN, UNLABELLED
+from galvae.figures.scatter import bar_width, draw_scatter
+from galvae.figures.style import DPI, PLAIN, RC, UNKNOWN
+from galvae.figures.ticks import fit_ticks, fitting_ticks, label_width, short_texts
 
-TICK_SPACING = 90  # dots that the label of a tick takes, with room around it
-# Room for the tick labels and names of axes: on the left, below, and on the sides without any.
+# Room in dots for the tick labels and names of axes: on the left at least, below, and on the sides without any.
 LEFT, BELOW, REST = 150, 110, 20
+NAME, LABEL = 90, 25  # dots of an axis' name with its ticks, and of the font of tick labels
 IMAGES_ACROSS = 8  # images side by side in a montage whose scale no two positions determine
 
 
@@ -38,9 +37,10 @@ def plane(images, x, y, names, faded=None, style=PLAIN):
     with matplotlib.rc_context(RC):
         canvas = _plane_canvas(images, faded, style)
         height, width = canvas.dots.shape[:2]
-        above = REST + _key_height(faded)
-        figure = Figure(figsize=((LEFT + width + REST) / DPI, (BELOW + height + above) / DPI))
-        _plane_axes(figure, canvas, x, y, names, (LEFT, BELOW))
+        above, left = REST + _key_height(faded), _left(_y_ticks(canvas, x, y)[1])
+        right = _right(_x_ticks(canvas, x)[1])
+        figure = Figure(figsize=((left + width + right) / DPI, (BELOW + height + above) / DPI))
+        _plane_axes(figure, canvas, x, y, names, (left, BELOW))
         _draw_key(figure, faded)
         return figure
 
@@ -72,26 +72,26 @@ def plane_and_scatter(images, x, y, names, codes, column=None, style=PLAIN):
     with matplotlib.rc_context(RC):
         canvas = _plane_canvas(images, None, style, WIDTH // 2)
         height, width = canvas.dots.shape[:2]
-        # Right of the scatter, the colour bar with the names of classes takes room.
-        class_names = getattr(column, "class_names", None)
-        bar = 60 if column is None else 190
-        if class_names:
-            labels = [*class_names, UNLABELLED] if np.min(column.values) < 0 else class_names
-            bar += max(map(len, labels)) * CHARACTER_WIDTH
-        rest = 3 * REST
-        total = LEFT + height + bar + LEFT + width + rest
-        figure = Figure(figsize=(total / DPI, (BELOW + height + rest) / DPI))
+        bar = 60 + bar_width(column)
+        plane_left = _left(_y_ticks(canvas, x, y)[1])
+        left = max(
+            plane_left,
+            _left(fitting_ticks(codes[:, 1].min(), codes[:, 1].max(), height * 72 / DPI, False)[1]),
+        )
+        total = left + height + bar + plane_left + width + 2 * REST + _right(_x_ticks(canvas, x)[1])
+        figure = Figure(figsize=(total / DPI, (BELOW + height + 3 * REST) / DPI))
         size = figure.get_size_inches() * DPI
-        axes = figure.add_axes((LEFT / size[0], BELOW / size[1], height / size[0], height / size[1]))
+        axes = figure.add_axes((left / size[0], BELOW / size[1], height / size[0], height / size[1]))
         bar_axes = None
         if column is not None:
             bar_axes = figure.add_axes(
-                ((LEFT + height + 30) / size[0], BELOW / size[1], 30 / size[0], height / size[1])
+                ((left + height + 30) / size[0], BELOW / size[1], 30 / size[0], height / size[1])
             )
         draw_scatter(axes, codes[:, 0], codes[:, 1], column, style, bar_axes)
         axes.plot(*(part.ravel() for part in np.meshgrid(x, y)), "kx", ms=4, mew=0.8, ls="none")
         axes.set(xlabel=names[0], ylabel=names[1])
-        _plane_axes(figure, canvas, x, y, names, (LEFT + height + bar + LEFT, BELOW))
+        fit_ticks(axes)
+        _plane_axes(figure, canvas, x, y, names, (left + height + bar + plane_left, BELOW))
         return figure
 
 
@@ -133,11 +133,15 @@ def montage(images, positions, names, faded=None, background=None, style=PLAIN):
     low, high = positions.min(axis=0) - margin, positions.max(axis=0) + margin
     size = np.ceil((high - low) * scale).astype(int)
     with matplotlib.rc_context(RC):
-        above = REST + _key_height(faded)
-        figure = Figure(figsize=((LEFT + size[0] + REST) / DPI, (BELOW + size[1] + above) / DPI))
+        x_labels, y_labels = (
+            fitting_ticks(*ends, count * 72 / DPI, horizontal)[1]
+            for *ends, count, horizontal in zip(low, high, size, (True, False), strict=True)
+        )
+        above, left = REST + _key_height(faded), _left(y_labels)
+        figure = Figure(figsize=((left + size[0] + _right(x_labels)) / DPI, (BELOW + size[1] + above) / DPI))
         _draw_key(figure, faded)
         total = figure.get_size_inches() * DPI
-        axes = figure.add_axes((LEFT / total[0], BELOW / total[1], size[0] / total[0], size[1] / total[1]))
+        axes = figure.add_axes((left / total[0], BELOW / total[1], size[0] / total[0], size[1] / total[1]))
         if background is not None:
             inside = ((background >= low) & (background <= high)).all(axis=1)
             axes.scatter(*background[inside].T, s=2, lw=0, color=UNKNOWN, rasterized=True)
@@ -148,6 +152,7 @@ def montage(images, positions, names, faded=None, background=None, style=PLAIN):
             extent = (corner[0], corner[0] + 2 * half[0], corner[1], corner[1] + 2 * half[1])
             axes.imshow(image, extent=extent, interpolation="nearest", aspect="auto", zorder=2)
         axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel=names[0], ylabel=names[1])
+        fit_ticks(axes)
         return figure, overlapping
 
 
@@ -187,25 +192,43 @@ def _plane_axes(figure, canvas, x, y, names, corner):
     axes = axes_of_dots(figure, canvas.dots, rectangle)
     axes.set_axis_on()
     axes.spines[:].set_visible(False)
-    axes.xaxis.set_ticks(*_ticks(np.asarray(x, float), canvas.centres[: len(x), 0]))
-    axes.yaxis.set_ticks(*_ticks(np.asarray(y, float), canvas.centres[:: len(x), 1][::-1]))
+    axes.xaxis.set_ticks(*_x_ticks(canvas, x))
+    axes.yaxis.set_ticks(*_y_ticks(canvas, x, y))
     axes.set(xlabel=names[0], ylabel=names[1])
 
 
-def _ticks(values, centres):
-    """Positions in dots and labels of ticks: at every image if these are few and at round numbers.
+def _x_ticks(canvas, x):
+    """Positions in dots and labels of the horizontal axis, see `_ticks`."""
+    return _ticks(x, canvas.centres[: len(x), 0])
 
-    Otherwise the ticks are at round numbers between them.
+
+def _y_ticks(canvas, x, y):
+    """Positions in dots and labels of the vertical axis, see `_ticks`."""
+    return _ticks(y, canvas.centres[:: len(x), 1][::-1])
+
+
+def _ticks(values, centres):
+    """Positions in dots and labels of ticks: at every image if these are at short numbers, else at round numbers.
 
     Args:
         values: (n,) evenly spaced, increasing coordinates of the images.
-        centres: (n,) the same in dots.
+        centres: (n,) the same in dots: increasing from left to right, decreasing upwards.
     """
-    ticks = values
-    most = int(np.clip(np.ptp(centres) / TICK_SPACING, 1, 9))
-    if len(values) > most + 1 or not np.allclose(values, np.round(values, 2)):
-        between = MaxNLocator(most, steps=[1, 2, 5, 10], min_n_ticks=1).tick_values(values[0], values[-1])
-        between = between[(between >= values[0]) & (between <= values[-1])]
-        ticks = between if len(between) > 1 else values[[0, -1]]
-    labels = [f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in ticks]
+    values = np.asarray(values, float)
+    preferred = values if np.allclose(values, np.round(values, 2)) else ()
+    length, horizontal = np.ptp(centres) * 72 / DPI, centres[-1] > centres[0]
+    ticks, labels = fitting_ticks(values[0], values[-1], length, horizontal, preferred=preferred)
+    if len(ticks) < 2:
+        ticks = values[[0, -1]] if len(values) > 1 else values
+        labels = short_texts(ticks)
     return np.interp(ticks, values, centres), labels
+
+
+def _right(labels):
+    """Room for half of a label of the horizontal axis on the right of axes, in dots."""
+    return max(REST, round(label_width(labels) * LABEL / 2))
+
+
+def _left(labels):
+    """Room for labels of the vertical axis and its name on the left of axes, in dots."""
+    return max(LEFT, round(NAME + label_width(labels) * LABEL))

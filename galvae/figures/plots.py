@@ -11,47 +11,61 @@ from matplotlib.ticker import LogFormatter, MaxNLocator, StrMethodFormatter
 
 from galvae.figures.scatter import BINNED, HEXAGONS
 from galvae.figures.style import LITERAL, PLAIN, RC, TRAIN, UNKNOWN, VAL, amount, latent_name
+from galvae.figures.ticks import fit_ticks
 
 MARKERS = "osD^vPX*<>"
 DASHES = ("-", "--", ":")
 LEGEND_CHARACTERS = 30  # in a line of a legend of runs
+# Labels of the terms of a loss: as they are, and above the entropy of the images.
+PER_IMAGE = ("per image", "nats per image above\nthe entropy of the images")
 TICK_DIGITS = 72  # that fit below the bars of the latent dimensions, with room between the numbers
 
 
-def loss_curves(history):
+def loss_curves(history, floors=None):
     """Training and validation curves of the loss and each of its terms.
 
-    Scales are logarithmic where all values are positive. Where beta differs from 1, the panel of the KL
-    divergence also shows beta times it.
+    Scales are logarithmic where all values are positive and differ by a factor of two or more; that of the KL
+    divergence, which rises as often as it falls, is linear. Where beta differs from 1, its panel also shows beta times
+    it.
 
     Args:
         history: a dict per epoch with `epoch`, terms such as `loss` and `kl`, the same terms with the prefix
             `val_`, and, for models with a KL divergence, optionally `beta`.
+        floors: term -> the entropy of the training and of the validation images as it enters the term, in nats per
+            image. No cross-entropy lies below it; what is drawn lies above it. None: terms are drawn as they are.
     """
+    floors = floors or {}
     terms = [name for name in history[0] if f"val_{name}" in history[0]]
     epochs = [row["epoch"] for row in history]
     marker = "." if len(history) < 10 else None
+    unit = None
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(2.6 * len(terms) + 0.4, 2.6), layout="constrained")
         for axes, term in zip(figure.subplots(1, len(terms), squeeze=False)[0], terms, strict=True):
+            training, validation = floors.get(term, (0.0, 0.0))
             curves = [
-                ("training", TRAIN, "-", [row[term] for row in history]),
-                ("validation", VAL, "-", [row[f"val_{term}"] for row in history]),
+                ("training", TRAIN, "-", [row[term] - training for row in history]),
+                ("validation", VAL, "-", [row[f"val_{term}"] - validation for row in history]),
             ]
             if term == "kl" and any(row.get("beta", 1.0) != 1.0 for row in history):
                 weighted = [row["beta"] * row["kl"] for row in history]
                 curves.append(("β × training", TRAIN, ":", weighted))
             for label, colour, dash, values in curves:
                 axes.plot(epochs, values, label=label, color=colour, ls=dash, lw=1, marker=marker)
-            if all(value > 0 for *_, values in curves for value in values):
+            drawn = np.concatenate([values for *_, values in curves])
+            if term != "kl" and 0 < 2 * drawn.min() <= drawn.max():
                 axes.set_yscale("log")
                 axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
                 axes.yaxis.set_minor_formatter(_PlainLog(minor_thresholds=(1.5, 0.5)))
+            else:
+                fit_ticks(axes, x=False)
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
             axes.set(title=term.replace("_", " "), xlabel="epoch")
+            left, unit = unit, "nats per image" if term == "kl" else PER_IMAGE[term in floors]
+            if unit != left:
+                axes.set_ylabel(unit)
             if len(curves) > 2:
                 axes.legend()
-        figure.axes[0].set_ylabel("per image")
         figure.axes[0].legend()
         return figure
 
@@ -82,6 +96,7 @@ def information_bars(information, unit="nats", active=None):
         axes.set(
             xlabel="latent dimension", ylabel="variance" if unit == "variance" else f"KL divergence ({unit})"
         )
+        fit_ticks(axes, x=False)
         return figure
 
 
@@ -89,12 +104,13 @@ def pairs(codes, information, unit="nats", max_dims=5, style=PLAIN, prior=True):
     """Corner plot: histograms of the most informative latent dimensions and of each pair of them.
 
     Args:
-        codes: (n, latent_dim) posterior means.
+        codes: (n, latent_dim), one sample of each posterior: means vary less than the prior even where both agree.
         information: (latent_dim,).
         unit: unit of `information`: "nats", or "variance" of codes without a posterior.
         max_dims: largest number of dimensions drawn.
         style: Style.
-        prior: whether to draw the standard normal over the one-dimensional histograms.
+        prior: whether the codes have a posterior and a prior, the standard normal, which is then drawn over the
+            one-dimensional histograms.
     """
     order = np.argsort(-information, kind="stable")[: min(max_dims, codes.shape[1])]
     drawn = codes[:, order]
@@ -142,7 +158,8 @@ def pairs(codes, information, unit="nats", max_dims=5, style=PLAIN, prior=True):
                 if column == 0 and row > 0:
                     axes.set_ylabel(latent_name(order[row]))
         if count > 1:
-            title = "colour: galaxies per bin, logarithmic, from 1 to the maximum of each panel"
+            what = "one sample of each posterior; " if prior else ""
+            title = f"{what}colour: galaxies per bin, logarithmic, from 1 to the maximum of each panel"
             title = textwrap.fill(title, min(21 * (count - 1), 40))  # the empty corner grows with the count
             handles, names = ([normal], ["prior"]) if prior else ([], [])
             figure.legend(handles, names, loc="upper right", title=title, title_fontsize=8, alignment="right")
@@ -171,6 +188,7 @@ def predictions(true, predicted, name, summary):
         axes.set_aspect("equal")
         axes.set_xlabel(f"true {name}", **LITERAL)
         axes.set_ylabel(f"predicted {name}", **LITERAL)
+        fit_ticks(axes)
         return figure
 
 
@@ -193,6 +211,7 @@ def loss_against_latent_dim(latent_dim, panels, groups, style=PLAIN):
                 axes.set_xscale("log", base=2)
             axes.set_xticks(ticks, [f"{value:g}" for value in ticks])
             axes.minorticks_off()
+            fit_ticks(axes, x=False)
             axes.set(xlabel="latent dimensions", ylabel=f"{name} per image")
             axes.set_title(_wrapped(kind), size=8, **LITERAL)
         _legend_of_runs(figure, groups)
@@ -227,6 +246,7 @@ def rate_distortion(
             own = np.array([kind == name for kind in kinds])
             _draw_runs(axes, *np.where(own[:, None], points, np.nan).T, groups, style)
             axes.set_xlabel("rate: KL divergence (nats per image)")
+            fit_ticks(axes)
             title = f"{_wrapped(name)}\nbeside the points: {label_name}".strip()
             axes.set_title(title, loc="right", size=8, **LITERAL)
         every[0].set_ylabel("distortion: reconstruction per image")

@@ -5,15 +5,22 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap, Normalize, to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
-from galvae.figures.style import LITERAL, PLAIN, RC, TRAIN, UNKNOWN, UNLABELLED, axis_label
+from galvae.figures.canvas import CHARACTER_WIDTH
+from galvae.figures.style import DPI, LITERAL, PLAIN, RC, TRAIN, UNKNOWN, UNLABELLED, axis_label
+from galvae.figures.ticks import fit_ticks
 
 BINNED = 50_000  # points; more are counted in hexagons, unless they are coloured by class
 HEXAGONS = 120  # across
-MOST_NAMES = 40  # classes whose names fit beside the colour bar
+MOST_NAMES = 40  # classes whose names fit beside the colour bar of square axes
+SIDE = 3.8  # inches of square axes
+ELONGATED = 5.0  # largest ratio of the sides of axes
+BAR_WIDTH, NUMBERS_WIDTH = 130, 200  # dots of a colour bar without its names of classes, or with its numbers
+HALO = [withStroke(linewidth=2, foreground="white")]  # of numbers among points
 
 
-def scatter(x, y, names, column=None, style=PLAIN, marked=None, equal=False):
+def scatter(x, y, names, column=None, style=PLAIN, box=None, points=None, equal=False):
     """Scatter plot of points in a plane, coloured by class or by a number.
 
     Points are drawn in random order, so that no class covers the others. More than BINNED points are counted
@@ -25,20 +32,48 @@ def scatter(x, y, names, column=None, style=PLAIN, marked=None, equal=False):
         column: what colours the points: an object with `name`, `unit`, `values` (n,) and `class_names` (None
             for numbers); or None. Values of NaN, and classes of -1, are drawn in grey.
         style: Style.
-        marked: (x0, x1, y0, y1) of a rectangle to outline, or None.
-        equal: whether a unit has the same length on both axes.
+        box: (x0, x1, y0, y1) of a rectangle to outline, or None.
+        points: (m, 2) positions to mark with crosses, numbered from 1, or None.
+        equal: whether a unit has the same length on both axes; the figure is then as wide or as high as the points.
     """
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(6.0 if column is not None else 4.6, 4.4), layout="constrained")
+        width, height = SIDE * _proportions(x, y) if equal else (SIDE, SIDE)
+        figure = Figure(figsize=(width + 0.7 + bar_width(column) / DPI, height + 0.6), layout="constrained")
         axes = figure.subplots()
         draw_scatter(axes, x, y, column, style)
-        if marked is not None:
-            x0, x1, y0, y1 = marked
+        if box is not None:
+            x0, x1, y0, y1 = box
             axes.plot([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0], color="black", lw=0.8)
+        if points is not None:
+            axes.plot(*np.transpose(points), "kx", ms=6, mew=1.2, ls="none")
+            for number, point in enumerate(points, 1):
+                axes.annotate(str(number), point, (4, 3), textcoords="offset points", path_effects=HALO)
         axes.set(xlabel=names[0], ylabel=names[1])
+        fit_ticks(axes)
         if equal:
             axes.set_aspect("equal", adjustable="datalim")
         return figure
+
+
+def _proportions(x, y):
+    """Width and height of axes of area 1 on which points fill an equal scale; at most ELONGATED times each other."""
+    width, height = np.ptp(x), np.ptp(y)
+    ratio = np.clip(width / height if height > 0 else np.inf, 1 / ELONGATED, ELONGATED)
+    return np.sqrt([ratio, 1 / ratio])
+
+
+def bar_width(column):
+    """Room that the colour bar of a column takes beside a scatter plot, in dots.
+
+    Args:
+        column: see `scatter`.
+    """
+    if column is None:
+        return 0
+    if column.class_names is None:
+        return NUMBERS_WIDTH
+    names = [*column.class_names, UNLABELLED] if np.min(column.values) < 0 else column.class_names
+    return BAR_WIDTH + max(map(len, names)) * CHARACTER_WIDTH
 
 
 def latent_scatter(codes, information, column=None, information_unit="nats", style=PLAIN):
@@ -57,7 +92,8 @@ def latent_scatter(codes, information, column=None, information_unit="nats", sty
         return scatter(codes[:, order[0]], codes[:, order[1]], names, column, style)
     with matplotlib.rc_context(RC):
         has_classes = column is not None and column.class_names is not None
-        figure = Figure(figsize=(6.0 if has_classes else 4.6, 4.2), layout="constrained")
+        room = bar_width(column) / DPI if has_classes else 0
+        figure = Figure(figsize=(SIDE + 0.7 + room, SIDE + 0.4), layout="constrained")
         axes = figure.subplots()
         edges = np.histogram_bin_edges(codes[:, 0].astype(float), bins=min(60, 5 + len(codes) // 10))
         if has_classes:
@@ -69,6 +105,7 @@ def latent_scatter(codes, information, column=None, information_unit="nats", sty
         else:
             axes.hist(codes[:, 0], bins=edges, color=TRAIN)
         axes.set(xlabel=names[0], ylabel="galaxies")
+        fit_ticks(axes)
         return figure
 
 
@@ -146,11 +183,12 @@ def _draw_class_bar(axes, column, colours, **bar_options):
     edges = np.arange(len(present) + 1) - 0.5
     mappable = ScalarMappable(BoundaryNorm(edges, len(present)), ListedColormap(colours[present]))
     bar = axes.figure.colorbar(mappable, **bar_options)
-    every = -(-len(present) // MOST_NAMES)
+    most = int(MOST_NAMES * axes.figure.get_figheight() / (SIDE + 0.6))
+    every = -(-len(present) // most)
     names = [str(column.class_names[index]) if index >= 0 else UNLABELLED for index in present]
     bar.set_ticks(np.arange(len(present))[::every], labels=names[::every], **LITERAL)
     bar.ax.invert_yaxis()
-    bar.ax.tick_params(length=0, which="both", labelsize=9 if len(present) <= MOST_NAMES / 2 else 6)
+    bar.ax.tick_params(length=0, which="both", labelsize=9 if len(present) <= most / 2 else 6)
     bar.ax.set_title(_label(column), loc="left", **LITERAL)
 
 

@@ -1,10 +1,14 @@
 """The style that all figures share: fonts, colours, names of latent dimensions, and how a file is written."""
 
+import contextlib
 import dataclasses
+import re
+import textwrap
 from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
+from matplotlib.transforms import Bbox
 
 from galvae.system.atomic import replacing
 
@@ -34,6 +38,9 @@ TRAIN, VAL = "#332288", "#CC6677"
 UNKNOWN = "#BBBBBB"  # points without a value
 UNLABELLED = "unlabelled"  # name of class -1 in legends
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+NOTE_SIZE, NOTE_COLOUR = 6, "0.35"  # points, and a grey
+NOTE_LINE, NOTE_GAP = 20, 5  # dots of a line of a note, and above and below it
+NOTE_MARGIN = 0.05  # inches on both sides of a note
 # For texts that come from data, such as ids and names of classes, whose dollar signs are no formulas.
 LITERAL = {"parse_math": False}
 
@@ -50,6 +57,8 @@ class Style:
         rgb: three bands, counted from 0, that are shown as red, green and blue; None: images of three bands as they
             are, of any other number as their mean.
         stretch: the stretch of the images' intensities, "none", "linear" or "asinh", see galvae.stretch.
+        display: (low, high), the intensities that an asinh stretch draws as black and white, of images whose light
+            would hardly be seen otherwise, see galvae.data.display; None: intensities are drawn as they are.
     """
 
     format: str = "png"
@@ -58,21 +67,23 @@ class Style:
     value_map: str = "viridis"
     rgb: tuple[int, int, int] | None = None
     stretch: str = "none"
+    display: tuple[float, float] | None = None
 
     @classmethod
-    def of(cls, config, data=None):
+    def of(cls, config, data=None, display=None):
         """The style that a command's configuration asks for.
 
         Args:
             config: configuration with the first four attributes.
-            data: dataset of the images, or its section of a configuration, with the other two; or None.
+            data: dataset of the images, or its section of a configuration, with the next two; or None.
+            display: see the attribute of this name.
         """
         style = cls(config.format, config.image_map, config.class_map, config.value_map)
-        return style if data is None else style.for_images(data.rgb, data.stretch)
+        return style if data is None else style.for_images(data.rgb, data.stretch, display)
 
-    def for_images(self, rgb, stretch):
+    def for_images(self, rgb, stretch, display=None):
         """The same style for images of other bands or intensities, see the attributes of these names."""
-        return dataclasses.replace(self, rgb=rgb, stretch=stretch)
+        return dataclasses.replace(self, rgb=rgb, stretch=stretch, display=display)
 
     def class_colours(self, count):
         """Colours of so many classes, (count, 4) RGBA in [0, 1]; those of "muted" repeat after the tenth."""
@@ -108,30 +119,66 @@ def amount(information, unit):
     return f"variance {number}" if unit == "variance" else f"{number} {unit}"
 
 
-def axis_label(axis, information, unit):
-    """Label of an axis that is a latent dimension: its name and the information in it.
+def axis_label(axis, information, unit, change=""):
+    """Label of an axis that is a latent dimension: its name, the information in it, and what it changes.
 
     Args:
         axis: latent dimension, counted from 0.
         information, unit: see `amount`.
+        change: text such as "r50 (+)"; "" where it is unknown.
     """
-    return f"{latent_name(axis)}, {amount(information, unit)}"
+    label = f"{latent_name(axis)}, {amount(information, unit)}"
+    return f"{label}: {with_minus(change)}" if change else label
 
 
-def save(figure, path, style=PLAIN):
+def with_minus(text):
+    """A text with minus signs in place of the hyphens that stand for them: in "(-)" and before numbers."""
+    return re.sub(r"(?<!\w)-(?=[\d.)])", "\N{MINUS SIGN}", text)
+
+
+def save(figure, path, style=PLAIN, note=None):
     """Writes a figure to a file at 200 dots per inch.
 
     Args:
         figure: matplotlib Figure.
         path: path of the file without its extension.
         style: Style, whose format gives the extension.
+        note: of which galaxies the figure is, written small into a strip that is added below it; or None.
 
     Returns:
         The path with its extension.
     """
     path = path.with_name(f"{path.name}.{style.format}")
-    with matplotlib.rc_context(RC), replacing(path) as temporary:
+    with matplotlib.rc_context(RC), replacing(path) as temporary, _noted(figure, note) as box:
         # Noisy images hardly shrink under stronger compression, which takes seconds.
         options = {"pil_kwargs": {"compress_level": 2}} if style.format == "png" else {}
-        figure.savefig(temporary, metadata=METADATA[style.format], **options)
+        figure.savefig(temporary, metadata=METADATA[style.format], bbox_inches=box, **options)
     return path
+
+
+@contextlib.contextmanager
+def _noted(figure, note):
+    """Has a figure a note below it, which is outside of its own area, so that no dot of it moves.
+
+    Args:
+        figure: matplotlib Figure.
+        note: text, or None.
+
+    Yields:
+        Bbox of the figure with its note, in inches; None without one.
+    """
+    if note is None:
+        yield None
+        return
+    width, height = figure.get_size_inches()
+    characters = int((width - 2 * NOTE_MARGIN) * 72 / (0.6 * NOTE_SIZE))
+    lines = textwrap.wrap(note, max(8, characters))
+    strip = (NOTE_LINE * len(lines) + 2 * NOTE_GAP) / DPI
+    text = figure.text(
+        *(1 - NOTE_MARGIN / width, -NOTE_GAP / DPI / height, "\n".join(lines)),
+        **{"ha": "right", "va": "top", "size": NOTE_SIZE, "color": NOTE_COLOUR, **LITERAL},
+    )
+    try:
+        yield Bbox([[0, -strip], [width, height]])
+    finally:
+        text.remove()

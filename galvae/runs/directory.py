@@ -6,12 +6,14 @@ import hashlib
 import io
 import json
 import logging
+import math
 import uuid
 from pathlib import Path
 
 from galvae.config.check import flatten, read_config, without_later_keys, write_config
 from galvae.config.fields import path_keys
 from galvae.config.model import ConditionalConfig
+from galvae.data.display import display_range
 from galvae.data.load import load_dataset
 from galvae.data.splits import save_splits
 from galvae.data.store.cache import is_cache
@@ -194,6 +196,16 @@ class RunDirectory:
         return values
 
     @property
+    def display_range(self):
+        """The intensities that figures draw as black and white by asinh, see `galvae.data.display`; or None."""
+        values = self._read_json("data_report.json").get("display_range")
+        if isinstance(values, list) and len(values) == 2 and all(type(value) is float for value in values):
+            low, high = values
+            if -math.inf < low < high < math.inf:
+                return low, high
+        return None
+
+    @property
     def status(self):
         """Status of the run: running, finished, stopped, diverged or failed; unfinished if it is unknown."""
         status = self.metrics.get("status")
@@ -256,7 +268,8 @@ class RunDirectory:
                 leftover.unlink(missing_ok=True)
 
     def _describe(self, dataset):
-        self.write_json("data_report.json", {"dataset": dataset.name, **dataset.report})
+        report = {"dataset": dataset.name, **dataset.report, "display_range": display_range(dataset)}
+        self.write_json("data_report.json", report)
         with replacing(self.path / "split.npz") as temporary:
             save_splits(dataset.splits, temporary)
 

@@ -3,9 +3,11 @@
 import logging
 
 import numpy as np
+from scipy.special import entr
 
 from galvae import figures
-from galvae.latent.codes import condition_of, decode_codes, encode_dataset
+from galvae.data.summary import galaxies_of
+from galvae.latent.codes import batches, condition_of, decode_codes, encode_dataset
 from galvae.latent.information import active_units, information, information_unit
 from galvae.latent.priors.of_model import prior_of
 from galvae.system.atomic import save_arrays
@@ -32,11 +34,11 @@ def write_report(run, model, dataset, history):
     """
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    figures.save(figures.loss_curves(history), folder / "loss")
+    style = figures.Style().for_images(dataset.rgb, dataset.stretch, run.display_range)
+    draw_losses(run.config, dataset, history, folder, style)
     # Validation first: the reconstructions show galaxies that training has not seen.
     indices = np.concatenate([dataset.split("val"), dataset.split("train")])[:SCATTERED]
     codes = encode_dataset(model, dataset, indices)
-    style = figures.Style().for_images(dataset.rgb, dataset.stretch)
     _draw_latent_space(model, dataset, codes, folder)
     validation = min(len(indices), len(dataset.split("val")))
     _draw_reconstructions(model, dataset, codes, min(RECONSTRUCTED, validation), folder, style)
@@ -46,11 +48,52 @@ def write_report(run, model, dataset, history):
     return _unused_dimensions(codes.mean[:validation])
 
 
+def draw_losses(config, dataset, history, folder, style):
+    """Draws the loss curves; those of a cross-entropy above the entropy of the images, which no model can undercut.
+
+    Args:
+        config: TrainConfig.
+        dataset: GalaxyDataset.
+        history: list with a dict per epoch.
+        folder: folder of the figure.
+        style: Style.
+    """
+    floors = {}
+    if config.reconstruction.loss == "bce":
+        entropies = [mean_entropy(dataset, split) for split in ("train", "val")]
+        weighted = [config.reconstruction.weight * entropy for entropy in entropies]
+        floors = {"reconstruction": entropies, "loss": weighted}
+    indices = np.concatenate([dataset.split("train"), dataset.split("val")])
+    figure = figures.loss_curves(history, floors)
+    figures.save(figure, folder / "loss", style, galaxies_of(dataset, indices))
+
+
+def mean_entropy(dataset, split):
+    """Mean over the images of a split of their binary cross-entropy with themselves, its smallest value.
+
+    As in the loss, pixels that are set aside do not count, others are summed and channels averaged.
+
+    Args:
+        dataset: GalaxyDataset.
+        split: name of the split.
+
+    Returns:
+        nats per image.
+    """
+    total = 0.0
+    for inputs in batches(dataset, dataset.split(split), "entropy of images"):
+        unit = dataset.to_unit(inputs["images"])
+        entropy = entr(unit) + entr(1 - unit)
+        used = 1 - inputs["mask"] if "mask" in inputs else 1
+        total += np.sum(used * entropy, dtype=float)
+    return total / (len(dataset.split(split)) * dataset.image_shape[-1])
+
+
 def _draw_latent_space(model, dataset, codes, folder):
     per_dimension = information(codes.mean, codes.log_variance)
     column = dataset.column(None, codes.indices)
     scatter = figures.latent_scatter(codes.mean, per_dimension, column, information_unit(model))
-    figures.save(scatter, folder / "latent")
+    figures.save(scatter, folder / "latent", note=galaxies_of(dataset, codes.indices))
     arrays = {"indices": codes.indices, "mean": codes.mean, "information": per_dimension}
     if column is not None:
         arrays[column.name] = column.values
@@ -68,16 +111,19 @@ def _draw_reconstructions(model, dataset, codes, count, folder, style):
     figure = figures.reconstructions(
         originals, decoded, mask=masks, style=style, band_names=dataset.band_names
     )
-    figures.save(figure, folder / "reconstructions")
+    figures.save(figure, folder / "reconstructions", note=galaxies_of(dataset, indices))
     save_arrays(folder / "reconstructions.npz", **arrays)
 
 
 def _draw_samples(model, dataset, seed, folder, style):
-    codes = prior_of(model).sample(SAMPLED, seed=seed)
+    prior = prior_of(model)
+    codes = prior.sample(SAMPLED, seed=seed)
     generator = np.random.default_rng(seed)
     condition = condition_of(model, dataset, generator.choice(dataset.split("train"), SAMPLED))
     images = decode_codes(model, codes, condition)
-    figures.save(figures.grid(images, style=style), folder / "samples")
+    figures.save(
+        figures.grid(images, style=style), folder / "samples", note=f"generated, prior {prior.label}"
+    )
     arrays = {"codes": codes, "images": images}
     if condition is not None:
         arrays["condition"] = condition

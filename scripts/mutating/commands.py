@@ -13,9 +13,24 @@ MUTANTS = [
     Mutant(
         "samples of all compared runs are drawn in the same bands",
         "galvae/commands/compare.py",
-        'styles = [style.for_images(own.get("dataset.rgb"), own["dataset.stretch"]) for own in settings]',
-        "styles = [style] * len(settings)",
-        "tests/commands/test_compare.py::test_samples_of_each_run_are_drawn_in_its_own_bands",
+        'style.for_images(own.get("dataset.rgb"), own["dataset.stretch"], ',
+        'style.for_images(None, own["dataset.stretch"], ',
+        "tests/commands/test_compare.py::test_samples_of_each_run_are_drawn_in_its_own_bands_and_stretch",
+    ),
+    Mutant(
+        "samples of compared runs are drawn as dark as the network receives them",
+        "galvae/commands/compare.py",
+        "runs.display_ranges.get(name)",
+        "None",
+        "tests/commands/test_compare.py::test_samples_of_each_run_are_drawn_in_its_own_bands_and_stretch",
+    ),
+    Mutant(
+        "the mosaic of umap says that it shows all galaxies",
+        "galvae/commands/umap.py",
+        "style, galaxies_of(run.dataset, shown))",
+        "style, note)",
+        "tests/commands/test_umap_figures.py::"
+        "test_figures_have_the_display_stretch_of_the_run_and_say_which_galaxies_they_show",
     ),
     Mutant(
         "evaluated galaxies are coloured by the values of the first rows",
@@ -36,8 +51,8 @@ MUTANTS = [
     Mutant(
         "a contact sheet shows other galaxies than its captions name",
         "galvae/commands/prepare.py",
-        "shown.to_unit(dataset.images[indices])",
-        "shown.to_unit(dataset.images[: len(indices)])",
+        "dataset.to_unit(dataset.images[indices])",
+        "dataset.to_unit(dataset.images[: len(indices)])",
         "tests/commands/test_prepare.py::test_the_contact_sheet_has_a_row_in_its_table_for_each_galaxy",
     ),
     Mutant(
@@ -50,8 +65,8 @@ MUTANTS = [
     Mutant(
         "the scatter beside a traversed plane has its axes swapped",
         "galvae/commands/traverse.py",
-        "traversal.mean[:, axes]",
-        "traversal.mean[:, axes[::-1]]",
+        "codes.mean[:, axes]",
+        "codes.mean[:, axes[::-1]]",
         "tests/commands/test_traverse.py::test_two_axes_have_a_plane_at_a_galaxy",
     ),
     Mutant(
@@ -64,8 +79,8 @@ MUTANTS = [
     Mutant(
         "embedded galaxies are coloured by the values of the first rows",
         "galvae/commands/umap.py",
-        "run.dataset.column(config.colour, indices)",
-        "run.dataset.column(config.colour, list(range(len(indices))))",
+        "measured.column(run.dataset, config.colour, indices)",
+        "measured.column(run.dataset, config.colour, list(range(len(indices))))",
         "tests/commands/test_umap_figures.py::test_points_and_real_galaxies_stand_at_their_places",
     ),
     Mutant(
@@ -85,7 +100,7 @@ MUTANTS = [
     Mutant(
         "evaluate shows other bands than the run's",
         "galvae/commands/evaluate.py",
-        "figures.Style.of(config, run.config.dataset)",
+        "figures.Style.of(config, run.config.dataset, run.directory.display_range)",
         "figures.Style.of(config)",
         "tests/commands/test_evaluate.py::"
         "test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_format_asked_for",
@@ -93,7 +108,7 @@ MUTANTS = [
     Mutant(
         "sample shows other bands than the run's",
         "galvae/commands/sample.py",
-        "figures.Style.of(config, run.config.dataset)",
+        "figures.Style.of(config, run.config.dataset, run.directory.display_range)",
         "figures.Style.of(config)",
         "tests/commands/test_traverse.py::test_samples_stand_over_their_nearest_training_galaxies",
     ),
@@ -114,7 +129,7 @@ MUTANTS = [
     Mutant(
         "traverse shows other bands than the run's",
         "galvae/commands/traverse.py",
-        "figures.Style.of(config, run.config.dataset)",
+        "figures.Style.of(config, run.config.dataset, run.directory.display_range)",
         "figures.Style.of(config)",
         "tests/commands/test_traverse.py::test_two_axes_have_a_plane_at_a_galaxy",
     ),
@@ -128,7 +143,7 @@ MUTANTS = [
     Mutant(
         "umap shows other bands than the run's",
         "galvae/commands/umap.py",
-        "figures.Style.of(config, run.config.dataset)",
+        "figures.Style.of(config, run.config.dataset, run.directory.display_range)",
         "figures.Style.of(config)",
         "tests/commands/test_umap_figures.py::test_a_box_outlines_lists_and_enlarges_its_galaxies",
     ),

@@ -83,8 +83,8 @@ MUTANTS = [
     Mutant(
         "bright pixels of three bands overflow into dark ones",
         "galvae/figures/canvas.py",
-        "np.clip(np.asarray(images, np.float32), 0, 1)",
-        "np.array(images, np.float32)",
+        "images = np.clip(images, 0, 1)",
+        "images = np.array(images)",
         "tests/figures/test_image_grids.py::test_intensities_outside_the_range_are_clipped",
     ),
     Mutant(
@@ -110,7 +110,7 @@ MUTANTS = [
     ),
     Mutant(
         "evaluation cards: predicted against true conditions have their axes swapped",
-        "galvae/figures/cards.py",
+        "galvae/figures/conditions.py",
         'prediction["true"], prediction["predicted"]',
         'prediction["predicted"], prediction["true"]',
         "tests/figures/test_cards.py::test_each_condition_is_drawn_with_its_own_errors",
@@ -125,8 +125,8 @@ MUTANTS = [
     Mutant(
         "decoded galaxies are drawn as the originals",
         "galvae/figures/image_grids.py",
-        '"original": rgb(originals, style), "decoded": rgb(decoded, style)',
-        '"original": rgb(decoded, style), "decoded": rgb(originals, style)',
+        "original_rgb, decoded_rgb = rgb(originals, style), rgb(decoded, style)",
+        "decoded_rgb, original_rgb = rgb(originals, style), rgb(decoded, style)",
         "tests/figures/test_cards.py::test_reconstructions_are_drawn_in_their_groups_with_captions",
     ),
     Mutant(
@@ -225,8 +225,8 @@ MUTANTS = [
     Mutant(
         "the scatter beside a plane has the names of its axes swapped",
         "galvae/figures/planes.py",
-        "axes.set(xlabel=names[0], ylabel=names[1])\n        _plane_axes",
-        "axes.set(xlabel=names[0], ylabel=names[0])\n        _plane_axes",
+        "axes.set(xlabel=names[0], ylabel=names[1])\n        fit_ticks(axes)\n        _plane_axes",
+        "axes.set(xlabel=names[0], ylabel=names[0])\n        fit_ticks(axes)\n        _plane_axes",
         "tests/figures/test_planes.py::test_a_scatter_beside_the_plane_marks_its_positions_and_has_its_axes",
     ),
     Mutant(
@@ -267,8 +267,8 @@ MUTANTS = [
     Mutant(
         "training and validation curves are exchanged",
         "galvae/figures/plots.py",
-        '("training", TRAIN, "-", [row[term] for row in history])',
-        '("training", TRAIN, "-", [row[f"val_{term}"] for row in history])',
+        '("training", TRAIN, "-", [row[term] - training',
+        '("training", TRAIN, "-", [row[f"val_{term}"] - training',
         "tests/figures/test_plots.py::test_loss_curves_show_every_term_on_a_logarithmic_scale",
     ),
     Mutant(
@@ -337,5 +337,68 @@ MUTANTS = [
         "config.image_map, config.value_map, config.class_map)",
         "tests/figures/test_image_grids.py::"
         "test_a_style_takes_its_keys_from_the_command_and_the_bands_from_the_run",
+    ),
+    Mutant(
+        "the entropy of training images is taken off the validation loss",
+        "galvae/figures/plots.py",
+        '[row[f"val_{term}"] - validation for row in history]',
+        '[row[f"val_{term}"] - training for row in history]',
+        "tests/figures/test_plots.py::test_a_cross_entropy_is_drawn_above_the_entropy_of_the_images",
+    ),
+    Mutant(
+        "pixels set aside count in the entropy of images",
+        "galvae/training/report.py",
+        'used = 1 - inputs["mask"] if "mask" in inputs else 1',
+        "used = 1",
+        "tests/training/test_report.py::test_no_cross_entropy_is_smaller_than_that_of_images_with_themselves",
+    ),
+    Mutant(
+        "the loss lies above an entropy without its weight",
+        "galvae/training/report.py",
+        "config.reconstruction.weight * entropy for entropy",
+        "entropy for entropy",
+        "tests/training/test_report.py::test_the_curves_of_a_cross_entropy_lie_above_the_entropy",
+    ),
+    Mutant(
+        "residuals of the best reconstructions have the colours of the worst",
+        "galvae/figures/image_grids.py",
+        "_residual_limit(residuals[own] if groups else residuals)",
+        "_residual_limit(residuals)",
+        "tests/figures/test_image_grids.py::test_reconstructions_stand_between_originals_and_residuals",
+    ),
+    Mutant(
+        "labels of ticks take no room",
+        "galvae/figures/ticks.py",
+        "np.diff(values).min() > needed * (high - low)",
+        "np.diff(values).min() > 0 * needed * (high - low)",
+        "tests/figures/test_ticks.py::test_long_labels_can_be_read",
+    ),
+    Mutant(
+        "labels of ticks have fewer digits than tell them apart",
+        "galvae/figures/ticks.py",
+        "<= 0.01 * step",
+        "<= 0.5 * step",
+        "tests/figures/test_ticks.py::test_numbers_have_as_few_digits_as_tell_them_apart",
+    ),
+    Mutant(
+        "a note below a figure is cut off",
+        "galvae/figures/style.py",
+        "strip = (NOTE_LINE * len(lines)",
+        "strip = (NOTE_LINE",
+        "tests/figures/test_notes.py::test_a_note_on_a_narrow_figure_has_several_lines",
+    ),
+    Mutant(
+        "faint galaxies are drawn by asinh before the range that shows them",
+        "galvae/figures/canvas.py",
+        'to_unit(images, "asinh", style.display), "asinh"',
+        'to_unit(images, "asinh", (0, 1)), "asinh"',
+        "tests/data/test_display.py::test_faint_galaxies_are_drawn_as_a_stretch_of_the_dataset_would_draw_them",
+    ),
+    Mutant(
+        "elongated clouds are drawn on square axes",
+        "galvae/figures/scatter.py",
+        "SIDE * _proportions(x, y) if equal else",
+        "SIDE * _proportions(x, x) if equal else",
+        "tests/figures/test_scatter.py::test_an_elongated_cloud_fills_its_figure",
     ),
 ]

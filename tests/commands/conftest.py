@@ -13,9 +13,9 @@ def drawn(monkeypatch):
     """The figures that commands save, by the names of their files without the extension."""
     saved, save = {}, figures.save
 
-    def keep(figure, path, *style):
+    def keep(figure, path, *style, **note):
         saved[path.name] = figure
-        return save(figure, path, *style)
+        return save(figure, path, *style, **note)
 
     monkeypatch.setattr(figures, "save", keep)
     return saved

@@ -363,7 +363,9 @@ def test_real_galaxies_in_galaxy10s_layout_are_trained_on_and_evaluated(galvae, 
     run = tmp_path / out.splitlines()[-1]
     check_run(run, epochs=1)
     shutil.rmtree(cache)  # so that evaluation reads the file, too
-    status, out, err = galvae("evaluate", f"run={run}", "split=all", "bootstrap=100")
+    status, out, err = galvae(
+        "evaluate", f"run={run}", "split=all", "bootstrap=100", "cards=[scores,information]"
+    )
     assert status == 0, err
     assert len(Table.read(tmp_path / out.splitlines()[-1] / "galaxies.ecsv")) == 12
 

@@ -120,7 +120,7 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep, drawn):
     width = (4 * 16 + 3) * zoom
     for title, image in zip(titles, first, strict=True):
         x, y = texts[title]
-        middle = x - width / 2 + 8 * zoom, y + 0.2 * 26 * 2 * width / 1400 + 8 * zoom
+        middle = x - width / 2 + 8 * zoom, y + 0.4 * 26 * 2 * width / 1400 + 8 * zoom
         np.testing.assert_allclose(image_at(dots, middle, (16, 16), zoom), image, atol=1)
 
     with np.load(folder / "samples.npz") as stored:
@@ -139,7 +139,7 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep, drawn):
             )
 
 
-def test_samples_of_each_run_are_drawn_in_its_own_bands(tmp_path, drawn):
+def test_samples_of_each_run_are_drawn_in_its_own_bands_and_stretch(tmp_path, drawn):
     images = ellipses(2, 8).astype(np.float32) / 255
     common = {"latent_dim": 2, "dataset.stretch": "none"}
     settings = {
@@ -147,12 +147,13 @@ def test_samples_of_each_run_are_drawn_in_its_own_bands(tmp_path, drawn):
         "b": {**common, "seed": 1, "dataset.rgb": None},
     }
     samples = {name: {"images": images[[index]]} for index, name in enumerate("ab")}
-    compare.draw_samples(ComparedRuns(settings, ["seed"], [], samples, np.zeros((1, 2))), tmp_path, Style())
+    runs = ComparedRuns(settings, ["seed"], [], samples, np.zeros((1, 2)), {"a": None, "b": (0.1, 0.6)})
+    compare.draw_samples(runs, 0.5, tmp_path, Style())
     texts = {text.get_text(): text.get_position()[0] for text in drawn["samples"].axes[0].texts}
     dots, zoom = rendered(drawn["samples"]), 124  # 1050 dots for one image
     for title, style, image in (
         ("seed 0", Style(rgb=(2, 1, 0)), images[:1]),
-        ("seed 1", Style(), images[1:]),
+        ("seed 1", Style(display=(0.1, 0.6)), images[1:]),
     ):
         ((x, _),) = places(dots, rgb(image, style)[0], zoom)
         assert x == texts[title]

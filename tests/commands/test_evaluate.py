@@ -10,11 +10,14 @@ from builders.drawn import image_at, places, rendered
 from galvae.analysis.conditions import most_likely_condition
 from galvae.runs.trained_run import TrainedRun
 
+BASIC = (
+    "cards=[scores,conditions,information,reconstructions]"  # the other evaluators have tests of their own
+)
 
-def evaluate(galvae, run, folder, *overrides):
-    status, out, err = galvae(
-        "evaluate", f"run={run}", f"hydra.run.dir={folder}", "bootstrap=100", *overrides
-    )
+
+def evaluate(galvae, run, folder, *overrides, cards=BASIC):
+    options = "bootstrap=100", "samples=60", cards, *overrides
+    status, out, err = galvae("evaluate", f"run={run}", f"hydra.run.dir={folder}", *options)
     assert status == 0, err
     assert out.splitlines()[-1] == str(folder)
     report = json.loads((folder / "metrics.json").read_text())
@@ -63,9 +66,10 @@ def test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_form
     galvae, trained, tmp_path, drawn, reversed_bands
 ):
     overrides = ["format=pdf", "value_map=plasma", "colour=redshift", "n=9", "latents=2", "split=val"]
-    _, table, _ = evaluate(galvae, trained("vae"), tmp_path / "e", *overrides)
+    _, table, _ = evaluate(galvae, trained("vae"), tmp_path / "e", *overrides, cards="cards=null")
     found = {path.name for path in (tmp_path / "e").iterdir() if path.suffix == ".pdf"}
-    assert found == {f"{name}.pdf" for name in ("loss", "latent", "information", "pairs", "reconstructions")}
+    names = ("loss", "latent", "information", "pairs", "reconstructions", "axes", "probes")
+    assert found == {f"{name}.pdf" for name in names}
     for name in found:
         assert (tmp_path / "e" / name).read_bytes().startswith(b"%PDF")
     axes, bar = drawn["latent"].axes
@@ -188,7 +192,7 @@ def test_a_dataset_that_has_moved_is_named_and_can_be_pointed_at(galvae, small_f
 
 def test_the_same_seed_gives_the_same_files(galvae, trained, tmp_path):
     for name in ("a", "b"):
-        evaluate(galvae, trained("vae"), tmp_path / name, "split=all", "format=svg")
+        evaluate(galvae, trained("vae"), tmp_path / name, "split=all", "format=svg", cards="cards=null")
     for path in (tmp_path / "a").iterdir():
         if path.suffix in (".svg", ".ecsv", ".json"):
             assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
@@ -200,7 +204,7 @@ def test_sweeps_of_evaluate(galvae, small_files, tmp_path):
     (tmp_path / "run" / "evaluate" / "metrics.json").write_text(
         '{"epoch": 1, "weights_sha256": "of epoch 1"}'
     )
-    status, _, err = galvae("evaluate", "-m", "run=run", "split=val,test", "bootstrap=100")
+    status, _, err = galvae("evaluate", "-m", "run=run", "split=val,test", "cards=[scores]")
     assert status == 0, err
     assert (
         "old: evaluate (epoch 1), since the run has been trained further and its weights are now of epoch 2"

@@ -17,19 +17,19 @@ MODELS = [name if name == "cvae2" else pytest.param(name, marks=pytest.mark.slow
 @pytest.mark.parametrize("model", MODELS)
 def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
     expected = {
-        "evaluate": {"loss", "latent", "information", "pairs", "reconstructions"},
+        "evaluate": {"loss", "latent", "information", "pairs", "reconstructions", "axes", "probes"},
         "sample": {"samples", "nearest"},
         "traverse": {"traverse", "plane", "plane_scatter", "between"},
         "umap": {"umap", "mosaic", "montage"},
         "compare": {"samples", "loss"},
     }
     if model in CONDITIONAL:
-        expected["evaluate"].add("predicted_redshift")
+        expected["evaluate"] |= {"predicted_redshift", "condition_audit"}
         expected["traverse"].add("condition")
     if model != "ae":
         expected["compare"].add("rate_distortion")
     overrides = {
-        "evaluate": ["bootstrap=100", "condition_grid=3"],
+        "evaluate": ["bootstrap=100", "samples=60", "condition_grid=3"],
         "sample": ["n=4", "nearest=true"],
         "traverse": ["steps=3", "axes=[0,2]", "from=G010", "to=G020"],
         "umap": ["n_epochs=5", "grid=4"],
@@ -57,7 +57,7 @@ def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path
     ]
     assert galvae("train", *overrides)[0] == 0
     for command, more in (
-        ("evaluate", ["bootstrap=100"]),
+        ("evaluate", ["bootstrap=100", "samples=60"]),
         ("sample", ["n=3", "nearest=true"]),
         ("traverse", ["at=3", "from=1", "to=2"]),
         ("umap", ["n_epochs=5", "grid=3", "n_neighbors=5"]),
@@ -84,7 +84,9 @@ def test_conditions_of_any_name(galvae, tmp_path):
     condition = "dataset.condition=['log(M/Msun)','size']"
     status, _, err = galvae("train", *data, condition, *SMALL, "model=fancy_cvae", "latent_dim=2")
     assert status == 0, err
-    status, out, err = galvae("evaluate", "run=latest", "bootstrap=100", f"hydra.run.dir={tmp_path / 'e'}")
+    status, out, err = galvae(
+        "evaluate", "run=latest", "cards=[conditions]", f"hydra.run.dir={tmp_path / 'e'}"
+    )
     assert status == 0, err
     names = {path.name for path in (tmp_path / "e").glob("predicted_*")}
     assert names == {"predicted_log(M_Msun).png", "predicted_size.png"}

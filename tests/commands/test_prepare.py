@@ -6,16 +6,18 @@ import logging
 import numpy as np
 import pytest
 from astropy.table import Table
-from builders.drawn import places
+from builders.configs import SMALL
+from builders.drawn import places, rendered
 from builders.galaxies import dataset, ellipses
 from builders.surveys import write_galaxy10, write_survey
 from PIL import Image
 
-from galvae.analysis.contact_sheet import as_shown, captions, shortened
+from galvae.analysis.contact_sheet import captions, shortened
 from galvae.commands.prepare import layout
 from galvae.data.quality import checked
 from galvae.data.summary import dataset_report, galaxy_columns, sky, summary
-from galvae.figures.canvas import Canvas
+from galvae.figures.canvas import Canvas, rgb
+from galvae.figures.style import Style
 from galvae.stretch import to_unit
 
 REPORT = {"count": 25, "image_shape": [8, 8, 3], "dtype": "uint8", "low": 0.0, "high": 255.0, "blank": 0}
@@ -235,21 +237,53 @@ def test_galaxies_are_wide_enough_for_their_captions(width):
     assert all("\n" not in text for _, _, text, _, _ in canvas.texts)
 
 
-def test_faint_light_is_drawn_with_asinh_and_only_then(galvae, tmp_path):
+def test_faint_light_is_drawn_by_asinh(galvae, tmp_path):
     np.save(tmp_path / "flux.npy", ellipses(20, 24, bands=1) * 1e-19)
     status, out, err = galvae("prepare", "dataset=files", "dataset.path=flux.npy")
     assert status == 0, err
     assert "set dataset.stretch=linear or asinh" in " ".join(out.split())
-    assert "contact_sheet.png is drawn with dataset.stretch=asinh" in out
+    assert "contact_sheet.png and the figures of runs are drawn by asinh" in out
     with Image.open(tmp_path / out.splitlines()[-1] / "contact_sheet.png") as image:
         pixels = np.asarray(image.convert("L"))
     assert ((pixels > 40) & (pixels < 200)).mean() > 0.1
-    bright = dataset(images=ellipses(25, 16))
-    assert as_shown(bright, np.arange(25)) is bright
-    blank = dataset(images=np.zeros((25, 8, 8, 1), np.uint8))
-    assert as_shown(blank, np.arange(25)) is blank
-    stretched = dataset(images=ellipses(25, 16) * np.float32(1e-9), stretch="linear", pixel_range=(0, 1))
-    assert as_shown(stretched, np.arange(25)) is stretched
+
+
+@pytest.mark.slow
+def test_generated_galaxies_are_drawn_in_the_stretch_of_the_contact_sheet(galvae, tmp_path, drawn):
+    np.save(tmp_path / "flux.npy", ellipses(60, 16).astype(np.float32) * 1e-4)
+    data = ("dataset=files", f"dataset.path={tmp_path / 'flux.npy'}", "dataset.axes=NHWC")
+    for command in (
+        ("prepare", *data, "hydra.run.dir=prepared"),
+        ("train", *data, *SMALL, "latent_dim=2", "hydra.run.dir=run"),
+    ):
+        status, _, err = galvae(*command)
+        assert status == 0, err
+    low, high = json.loads((tmp_path / "prepared" / "data_report.json").read_text())["display_range"]
+    assert low < 0.001 and 0.01 < high < 0.03
+    style = Style(display=(low, high))
+    sheet = rgb(np.load(tmp_path / "flux.npy")[:1], style)[0]
+    assert sheet.max() > 200
+    assert len(places(rendered(drawn["contact_sheet"]), sheet, 10)) == 1
+
+    def first(path, name="images"):
+        with np.load(tmp_path / path) as arrays:
+            return arrays[name].reshape(-1, 16, 16, 3)[:1]
+
+    shown = [(drawn["samples"], first("run/figures/samples.npz"))]
+    for command, options, name in (
+        ("sample", ["n=4", "nearest=true"], "samples"),
+        ("traverse", ["steps=3"], "traverse"),
+        ("umap", ["n_epochs=5", "grid=2", "n_neighbors=5", "split=all"], "montage"),
+        ("compare", ["n=4"], "samples"),
+    ):
+        run = "runs=run" if command == "compare" else "run=run"
+        status, _, err = galvae(command, run, *options, f"hydra.run.dir={command}")
+        assert status == 0, err
+        array = "images_0" if command == "compare" else "images"
+        shown.append((drawn[name], first(f"{command}/{name}.npz", array)))
+    for figure, image in shown:
+        colours, dots = rgb(image, style)[0], rendered(figure)
+        assert any(len(places(dots, colours, zoom)) for zoom in range(1, 90))
 
 
 @pytest.mark.parametrize("report", ["data_report.json", None])

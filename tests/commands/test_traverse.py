@@ -10,6 +10,7 @@ from builders.galaxies import ellipses
 from PIL import Image
 
 from galvae import figures
+from galvae.analysis.axis_effects import measure_effects
 from galvae.commands import sample
 from galvae.latent import codes
 from galvae.latent.codes import encode_dataset
@@ -34,9 +35,9 @@ def arrays(path):
         return dict(stored)
 
 
-def test_every_axis_is_walked_the_most_informative_first(galvae, trained, tmp_path):
+def test_every_axis_is_walked_the_most_informative_first(galvae, trained, tmp_path, drawn):
     run = TrainedRun.open(trained("vae"))
-    traverse(galvae, run.path, tmp_path / "t")
+    err = traverse(galvae, run.path, tmp_path / "t")
     assert names(tmp_path / "t") == {"traverse.png", "traverse.npz"}
     found = arrays(tmp_path / "t" / "traverse.npz")
     model = run.model
@@ -44,11 +45,33 @@ def test_every_axis_is_walked_the_most_informative_first(galvae, trained, tmp_pa
     expected = information(encoded.mean, encoded.log_variance)
     np.testing.assert_array_equal(found["axes"], np.argsort(-expected))
     np.testing.assert_allclose(found["information"], np.sort(expected)[::-1], rtol=1e-4)
+    noise = np.random.default_rng(0).standard_normal((60, 3))
+    ends = np.percentile(encoded.mean + encoded.std * noise, [0.5, 99.5], axis=0)
     for row, axis in enumerate(found["axes"]):
-        expected = np.zeros((5, 3))
-        expected[:, axis] = [-3, -1.5, 0, 1.5, 3]
-        np.testing.assert_allclose(found["codes"][row], expected)
+        expected = np.tile(np.median(encoded.mean, axis=0), (5, 1))
+        expected[:, axis] = np.linspace(*ends[:, axis], 5)
+        np.testing.assert_allclose(found["codes"][row], expected, atol=1e-5)
         np.testing.assert_allclose(found["images"][row], model.decode(expected.astype("f4")), atol=1e-5)
+    # Each row has the name that its axis has by the measures.
+    effects = measure_effects(run, run.dataset.split("all"), run.codes("all"), range(3), 0)
+    assert found["names"].tolist() == [effects.names[axis] for axis in found["axes"]]
+    texts = [text.get_text() for text in drawn["traverse"].axes[0].texts]
+    for row, (axis, name) in enumerate(zip(found["axes"], found["names"], strict=True)):
+        label = next(text for text in texts if text.startswith(f"latent {axis} "))
+        assert label.endswith(f"\n{figures.with_minus(name)}")
+        assert {figures.with_minus(f"{value:+.2f}") for value in found["values"][row]} <= set(texts)
+    assert {"0.5 %", "99.5 %"} <= set(texts)
+    assert "axes are named after what they change most around 60 galaxies, decoded and measured" in err
+
+
+def test_the_span_leads_from_the_origin_of_the_prior(galvae, trained, tmp_path):
+    run = TrainedRun.open(trained("vae"))
+    traverse(galvae, run.path, tmp_path / "t", "span=3", "axes=[1]")
+    found = arrays(tmp_path / "t" / "traverse.npz")
+    np.testing.assert_allclose(found["codes"], [[[0, value, 0] for value in (-3, -1.5, 0, 1.5, 3)]])
+    np.testing.assert_allclose(
+        found["images"][0], run.model.decode(found["codes"][0].astype("f4")), atol=1e-5
+    )
 
 
 def byte(images):
@@ -74,6 +97,8 @@ def test_two_axes_have_a_plane_at_a_galaxy(galvae, trained, tmp_path, drawn, rev
     mean = np.asarray(model.encode(run.dataset.images[scattered["indices"]])[0])
     np.testing.assert_allclose(scattered["codes"], mean[:, [2, 0]], atol=1e-5)
     # Each point has the redshift of its own galaxy, of which two have none, and the axes have their own names.
+    walks = arrays(tmp_path / "t" / "traverse.npz")
+    named = dict(zip(walks["axes"], walks["names"], strict=True))
     scatter, _, plane = drawn["plane_scatter"].axes
     unknown, known = scatter.collections
     np.testing.assert_allclose(unknown.get_offsets(), mean[:2, [2, 0]], atol=1e-5)
@@ -83,6 +108,7 @@ def test_two_axes_have_a_plane_at_a_galaxy(galvae, trained, tmp_path, drawn, rev
     assert known.cmap.name == "magma"
     for axes in (scatter, plane, drawn["plane"].axes[0]):
         assert axes.get_xlabel().startswith("latent 2 ") and axes.get_ylabel().startswith("latent 0 ")
+        assert axes.get_xlabel().endswith(figures.with_minus(f": {named[2]}"))
     # In the figure of the axes, the galaxy itself stands before its reconstruction, at the end of the walks.
     texts = {text.get_text(): text.get_position() for text in drawn["traverse"].axes[0].texts}
     dots, zoom = rendered(drawn["traverse"]), 17  # 1400 dots for five images of 16 pixels
@@ -91,11 +117,10 @@ def test_two_axes_have_a_plane_at_a_galaxy(galvae, trained, tmp_path, drawn, rev
     np.testing.assert_array_equal(places(dots, stored, zoom), [[x, y]])
     reconstructed = image_at(dots, (texts["decoded"][0], y), (16, 16), zoom).astype(int)
     np.testing.assert_allclose(reconstructed, reversed_bands(model.decode(code[None]))[0], atol=1)
-    walks = arrays(tmp_path / "t" / "traverse.npz")
     assert sorted(walks["axes"]) == [0, 2]
     for row, (axis, value) in enumerate(zip(walks["axes"], walks["information"], strict=True)):
         label = next(text for text in texts if text.startswith(f"latent {axis} "))
-        assert label.endswith(f"\n{figures.amount(value, 'nats')}")
+        assert label.endswith(f"\n{figures.amount(value, 'nats')}\n{figures.with_minus(named[axis])}")
         for offset, image in zip(("\N{MINUS SIGN}2.0", "+1.0"), walks["images"][row, [0, 3]], strict=True):
             seen = image_at(dots, (texts[offset][0], texts[label][1]), (16, 16), zoom)
             np.testing.assert_array_equal(seen, reversed_bands(image[None])[0])
@@ -300,7 +325,7 @@ def test_galaxies_of_every_redshift_are_drawn_and_their_nearest_listed(galvae, t
     texts = {text.get_text(): text.get_position() for text in drawn["samples"].axes[0].texts}
     for title, first in (("z = 0.5", 0), ("z = 9", 70)):
         x, y = texts[title]
-        middle = x - width / 2 + 8 * zoom, y + 0.2 * 26 * 2 * width / 1400 + 8 * zoom
+        middle = x - width / 2 + 8 * zoom, y + 0.4 * 26 * 2 * width / 1400 + 8 * zoom
         seen = image_at(dots, middle, (16, 16), zoom)
         np.testing.assert_allclose(seen, byte(stored["images"][first]), atol=1)
     data = TrainedRun.open(trained("cvae2")).dataset

@@ -9,9 +9,10 @@ from astropy.table import Table
 from builders.configs import composed
 from builders.drawn import image_at, places, rendered
 from builders.galaxies import ellipses, redshift_dataset
+from matplotlib.figure import Figure
 
 from galvae import figures
-from galvae.analysis import plane
+from galvae.analysis import measured, plane
 from galvae.commands import umap
 from galvae.config.analysis import UmapConfig
 from galvae.config.check import from_dict
@@ -54,8 +55,9 @@ def laid_out(monkeypatch):
 
     monkeypatch.setattr(plane, "embed", lambda run, rows, config, call: (embedding, None))
     monkeypatch.setattr(plane, "montage", montage)
-    section = SimpleNamespace(rgb=None, stretch="none")
-    return SimpleNamespace(dataset=data, config=SimpleNamespace(dataset=section)), position, asked
+    section, directory = SimpleNamespace(rgb=None, stretch="none"), SimpleNamespace(display_range=None)
+    run = SimpleNamespace(dataset=data, config=SimpleNamespace(dataset=section), directory=directory)
+    return run, position, asked
 
 
 def configuration(*overrides):
@@ -97,6 +99,52 @@ def test_points_and_real_galaxies_stand_at_their_places(laid_out, drawn, tmp_pat
         x, y = axes.transData.transform([axes.get_xticks()[cell % 3], axes.get_yticks()[cell // 3]])
         seen = image_at(dots, (x, len(dots) - y), (16, 16), SIDE)
         assert (seen == colours[index]).all() == (index != 1)
+
+
+def test_figures_have_the_display_stretch_of_the_run_and_say_which_galaxies_they_show(
+    laid_out, drawn, tmp_path, monkeypatch
+):
+    run, position, _ = laid_out
+    run.directory.display_range = (0.1, 0.5)
+    notes, save = {}, figures.save
+    monkeypatch.setattr(
+        figures,
+        "save",
+        lambda figure, path, style, note: notes.update({path.name: note}) or save(figure, path),
+    )
+    umap.embed(run, configuration("grid=2"), tmp_path, None)
+    assert notes == {
+        "umap": "test, val: 8 galaxies",
+        "mosaic": "test, val: 4 of 8 galaxies",
+        "montage": "decoded; plane of test, val: 8 galaxies",
+    }
+    with np.load(tmp_path / "mosaic.npz") as mosaic:
+        first = mosaic["images"][:1]
+    style = Style(display=(0.1, 0.5))
+    (place,) = places(rendered(drawn["mosaic"]), rgb(first, style)[0], 41)
+    assert place.size == 2 and (rgb(first, style) != rgb(first, Style())).any()
+
+
+def test_without_classes_and_conditions_galaxies_are_coloured_by_their_size(laid_out, drawn, tmp_path):
+    run, position, _ = laid_out
+    run.dataset = dataclasses.replace(run.dataset, condition=None, condition_names=[], condition_units=[])
+    umap.embed(run, configuration("grid=2"), tmp_path, None)
+    axes, bar = drawn["umap"].axes
+    assert bar.get_ylabel().startswith("r50")
+    sizes = measured.column(run.dataset, "r50", run.dataset.split("val")).values
+    known = axes.collections[1]
+    order = np.argsort(known.get_array())
+    np.testing.assert_allclose(known.get_array()[order], np.sort(sizes))
+    np.testing.assert_allclose(known.get_offsets()[order], position[np.argsort(sizes)])
+
+
+def test_points_asked_for_are_marked_among_the_galaxies(laid_out, drawn, tmp_path, monkeypatch):
+    run, _, _ = laid_out
+    monkeypatch.setattr(umap, "draw_montage", lambda *arguments: Figure(figsize=(1, 1)))
+    umap.embed(run, configuration("points=[[0.5,2],[1,-1]]"), tmp_path, None)
+    axes = drawn["umap"].axes[0]
+    assert [(text.get_text(), tuple(text.xy)) for text in axes.texts] == [("1", (0.5, 2)), ("2", (1, -1))]
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0.5, 2], [1, -1]])
 
 
 def test_a_box_outlines_lists_and_enlarges_its_galaxies(laid_out, drawn, tmp_path):

@@ -21,9 +21,10 @@ def report(arrays=None, **facts):
 
 
 def information_report(latent_dim=4, **changes):
-    mean = np.random.default_rng(0).normal(size=(60, latent_dim))
+    mean, sample = np.random.default_rng(0).normal([[[0]], [[5]]], size=(2, 60, latent_dim))
     facts = {"unit": "nats", "active": INFORMATION[:latent_dim] > 0.1, "latents": 3, "has_posterior": True}
-    arrays = {"latent": {"indices": np.arange(60), "mean": mean, "information": INFORMATION[:latent_dim]}}
+    latent = {"indices": np.arange(60), "mean": mean, "sample": sample}
+    arrays = {"latent": {**latent, "information": INFORMATION[:latent_dim]}}
     return report(arrays, **{**facts, **changes})
 
 
@@ -65,6 +66,9 @@ def test_information_is_drawn_as_scatter_bars_and_corner_plot():
     assert same_color(bars.patches[-1].get_facecolor(), UNKNOWN)
     panels = [axes for axes in drawn["pairs"].axes if axes.get_visible()]
     assert len(panels) == 6  # of three dimensions
+    # Samples of the posteriors, whose histograms the prior's curve belongs to, and not their means.
+    counts = panels[1].collections[0].get_array()
+    assert counts.sum() > 50 and panels[1].get_xlim()[0] > 1
     assert [text.get_text() for text in drawn["pairs"].legends[0].get_texts()] == ["prior"]
 
 

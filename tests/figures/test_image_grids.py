@@ -117,7 +117,7 @@ def test_rows_carry_their_labels():
 
 
 def test_walks_without_a_galaxy_have_no_row_for_it():
-    figure = figures.latent_walks(ellipses(3, 8)[None] / 255, [1], [-1, 0, 1], [0.02], "variance")
+    figure = figures.latent_walks(ellipses(3, 8)[None] / 255, [1], [-1, 0, 1], None, [0.02], "variance")
     assert [text for text in texts(figure) if text.startswith("latent")] == ["latent 1 (z₁)\nvariance 0.02"]
     assert "original" not in texts(figure)
 
@@ -127,8 +127,8 @@ def test_blocks_are_rows_if_these_are_short_and_panels_otherwise(count, across):
     images = np.repeat(ellipses(1, 8)[None] / 255, count, axis=1).repeat(2, axis=0)
     figure = figures.blocks(images, ["z = 1", "z = 2"])
     assert set(texts(figure)) == {"z = 1", "z = 2"}
-    row = dots(figure)[-5]  # through the lowest images
-    inside = (row != 1).any(axis=-1).astype(int)
+    inside = (dots(figure) != 1).any(axis=-1).astype(int)
+    inside = inside[np.flatnonzero(inside.any(axis=1))[-5]]  # through the lowest images
     assert np.sum(np.diff(inside, prepend=0) == 1) == across
 
 
@@ -149,19 +149,33 @@ def test_labels_over_narrow_columns_are_thinned_out():
 
 def test_reconstructions_stand_between_originals_and_residuals():
     originals, decoded = ellipses(5, 8) / 255, ellipses(5, 8, seed=1) / 255
-    figure = figures.reconstructions(originals, decoded, columns=3, groups=["best", "worst"])
+    decoded[3:] = 0.9 * originals[3:]
     residuals = originals - decoded
-    limit = np.quantile(np.abs(residuals), 0.998)
+    # Each group has its own limit.
+    best, worst = (np.quantile(np.abs(part), 0.998) for part in (residuals[:3], residuals[3:]))
+    assert worst < 0.5 * best
+    figure = figures.reconstructions(originals, decoded, columns=3, groups=["best", "worst"])
     labels = [text.get_text() for text in figure.axes[0].texts]
     left = round(max(text.get_position()[0] for text in figure.axes[0].texts) + 0.3 * LINE_HEIGHT)
-    assert labels[:3] == ["best:\noriginal", "decoded", f"residual\n±{limit:.2g}"]
-    assert labels[3] == "worst:\noriginal"
+    assert labels[:3] == ["best:\noriginal", "decoded", f"residual\n±{best:.2g}"]
+    assert labels[3:] == ["worst:\noriginal", "decoded", f"residual\n±{worst:.2g}"]
     drawn = cells(figure, 8, 3, 6, left)
     np.testing.assert_allclose(drawn[0], originals[:3], atol=0.51 / 255)
     np.testing.assert_allclose(drawn[1], decoded[:3], atol=0.51 / 255)
-    np.testing.assert_allclose(drawn[2], 0.5 + np.clip(residuals[:3] / limit, -1, 1) / 2, atol=0.51 / 255)
+    for row, part, limit in ((2, residuals[:3], best), (5, residuals[3:], worst)):
+        expected = 0.5 + np.clip(part / limit, -1, 1) / 2
+        np.testing.assert_allclose(drawn[row, : len(part)], expected, atol=0.51 / 255)
     np.testing.assert_allclose(drawn[4, :2], decoded[3:], atol=0.51 / 255)
     assert (drawn[3:, 2] == 1).all()
+
+
+def test_without_groups_all_residuals_share_a_scale():
+    originals, decoded = ellipses(5, 8) / 255, ellipses(5, 8, seed=1) / 255
+    decoded[3:] = 0.9 * originals[3:]
+    figure = figures.reconstructions(originals, decoded, columns=3)
+    limit = np.quantile(np.abs(originals - decoded), 0.998)
+    labels = [text.get_text() for text in figure.axes[0].texts]
+    assert labels == ["original", "decoded", f"residual\n±{limit:.2g}"] * 2
 
 
 def test_residuals_of_one_band_are_white_at_zero_blue_below_and_red_above():

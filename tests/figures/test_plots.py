@@ -30,10 +30,34 @@ def test_loss_curves_show_every_term_on_a_logarithmic_scale(kl):
         training, validation = axes.lines
         np.testing.assert_array_equal(training.get_xdata(), [1, 2, 3, 4, 5])
         np.testing.assert_allclose(validation.get_ydata(), 2 * np.asarray(training.get_ydata()))
-        assert axes.get_yscale() == "log"
+        assert axes.get_yscale() == ("linear" if axes.get_title() == "kl" else "log")
         assert axes.get_xlabel() == "epoch"
+    assert [axes.get_ylabel() for axes in figure.axes] == ["per image", "", "nats per image"][: 2 + kl]
     legend = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert legend == ["training", "validation"]
+
+
+def test_a_cross_entropy_is_drawn_above_the_entropy_of_the_images():
+    floors = {"reconstruction": (1.5, 3.0), "loss": (1.0, 2.0)}
+    loss, reconstruction, kl = figures.loss_curves(history(), floors).axes
+    for axes, start, (training, validation) in (
+        (loss, 10, (1.0, 2.0)),
+        (reconstruction, 9, (1.5, 3.0)),
+        (kl, 1, (0, 0)),
+    ):
+        value = start / np.arange(1, 6)
+        np.testing.assert_allclose(axes.lines[0].get_ydata(), value - training)
+        np.testing.assert_allclose(axes.lines[1].get_ydata(), 2 * value - validation)
+    above = "nats per image above\nthe entropy of the images"
+    assert [axes.get_ylabel() for axes in (loss, reconstruction, kl)] == [above, "", "nats per image"]
+
+
+def test_a_loss_that_hardly_changes_is_drawn_on_a_linear_scale():
+    rows = [{"epoch": epoch, "loss": 31 - 0.1 * epoch, "val_loss": 32.0} for epoch in (1, 2, 3)]
+    figure = figures.loss_curves(rows)
+    assert figure.axes[0].get_yscale() == "linear"
+    figure.draw_without_rendering()
+    assert len(figure.axes[0].get_yticklabels()) > 2
 
 
 def test_beta_times_kl_is_drawn_where_beta_is_not_one():
@@ -45,8 +69,8 @@ def test_beta_times_kl_is_drawn_where_beta_is_not_one():
 
 def test_a_term_that_touches_zero_is_drawn_on_a_linear_scale():
     rows = history()
-    rows[0]["kl"] = 0.0
-    assert [axes.get_yscale() for axes in figures.loss_curves(rows).axes] == ["log", "log", "linear"]
+    rows[0]["reconstruction"] = 0.0
+    assert [axes.get_yscale() for axes in figures.loss_curves(rows).axes] == ["log", "linear", "linear"]
 
 
 def test_latent_scatter_takes_the_two_most_informative_axes():
@@ -179,6 +203,7 @@ def test_the_prior_is_named_where_it_is_drawn():
     codes = np.random.default_rng(0).normal(size=(50, 3))
     (legend,) = figures.pairs(codes, np.ones(3)).legends
     assert [text.get_text() for text in legend.get_texts()] == ["prior"]
+    assert legend.get_title().get_text().replace("\n", " ").startswith("one sample of each posterior; colour")
     assert not figures.pairs(codes, np.ones(3), prior=False).legends[0].get_texts()
 
 

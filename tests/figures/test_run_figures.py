@@ -25,21 +25,27 @@ def test_panels_place_every_image_of_every_run_unstretched():
     blocks = [ellipses(5, 8, seed=seed) / 255 for seed in range(2)]
     figure = figures.panels(blocks, ["one", "two"])
     dots = rendered(figure)
-    np.testing.assert_array_equal(figure.get_size_inches() * DPI, dots.shape[1::-1])
+    np.testing.assert_array_equal(np.round(figure.get_size_inches() * DPI, 6), dots.shape[1::-1])
     # 1050 dots, the width sought, over the 3 x 8 pixels of a panel and 6 % more; a gap of one pixel.
-    zoom = gap = 41
-    left, (height, width) = 0, (2 * 8 * zoom + gap, 3 * 8 * zoom + 2 * gap)
-    top = dots.shape[0] - height
+    zoom, between = 41, 41
+    height, width = 2 * 8 * zoom + between, 3 * 8 * zoom + 2 * between
+    margin = (dots.shape[1] - 2 * width) // 3  # on the left, on the right and between the panels
+    assert margin > 26  # dots of a line of text
+    left, top = margin, dots.shape[0] - height - margin
     for block in blocks:
         for index, image in enumerate(block):
             y, x = (9 * zoom * step for step in divmod(index, 3))
             drawn_image = dots[top + y :, left + x :][: 8 * zoom, : 8 * zoom]
             expected = np.round(255 * image).repeat(zoom, 0).repeat(zoom, 1)
             np.testing.assert_array_equal(drawn_image, expected)
-        left = dots.shape[1] - width
-    between = dots[top:, width:left]
-    assert between.size
-    assert (between == 255).all()
+        left += width + margin
+    for blank in (
+        dots[:, :margin],
+        dots[:, margin + width : -margin - width],
+        dots[:, -margin:],
+        dots[-margin:],
+    ):
+        assert (blank == 255).all()
 
 
 def test_images_of_different_sizes_make_panels_of_one_size():

@@ -1,5 +1,7 @@
 """Scatter plots: points, their colours, and the bar that names them."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -9,7 +11,7 @@ from matplotlib.colors import same_color
 from galvae import figures
 from galvae.data.dataset import Column
 from galvae.figures.scatter import BINNED, MOST_NAMES
-from galvae.figures.style import PLAIN, UNKNOWN, Style
+from galvae.figures.style import DPI, PLAIN, UNKNOWN, Style
 
 NAMES = ("UMAP 1", "UMAP 2")
 
@@ -32,7 +34,7 @@ def laid_out(figure):
 
 def test_points_lie_at_their_coordinates_on_equal_axes():
     x, y = points(50)
-    figure = figures.scatter(x, y, NAMES, marked=(0, 1, -1, 2), equal=True)
+    figure = figures.scatter(x, y, NAMES, box=(0, 1, -1, 2), equal=True)
     (axes,) = figure.axes
     np.testing.assert_allclose(axes.collections[0].get_offsets(), np.column_stack([x, y]))
     assert (axes.get_xlabel(), axes.get_ylabel()) == NAMES
@@ -40,6 +42,44 @@ def test_points_lie_at_their_coordinates_on_equal_axes():
     (box,) = axes.lines
     np.testing.assert_array_equal(box.get_xdata(), [0, 1, 1, 0, 0])
     np.testing.assert_array_equal(box.get_ydata(), [-1, -1, 2, 2, -1])
+
+
+@pytest.mark.parametrize("stretch", [0.1, 0.4, 1, 3, 8])
+@pytest.mark.parametrize("coloured", [False, True])
+def test_an_elongated_cloud_fills_its_figure(stretch, coloured):
+    x, y = points(400)
+    x *= stretch
+    column = Column("class", "", np.arange(400) % 2, ["In-between Round Smooth", "b"]) if coloured else None
+    figure = figures.scatter(x, y, NAMES, column, equal=True)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    (left, low), (right, high) = axes.transData.transform([[x.min(), y.min()], [x.max(), y.max()]])
+    width, height = axes.get_window_extent().size
+    assert (right - left) / np.ptp(x) == pytest.approx((high - low) / np.ptp(y), rel=0.01)
+    if stretch in (0.4, 1, 3):  # beyond, axes would be too narrow
+        assert right - left > 0.75 * width and high - low > 0.75 * height
+    assert min(width, height) > 1.5 * DPI
+
+
+def test_points_asked_for_are_numbered():
+    x, y = points(50)
+    wanted = [[0.5, -1.0], [2.0, 0.25], [0.5, -1.0]]
+    (axes,) = figures.scatter(x, y, NAMES, points=wanted).axes
+    (crosses,) = axes.lines
+    np.testing.assert_array_equal(crosses.get_xydata(), wanted)
+    assert crosses.get_marker() == "x"
+    assert [(text.get_text(), list(text.xy)) for text in axes.texts] == [
+        (str(number), point) for number, point in enumerate(wanted, 1)
+    ]
+
+
+def test_names_of_classes_never_overlap_in_a_flat_figure():
+    x, y = points(400)
+    names = [f"In-between Round Smooth {index}" for index in range(30)]
+    column = Column("class", "", np.arange(400) % 30, names)
+    edges = sorted((box.y0, box.y1) for box in laid_out(figures.scatter(9 * x, y, NAMES, column, equal=True)))
+    assert len(edges) > 9
+    assert all(low[1] <= high[0] + 0.5 for low, high in itertools.pairwise(edges))
 
 
 def test_classes_that_are_there_have_their_colour_and_name():

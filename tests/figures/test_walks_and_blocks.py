@@ -26,8 +26,9 @@ def seen(figure, row, column, zoom):
 @pytest.mark.parametrize("style", [PLAIN, Style(image_map="hot")])
 def test_each_latent_dimension_is_a_row_and_each_offset_a_column(style):
     images = ellipses(6, 8, bands=1).reshape(2, 3, 8, 8, 1) / 255
-    figure = figures.latent_walks(images, [12, 0], [-3.0, 0.0, 3.0], [1.96, 0.0052], style=style)
-    rows = ["latent 12 (z₁₂)\n1.96 nats", "latent 0 (z₀)\n0.005 nats"]
+    numbers = [12, 0], [-3.0, 0.0, 3.0], None, [1.96, 0.0052]
+    figure = figures.latent_walks(images, *numbers, names=["e1 (+), r50 (-)", ""], style=style)
+    rows = [f"latent 12 (z₁₂)\n1.96 nats\ne1 (+), r50 ({MINUS})", "latent 0 (z₀)\n0.005 nats"]
     columns = [f"{MINUS}3.0", "+0.0", "+3.0"]
     assert list(drawn_texts(figure)) == rows + columns
     for row, label in enumerate(rows):
@@ -39,7 +40,7 @@ def test_each_latent_dimension_is_a_row_and_each_offset_a_column(style):
 def test_the_galaxy_at_the_origin_is_below_the_walks_with_its_reconstruction():
     images, pair = ellipses(4, 8).reshape(1, 4, 8, 8, 3) / 255, ellipses(2, 8, seed=1) / 255
     offsets = [-1.5, -0.5, 0.5, 1.5]
-    figure = figures.latent_walks(images, [1], offsets, [2.0], "variance", ("id G007", pair))
+    figure = figures.latent_walks(images, [1], offsets, None, [2.0], "variance", None, ("id G007", pair))
     positions = drawn_texts(figure)
     assert positions["latent 1 (z₁)\nvariance 2.00"][1] < positions["id G007"][1]
     for index, (caption, offset) in enumerate(zip(("original", "decoded"), offsets, strict=False)):
@@ -49,9 +50,42 @@ def test_the_galaxy_at_the_origin_is_below_the_walks_with_its_reconstruction():
     assert (seen(figure, "id G007", "+1.5", 41) == 255).all()  # no image
 
 
+def test_coordinates_are_below_each_image_and_percentiles_above_the_ends():
+    images, pair = ellipses(6, 8).reshape(2, 3, 8, 8, 3) / 255, ellipses(2, 8, seed=1) / 255
+    values = [[-1.5, 0.25, 2.0], [-0.011, 3.0, 4.0]]
+    numbers = [4, 1], ["0.5 %", "99.5 %"], values, [2.0, 1.0]
+    figure = figures.latent_walks(images, *numbers, galaxy=("id G007", pair))
+    positions, dots = drawn_texts(figure), rendered(figure)
+    columns = [
+        [f"{MINUS}1.50", f"{MINUS}0.01", "original"],
+        ["+0.25", "+3.00", "decoded"],
+        ["+2.00", "+4.00"],
+    ]
+    for index, column in enumerate(columns):
+        assert len({positions[text][0] for text in column}) == 1  # below each other
+        for row, (label, text) in enumerate(
+            zip(("latent 4 (z₄)\n2.00 nats", "latent 1 (z₁)\n1.00 nats"), column, strict=False)
+        ):
+            centre = positions[text][0], positions[label][1]
+            assert positions[text][1] == pytest.approx(centre[1] + 8 * 55 / 2, abs=5)
+            np.testing.assert_array_equal(
+                image_at(dots, centre, (8, 8), 55), rgb(images[row, [index]], PLAIN)[0]
+            )
+    assert positions["0.5 %"][0] == positions["+0.25"][0] - (positions["+2.00"][0] - positions["+0.25"][0])
+    assert positions["99.5 %"][0] == positions["+2.00"][0]
+
+
 def test_an_axis_label_names_the_dimension_and_its_information():
     assert figures.axis_label(3, 1.957, "nats") == "latent 3 (z₃), 1.96 nats"
     assert figures.axis_label(np.int64(0), 2.0, "variance") == "latent 0 (z₀), variance 2.00"
+    assert figures.axis_label(3, 1.957, "nats", "r50 (-)") == f"latent 3 (z₃), 1.96 nats: r50 ({MINUS})"
+
+
+def test_hyphens_that_stand_for_minus_signs_are_drawn_as_such():
+    assert (
+        figures.with_minus("-1.5 (-), +0.3, f606w-814 a-b -.5")
+        == f"{MINUS}1.5 ({MINUS}), +0.3, f606w-814 a-b {MINUS}.5"
+    )
 
 
 def test_short_blocks_are_rows_with_the_same_galaxy_in_the_same_column():

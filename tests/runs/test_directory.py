@@ -52,6 +52,35 @@ def test_a_run_explains_itself(tmp_path):
         assert {name: len(splits[name]) for name in splits} == {"train": 16, "val": 2, "test": 2}
 
 
+def test_a_run_keeps_how_bright_its_galaxies_are_drawn(tmp_path):
+    images = ellipses(20, 8)
+    for name, factor in (("bright", 1.0), ("faint", 1e-3)):
+        data = GalaxyDataset(
+            name="test",
+            images=images * np.float32(factor),
+            pixel_range=(0, 255),
+            splits=make_splits(20, [0.8, 0.1, 0.1], 0),
+        )
+        RunDirectory.create(tmp_path / name, train_config(), data, DEVICE)
+    assert RunDirectory.open(tmp_path / "bright").display_range is None
+    low, high = RunDirectory.open(tmp_path / "faint").display_range
+    pixels = data.to_unit(data.images[data.split("train")])
+    np.testing.assert_allclose([low, high], np.percentile(pixels, [0.1, 99.9]), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3, "ab", [0.1], [0.1, 0.2, 0.3], [0.2, 0.1], [0.1, "1"], [0, True], [0.1, float("inf")]]
+)
+def test_a_damaged_range_of_display_is_ignored(value, tmp_path):
+    run = create(tmp_path / "run")
+    run.write_json("data_report.json", {"display_range": value})
+    assert run.display_range is None
+    run.write_json("data_report.json", {"display_range": [0.1, 0.5]})
+    assert run.display_range == (0.1, 0.5)
+    (run.path / "data_report.json").unlink()  # such as of a run by an earlier version
+    assert run.display_range is None
+
+
 DAMAGED_ENVIRONMENTS = {
     "epochs that are a dict": {"run_id": "a", "resumed": [{"epochs": {"a": 1}}]},
     "epochs that are a list": {"run_id": "a", "resumed": [{"epochs": [3]}]},

@@ -15,6 +15,8 @@ class GaussianPrior(Prior):
         covariance: (latent_dim, latent_dim), symmetric.
     """
 
+    label = "Gaussian fitted to training codes"
+
     def __init__(self, mean, covariance):
         self.mean, self.covariance = np.asarray(mean), np.asarray(covariance)
         self.latent_dim = len(self.mean)

@@ -12,6 +12,8 @@ class NormalPrior(Prior):
         latent_dim: number of latent dimensions.
     """
 
+    label = "N(0, I)"
+
     def __init__(self, latent_dim):
         self.latent_dim = latent_dim
         self.mean, self.std = np.zeros(latent_dim), np.ones(latent_dim)

@@ -12,6 +12,7 @@ class Prior(ABC):
         latent_dim: number of latent dimensions.
         mean: (latent_dim,) mean of the codes.
         std: (latent_dim,) standard deviation of the codes.
+        label: what it is, in a figure.
     """
 
     @classmethod
