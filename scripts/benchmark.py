@@ -15,7 +15,7 @@ import json
 import os
 from pathlib import Path
 
-from benchmarking import commands, training, user_data
+from benchmarking import commands, morphology, training, user_data
 
 from galvae.backend.hardware import processor_name
 
@@ -45,6 +45,8 @@ CASES = {
         commands.figures,
         commands.umap,
         commands.umap_memory,
+        morphology.morphology,
+        morphology.card,
     )
 }
 QUICK = ("startup", "train", "feed")  # these take about a minute

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from galvae.config.check import flatten
 from galvae.errors import GalvaeError
 from galvae.latent.information import active_units
 from galvae.runs.directory import RunDirectory
-from galvae.runs.evaluations import OLD, evaluated_epoch
+from galvae.runs.evaluations import CARD, OLD, card_numbers, evaluated_epoch
 from galvae.runs.find import find_runs
 from galvae.runs.trained_run import TrainedRun
 
@@ -33,6 +33,8 @@ class ComparedRuns:
         samples: name -> dict of codes (n, latent_dim), images (n, H, W, C) and, for a conditional run, condition
             (n, K), for the runs that could be drawn.
         noise: (n, largest latent_dim) standard normal numbers from which all samples come.
+        display_ranges: name -> the intensities that figures of the run draw as black and white, see
+            `galvae.data.display`.
     """
 
     settings: dict
@@ -40,12 +42,13 @@ class ComparedRuns:
     rows: list
     samples: dict
     noise: np.ndarray
+    display_ranges: dict = field(default_factory=dict)
 
     @property
     def columns(self):
         """Names of the table's columns."""
-        evaluated = [EVALUATED] * any(row.get(EVALUATED) for row in self.rows)
-        return list(dict.fromkeys(["run", *map(column_of, ["latent_dim", *self.keys]), *RESULTS, *evaluated]))
+        present = [name for name in (*CARD, EVALUATED) if any(row.get(name) is not None for row in self.rows)]
+        return list(dict.fromkeys(["run", *map(column_of, ["latent_dim", *self.keys]), *RESULTS, *present]))
 
     def sample_arrays(self, order):
         """Samples of all runs as arrays for one .npz file.
@@ -165,7 +168,8 @@ def compare_runs(config):
             if drawn is not None:
                 samples[name] = drawn
         rows.append(row)
-    return ComparedRuns(settings, keys, rows, samples, noise)
+    display_ranges = {name: directory.display_range for name, directory in readable.items()}
+    return ComparedRuns(settings, keys, rows, samples, noise, display_ranges)
 
 
 def open_directories(paths):
@@ -222,6 +226,7 @@ def measure_run(directory, name, config, backend, noise, alone):
         log.warning("%s (%s) is not drawn: %s", name, directory.status, error)
         return row, None
     row |= results({"peak_memory_mb": run.state.peak_memory_mb}, run.state.history)
+    row |= card_numbers(run.path, run.state.best_epoch, run.weights_digest)
     row[EVALUATED] = evaluated_epoch(run.path, run.state.best_epoch, run.weights_digest)
     if row[EVALUATED] and row[EVALUATED].endswith(OLD):
         log.warning(

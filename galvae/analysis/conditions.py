@@ -1,15 +1,16 @@
-"""Conditions, such as redshift, inferred from galaxy images by a conditional model."""
+"""Conditions of a conditional model, such as redshift: inferred from galaxies' images, and asked of generated ones."""
 
 import logging
 
 import numpy as np
 
+from galvae.analysis.condition_audit import audit
 from galvae.analysis.report import Report
 from galvae.analysis.statistics import prediction_errors
 from galvae.data.column_names import is_redshift
 from galvae.data.dataset import evenly
-from galvae.errors import GalvaeError
 from galvae.latent.codes import batch_size, batches, compiled_for
+from galvae.morphology.measures import measure_of
 
 MAX_PREDICTED = 2000  # maximum number of galaxies whose condition is predicted by trying a grid
 
@@ -17,23 +18,28 @@ log = logging.getLogger(__name__)
 
 
 def measure(run, indices, config, columns):
-    """Measures how well a conditional model infers a galaxy's condition from its image.
+    """Measures whether a conditional model infers a galaxy's condition, and generates galaxies that obey theirs.
 
     Args:
         run, indices, config, columns: see `galvae.analysis.evaluators`.
 
     Returns:
-        Report; empty for a model without a condition, or if condition_grid is 0 and the model does not predict the
-        condition itself.
+        Report; without predictions for a model without a condition, or if condition_grid is 0 and the model does not
+        predict the condition itself. The summary's `conditions` is that of `galvae.analysis.condition_audit.audit`.
     """
-    texts = {
-        "question": "Can the model infer a galaxy's condition, such as its redshift, from the image?",
-        "perfect": "errors no larger than the catalogue's measurement errors; correlation 1",
-        "chance": "correlation 0; the error is the standard deviation of the condition",
+    summary, arrays, lines = audit(run, config)
+    report = {
+        "question": "Do generated galaxies look like real ones of the condition, such as the redshift, that is asked "
+        "for, and can the model infer a galaxy's condition from its image?",
+        "perfect": "the trends and the scatter of real galaxies; as much read off generated galaxies as off real ones; "
+        "R² 0 from the codes; predictions with the errors of the catalogue",
+        "chance": "slope 0: the condition is ignored; correlation 0 of the predictions",
+        "arrays": arrays,
     }
+    facts = {"audit": summary, "labels": {name: _label(name) for name in summary.get("trend", {})}}
     predicted, how = predict(run, indices, config.condition_grid)
     if predicted is None:
-        return Report(**texts)
+        return Report(**report, summary={"conditions": summary}, facts=facts, lines=lines)
     dataset, columns, predictions = run.dataset, {}, []
     for index in range(predicted.shape[1]):
         name, unit = dataset.condition_names[index], dataset.condition_units[index]
@@ -49,11 +55,11 @@ def measure(run, indices, config, columns):
         )
     results = {p["name"]: {"galaxies": len(p["true"]), **p["errors"]} for p in predictions}
     return Report(
-        **texts,
-        summary={"predictions": {"how": how, **results}},
+        **report,
+        summary={"predictions": {"how": how, **results}, "conditions": summary},
         columns=columns,
-        facts={"predictions": predictions},
-        lines=[_line(name, result, how) for name, result in results.items()],
+        facts={"predictions": predictions, **facts},
+        lines=[*(_line(name, result, how) for name, result in results.items()), *lines],
     )
 
 
@@ -156,25 +162,6 @@ def most_likely_condition(model, dataset, indices, grid):
     return np.concatenate(predicted)
 
 
-def check_redshift_keys(run, config):
-    """Checks that the key `redshift` or `redshifts` is given only if the run's first condition is a redshift.
-
-    Args:
-        run: TrainedRun.
-        config: SampleConfig or TraverseConfig.
-
-    Raises:
-        GalvaeError: if one of the keys is given and the first condition is another quantity.
-    """
-    for key in ("redshift", "redshifts"):
-        names = run.state.condition_names
-        if getattr(config, key, None) is not None and run.model.condition_dim and not is_redshift(names[0]):
-            raise GalvaeError(
-                f"{key}: expected a run whose condition is a redshift, received one with {names[0]}; "
-                f"{key.replace('redshift', 'condition')}= takes any condition"
-            )
-
-
 def _minimum(grid, values):
     """Position of the minimum of each row, (n,), refined by a parabola unless it lies at an end of the grid.
 
@@ -191,6 +178,12 @@ def _minimum(grid, values):
         shift = np.where(curvature > 0, 0.5 * (left - right) / np.where(curvature > 0, curvature, 1), 0)
     refined = grid[inner] + np.clip(shift, -1, 1) * (grid[1] - grid[0])
     return np.where(undefined, np.nan, np.where(best == inner, refined, grid[best]))
+
+
+def _label(name):
+    """Label of an axis that shows a measure as it is compared, with its unit."""
+    measure = measure_of(name)
+    return f"{'log ' if measure.log else ''}{measure.label}{f' ({measure.unit})' if measure.unit else ''}"
 
 
 def _line(name, result, how):

@@ -5,7 +5,18 @@ galaxies to evaluate, the EvaluateConfig, and the columns that the evaluators be
 unit). It returns a `Report`. `galvae.figures.cards` draws its figures in a function of the same name.
 """
 
-from galvae.analysis import conditions, information, morphology, reconstructions, scores
+from galvae.analysis import (
+    axes,
+    conditions,
+    information,
+    memorisation,
+    morphology,
+    physics_card,
+    prior_match,
+    probes,
+    reconstructions,
+    scores,
+)
 
 EVALUATORS = {
     "scores": scores.measure,
@@ -13,6 +24,11 @@ EVALUATORS = {
     "information": information.measure,
     "reconstructions": reconstructions.measure,
     "morphology": morphology.measure,
+    "card": physics_card.measure,
+    "axes": axes.measure,
+    "probes": probes.measure,
+    "memorisation": memorisation.measure,
+    "prior": prior_match.measure,
 }
 
 

@@ -2,6 +2,8 @@
 
 import logging
 
+import numpy as np
+
 from galvae.analysis.report import Report
 from galvae.data.catalogue import code_columns
 from galvae.latent.information import active_units, information, information_unit
@@ -41,7 +43,15 @@ def measure(run, indices, config, columns):
             "active_units": count,
         },
         columns={name: (column, None) for name, column in columns.items()},
-        arrays={"latent": {"indices": indices, "mean": codes.mean, "information": values}},
+        arrays={
+            "latent": {
+                "indices": indices,
+                "mean": codes.mean,
+                # Of which pairs are drawn: means vary less than the prior even where posteriors fit it.
+                "sample": codes.sample(config.seed).astype(np.float32),
+                "information": values,
+            }
+        },
         facts={
             "unit": unit,
             "active": active,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+UNMEASURED = "not measured"  # key of an entry of the summary that says why there is no number
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -14,7 +16,9 @@ class Report:
         summary: top-level entries of metrics.json, JSON-able.
         columns: name -> (values, unit), columns of the table with a row per galaxy; the unit may be None.
         arrays: file name -> dict of arrays, the numbers behind each figure.
-        facts: further values that the figures need, by name.
+        tables: file name -> dict of columns, tables that are not per galaxy.
+        facts: further values that the figures need, by name; `galaxies`, row indices, where they show others than
+            those evaluated and no file of arrays has their name.
         lines: lines that the command prints.
     """
 
@@ -24,5 +28,6 @@ class Report:
     summary: dict = field(default_factory=dict)
     columns: dict = field(default_factory=dict)
     arrays: dict = field(default_factory=dict)
+    tables: dict = field(default_factory=dict)
     facts: dict = field(default_factory=dict)
     lines: list = field(default_factory=list)

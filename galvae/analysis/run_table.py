@@ -6,6 +6,8 @@ import math
 import re
 import statistics
 
+from galvae.runs.evaluations import CARD
+
 RESULTS = (
     *("status", "epochs", "best_epoch", "val_loss", "val_reconstruction", "val_kl", "active_units"),
     *("parameters", "images_per_second", "seconds", "peak_memory_mb"),
@@ -106,6 +108,6 @@ def _plain(value):
 def _cell(name, value):
     if value is None:
         return ""
-    if name in RESULTS and isinstance(value, float):
+    if name in (*RESULTS, *CARD) and isinstance(value, float):
         return f"{value:.0f}" if 10 ** (DIGITS - 1) <= abs(value) < 1e15 else f"{value:#.{DIGITS}g}"
     return re.sub(r"\s", " ", as_text(value)).replace("|", r"\|")

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from galvae.analysis.conditions import check_redshift_keys
 from galvae.analysis.memorisation import nearest_real
+from galvae.data.column_names import is_redshift
 from galvae.data.dataset import evenly
+from galvae.errors import GalvaeError
 
 MAX_COMPARED = 100  # maximum number of generated galaxies compared with the training set
 
@@ -49,6 +50,25 @@ class Samples:
         """
         condition = None if self.condition is None else self.condition[positions]
         return run.decode(self.codes[positions], condition)
+
+
+def check_redshift_keys(run, config):
+    """Checks that the key `redshift` or `redshifts` is given only if the run's first condition is a redshift.
+
+    Args:
+        run: TrainedRun.
+        config: SampleConfig or TraverseConfig.
+
+    Raises:
+        GalvaeError: if one of the keys is given and the first condition is another quantity.
+    """
+    for key in ("redshift", "redshifts"):
+        names = run.state.condition_names
+        if getattr(config, key, None) is not None and run.model.condition_dim and not is_redshift(names[0]):
+            raise GalvaeError(
+                f"{key}: expected a run whose condition is a redshift, received one with {names[0]}; "
+                f"{key.replace('redshift', 'condition')}= takes any condition"
+            )
 
 
 def draw_samples(run, config):

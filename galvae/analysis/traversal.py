@@ -1,17 +1,22 @@
 """Walks through the latent space of a run: along dimensions, over a plane, along the condition, between galaxies."""
 
+import functools
+import logging
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from galvae.analysis.conditions import check_redshift_keys
-from galvae.data.dataset import evenly
+from galvae.analysis.axis_effects import NO_EFFECTS, measure_effects, reference_codes
+from galvae.analysis.samples import check_redshift_keys
 from galvae.errors import GalvaeError
 from galvae.latent.information import information, information_unit
 from galvae.latent.walks import axis_codes, plane_codes, slerp
 
-MAX_MEASURED = 10_000  # maximum number of galaxies from which the information in each dimension is measured
+# Of the posterior samples of the galaxies in each dimension: outside of them, a decoder has seen next to nothing.
+PERCENTILES = (0.5, 99.5)
 RANDOM_STARTS = 8  # random codes decoded along the condition
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,15 +45,17 @@ class Traversal:
 
     Attributes:
         axes: requested latent dimensions, in the order of the request.
-        indices: (n,) row indices of the galaxies from which `information` is measured.
-        mean: (n, latent_dim) posterior means of these galaxies.
+        codes: Codes of the galaxies by which axes are scaled, see `galvae.analysis.axis_effects.reference_codes`.
         information: (latent_dim,) information in each dimension, in `unit`.
         unit: unit of `information`, "nats" or "variance".
         prior: Prior that the model was trained with.
-        offsets: (steps,) positions along an axis, in standard deviations of the prior.
+        offsets: (steps,) positions along an axis: in standard deviations of the prior from its mean if `span` is given,
+            else as the share, 0 to 1, of the way between PERCENTILES of posterior samples.
+        values: (latent_dim, steps) coordinates at these positions.
         at: row index of the galaxy at the origin, or None.
         ends: row indices of the two galaxies at the ends of a path, or None.
-        origin: (latent_dim,) code in which the axes intersect.
+        origin: (latent_dim,) code in which the axes intersect: that of the galaxy `at`, else the mean of the prior if
+            `span` is given, else the median of the posterior means.
         condition: (K,) condition at which galaxies are decoded outside of the walk along the condition, or None.
 
     Raises:
@@ -68,28 +75,57 @@ class Traversal:
         self.at = None if config.at is None else dataset.find(config.at)
         self.ends = None if config.from_ is None else [dataset.find(end) for end in (config.from_, config.to)]
         self.condition = self._fixed_condition()
-        everything = dataset.split("all")
-        self.indices = everything[evenly(len(everything), MAX_MEASURED)]
-        codes = run.codes_at(self.indices)
-        self.mean = codes.mean
+        codes = self.codes = reference_codes(run)
         self.information = information(codes.mean, codes.log_variance)
         self.unit = information_unit(run.model)
         self.prior = run.prior()
-        self.offsets = np.linspace(-config.span, config.span, config.steps)
-        self.origin = self.prior.mean if self.at is None else run.codes_at([self.at]).mean[0]
+        if config.span is None:
+            self.offsets = np.linspace(0, 1, config.steps)
+            low, high = np.percentile(codes.sample(config.seed), PERCENTILES, axis=0)
+            self.values = low[:, None] + (high - low)[:, None] * self.offsets
+            self.origin = np.median(codes.mean, axis=0)
+        else:
+            self.offsets = np.linspace(-config.span, config.span, config.steps)
+            self.values = self.prior.mean[:, None] + self.prior.std[:, None] * self.offsets
+            self.origin = self.prior.mean
+        if self.at is not None:
+            self.origin = run.codes_at([self.at]).mean[0]
+
+    @functools.cached_property
+    def names(self):
+        """Name of each requested latent dimension, dimension -> text, see `galvae.analysis.axis_effects.name_axis`.
+
+        They are measured around galaxies of all splits. Where nothing can be measured, the texts are empty, and a line
+        in the log says why.
+        """
+        effects = measure_effects(self.run, self.codes.indices, self.codes, self.axes, self.config.seed)
+        if effects.names is None:
+            log.info("the axes have no names: %s", NO_EFFECTS)
+            return dict.fromkeys(self.axes, "")
+        log.info(
+            "axes are named after what they change most around %d galaxies, decoded and measured",
+            len(effects.indices),
+        )
+        return dict(zip(self.axes, effects.names, strict=True))
 
     def along_axes(self):
         """Walks along the requested latent dimensions, most informative first, with the others at the origin.
 
         Returns:
-            Walk, whose arrays hold axes (rows,), offsets (steps,) and information (rows,).
+            Walk, whose arrays hold axes (rows,), names (rows,), offsets (steps,), values (rows, steps) and
+            information (rows,).
         """
         axes = np.argsort(-self.information, kind="stable")
         axes = axes[np.isin(axes, self.axes)]
-        values = self.prior.mean[axes, None] + self.offsets * self.prior.std[axes, None]
-        codes = axis_codes(self.origin, axes, values)
-        arrays = {"axes": axes, "offsets": self.offsets, "information": self.information[axes]}
-        return self._walk("traverse", codes, arrays)
+        values = self.values[axes]
+        arrays = {
+            "axes": axes,
+            "names": np.array([self.names[axis] for axis in axes]),
+            "offsets": self.offsets,
+            "values": values,
+            "information": self.information[axes],
+        }
+        return self._walk("traverse", axis_codes(self.origin, axes, values), arrays)
 
     def over_plane(self, first, second):
         """Grid over the plane of two latent dimensions, with the others at the origin.
@@ -100,7 +136,7 @@ class Traversal:
         Returns:
             Walk, whose arrays hold axes (2,), x and y (steps,).
         """
-        x, y = (self.prior.mean[axis] + self.offsets * self.prior.std[axis] for axis in (first, second))
+        x, y = self.values[[first, second]]
         codes = plane_codes(self.origin, (first, second), x, y)
         return self._walk("plane", codes, {"axes": [first, second], "x": x, "y": y})
 

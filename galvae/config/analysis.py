@@ -135,14 +135,18 @@ class TraverseConfig(RunConfig):
     """Walk through the latent space: along axes, a plane, a condition, or from galaxy to galaxy."""
 
     steps: int = key("number of images along each axis", at_least=2, at_most=50)
-    span: float = key(
-        "half-length of each axis, in standard deviations of the prior (ae: of its latent codes)",
+    span: float | None = key(
+        "half-length of each axis about the prior's mean, in standard deviations of the prior (ae: of its latent "
+        "codes); null: around the median code, within the 0.5 to 99.5 percentiles of the dataset's codes",
         above=0,
     )
     axes: list[int] | None = key(
         "latent dimensions to walk along; if there are two, their plane is drawn too; null: all", at_least=0
     )
-    at: int | str | None = key("id of the galaxy through whose latent code the axes pass; null: through zero")
+    at: int | str | None = key(
+        "id of the galaxy through whose latent code the axes pass; null: through the median code of the dataset, or "
+        "with span= the prior's mean"
+    )
     from_: int | str | None = key("id of the galaxy where a path begins; null: no path")
     to: int | str | None = key("id of the galaxy where the path ends; null: no path")
     condition: float | None = key(

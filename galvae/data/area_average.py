@@ -43,6 +43,22 @@ def area_average(images, size):
     return mean.astype(images.dtype)
 
 
+def thumbnails(images, side):
+    """The central square of each image, averaged to a side that may be smaller.
+
+    Args:
+        images: (n, H, W, C) float32.
+        side: largest side in pixels.
+
+    Returns:
+        (n, s, s, C), where s is the smallest of H, W and side.
+    """
+    height, width = images.shape[1:3]
+    square = min(height, width)
+    top, left = (height - square) // 2, (width - square) // 2
+    return area_average(images[:, top : top + square, left : left + square], min(side, square))
+
+
 def check_size(height, width, size):
     """Refuses a size to which images of `height` by `width` pixels cannot be averaged.
 

@@ -49,6 +49,11 @@ def galaxy_table(dataset, indices, columns):
     return table
 
 
+def plain_table(columns):
+    """An astropy Table of columns, name -> (n,) values."""
+    return Table(columns)
+
+
 def code_columns(codes, name="code"):
     """Columns name_0, name_1, ... of latent codes (n, latent_dim), one for each dimension."""
     return {f"{name}_{axis}": codes[:, axis] for axis in range(codes.shape[1])}

@@ -162,6 +162,11 @@ class GalaxyDataset:
         return self.splits[name]
 
     @property
+    def held_out(self):
+        """Row indices of the validation and the test images together, in ascending order."""
+        return np.sort(np.concatenate([self.splits["val"], self.splits["test"]]))
+
+    @property
     def ids(self):
         """The ids of the galaxies (N,), from the catalogue or, without one, counted from 0."""
         return self.catalogue.get("id", np.arange(len(self)))

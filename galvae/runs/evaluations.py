@@ -1,6 +1,7 @@
 """Results of `galvae evaluate` in a run's directory: of which weights they are, and whether they are old."""
 
 import contextlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from galvae.system.safe_read import read_json
 RESULTS = "metrics.json"
 OLD = " (old)"  # mark in a table
 LARGEST_RESULTS = 10_000_000  # bytes
+# Numbers of the physics card that compare runs of any loss, image size and model, by their keys in the results.
+CARD = ("card.w1", "card.w1_error", "card.auc", "card.auc_error", "card.floor.w1", "card.floor.auc")
 
 
 @dataclass(frozen=True)
@@ -89,3 +92,22 @@ def evaluated_epoch(path, best_epoch, weights):
     """The epoch that was evaluated last in a run's directory, as a text marked where it is old; None without any."""
     found = sorted(evaluations(path, best_epoch, weights), key=lambda one: (not one.old, one.epoch))
     return None if not found else f"epoch {found[-1].epoch}{OLD if found[-1].old else ''}"
+
+
+def card_numbers(path, best_epoch, weights):
+    """Numbers of the last physics card of a run's present weights, by name in CARD; empty without any.
+
+    Args:
+        path, best_epoch, weights: see `evaluations`.
+    """
+    for evaluation in reversed(evaluations(path, best_epoch, weights)):
+        numbers = {}
+        for name in CARD:
+            entry = evaluation.results
+            for key in name.split("."):
+                entry = entry.get(key) if isinstance(entry, dict) else None
+            if isinstance(entry, int | float) and math.isfinite(entry):
+                numbers[name] = entry
+        if numbers and not evaluation.old:
+            return numbers
+    return {}

@@ -2,6 +2,8 @@
 
 from mutating.mutant import Mutant
 
+AUDIT = "tests/analysis/test_condition_audit.py"
+
 MUTANTS = [
     Mutant(
         "samples of compared runs ignore the temperature",
@@ -124,6 +126,69 @@ MUTANTS = [
         "tests/analysis/test_scores.py::test_the_most_likely_condition_minimises_the_objective",
     ),
     Mutant(
+        "audit: slopes with a condition are those through the origin",
+        "galvae/analysis/condition_trends.py",
+        "slope = (xy - x_mean * y_mean) / (xx - x_mean**2)",
+        "slope = xy / xx",
+        f"{AUDIT}::test_lines_are_those_of_least_squares",
+    ),
+    Mutant(
+        "audit: a reversed trend counts as right",
+        "galvae/analysis/condition_trends.py",
+        'return "right" if real[0] * generated[0] > 0 else "reversed"',
+        'return "right"',
+        f"{AUDIT}::test_directions_and_verdicts",
+    ),
+    Mutant(
+        "audit: differences of a bin are in standard deviations of that bin alone",
+        "galvae/analysis/condition_trends.py",
+        "(mean - mean_real) / std[usable, None]",
+        "(mean - mean_real) / scatter_real",
+        f"{AUDIT}::test_bins_hold_equal_numbers_of_real_galaxies_and_their_own_means",
+    ),
+    Mutant(
+        "audit: real galaxies are those of the test split alone",
+        "galvae/analysis/condition_audit.py",
+        "held_out_galaxies(dataset, ENOUGH, known)",
+        "(np.flatnonzero(known), 'validation and test splits')",
+        f"{AUDIT}::test_an_obedient_model_has_the_trends_and_the_scatter_of_real_galaxies",
+    ),
+    Mutant(
+        "audit: the regressor is trained on the galaxies on which it is tested",
+        "galvae/analysis/condition_audit.py",
+        'dataset.split("train"), dataset.held_out))',
+        'dataset.split("all"), dataset.held_out))',
+        f"{AUDIT}::test_an_obedient_model_has_the_trends_and_the_scatter_of_real_galaxies",
+    ),
+    Mutant(
+        "audit: bias of what is read off has the opposite sign",
+        "galvae/analysis/condition_audit.py",
+        "moments((y - own)[:, None], counts)",
+        "moments((own - y)[:, None], counts)",
+        f"{AUDIT}::test_arrays_and_figure_show_what_the_summary_says",
+    ),
+    Mutant(
+        "audit: leakage of posterior means, which nobody decodes",
+        "galvae/analysis/condition_audit.py",
+        "run.codes_at(indices).sample(seed)[complete]",
+        "run.codes_at(indices).mean[complete]",
+        f"{AUDIT}::test_an_obedient_model_has_the_trends_and_the_scatter_of_real_galaxies",
+    ),
+    Mutant(
+        "audit: a swap replaces a galaxy's other conditions too",
+        "galvae/analysis/condition_audit.py",
+        "condition[:, 0] = values",
+        "condition[:] = np.reshape(values, (-1, 1))",
+        f"{AUDIT}::test_a_swapped_redshift_changes_what_it_should_and_leaves_other_conditions",
+    ),
+    Mutant(
+        "audit: a swap from the low to the high condition starts at a galaxy's own",
+        "galvae/analysis/condition_audit.py",
+        "under[3] - under[2]",
+        "under[3] - under[0]",
+        f"{AUDIT}::test_a_swapped_redshift_changes_what_it_should_and_leaves_other_conditions",
+    ),
+    Mutant(
         "PSNR of the root of the error",
         "galvae/analysis/image_quality.py",
         "-10.0 * ops.log(error)",
@@ -162,8 +227,8 @@ MUTANTS = [
     Mutant(
         "nearest galaxies are rows of the training set instead of the dataset",
         "galvae/analysis/memorisation.py",
-        "nearest = indices[closest.reshape(len(orientations), count)[best, np.arange(count)]]",
-        "nearest = closest.reshape(len(orientations), count)[best, np.arange(count)]",
+        "return indices[nearest.positions], distance",
+        "return nearest.positions, distance",
         "tests/analysis/test_memorisation.py::test_only_the_requested_galaxies_are_compared",
     ),
     Mutant(

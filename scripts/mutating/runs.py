@@ -243,17 +243,17 @@ MUTANTS = [
     ),
     Mutant(
         "a prior is fitted to the means of the posteriors alone",
-        "galvae/runs/trained_run.py",
-        "mean + codes.std * noise",
-        "mean",
+        "galvae/latent/codes.py",
+        "self.mean + self.std * noise",
+        "self.mean",
         "tests/runs/test_trained_run.py::"
         "test_a_fitted_prior_is_the_aggregate_posterior_of_the_training_galaxies",
     ),
     Mutant(
         "a prior is fitted to variances in place of deviations",
-        "galvae/runs/trained_run.py",
-        "mean + codes.std * noise",
-        "mean + codes.std**2 * noise",
+        "galvae/latent/codes.py",
+        "self.mean + self.std * noise",
+        "self.mean + self.std**2 * noise",
         "tests/runs/test_trained_run.py::"
         "test_a_fitted_prior_is_the_aggregate_posterior_of_the_training_galaxies",
     ),

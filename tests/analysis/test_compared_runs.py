@@ -1,6 +1,7 @@
 """The numbers behind the figures of a comparison, from rows and configurations made by hand."""
 
 import dataclasses
+import json
 import math
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 
 from galvae.analysis import compared_runs
 from galvae.analysis.compared_runs import ComparedRuns
+from galvae.analysis.run_table import as_markdown
 from galvae.latent.codes import Codes
 from galvae.latent.priors.normal import NormalPrior
 
@@ -86,7 +88,12 @@ def test_a_run_is_measured_on_its_first_validation_galaxies_and_drawn_with_the_k
         n=3, seed=6, temperature=0.5, galaxies=2, dataset=SimpleNamespace(path="moved"), force=False
     )
     noise = np.arange(12.0).reshape(3, 4)
+    (tmp_path / "evaluate").mkdir()
+    results = {"epoch": 1, "weights_sha256": "w", "card": {"w1": 0.3, "auc": 0.9, "floor": {"w1": 0.04}}}
+    (tmp_path / "evaluate" / "metrics.json").write_text(json.dumps(results))
     row, samples = compared_runs.measure_run(directory, "a", config, "jax", noise, True)
+    card = {name: value for name, value in row.items() if name.startswith("card.")}
+    assert card == {"card.w1": 0.3, "card.auc": 0.9, "card.floor.w1": 0.04} and row["evaluated"] == "epoch 1"
     assert asked == [("jax", {"path": "moved"}), (3, 6)]
     assert (row["active_units"], row["parameters"]) == (1, 77)
     np.testing.assert_array_equal(samples["codes"], [[0, 0.5], [2, 2.5], [4, 4.5]])
@@ -128,6 +135,14 @@ def test_arrays_of_the_samples_are_numbered_in_the_order_of_the_runs(runs):
 
 def test_the_table_begins_with_the_run_and_what_differs(runs):
     assert runs.columns[:4] == ["run", "latent_dim", "model.name", "status"]
+    assert runs.columns[-1] == "peak_memory_mb"
+
+
+def test_physics_cards_stand_in_columns_where_a_run_has_one(runs):
+    rows = [*ROWS[:-1], {**ROWS[-1], "card.w1": 0.266218, "card.floor.w1": 0.0, "evaluated": "epoch 3"}]
+    columns = dataclasses.replace(runs, rows=rows).columns
+    assert columns[-4:] == ["peak_memory_mb", "card.w1", "card.floor.w1", "evaluated"]
+    assert " 0.2662 |" in as_markdown(rows, columns)
 
 
 def compared(key, values):

@@ -12,6 +12,13 @@ from galvae.analysis import conditions
 from galvae.latent.codes import encode_dataset
 
 ROWS = np.random.default_rng(0).permutation(40)[:20]
+AUDITED = {"not measured": "40 galaxies"}
+
+
+@pytest.fixture(autouse=True)
+def no_audit(monkeypatch):
+    """Predictions alone are tested here; test_condition_audit.py has the audit."""
+    monkeypatch.setattr(conditions, "audit", lambda run, config: (AUDITED, {"a": {}}, ["  audited"]))
 
 
 def grid_run():
@@ -42,7 +49,9 @@ def test_each_galaxy_has_the_prediction_of_its_own_image_and_some_have_none(monk
     np.testing.assert_allclose(grids, [np.linspace(train.min(), train.max(), 16)])
     how = f"the objective's minimum over 16 values from {train.min():.4g} to {train.max():.4g}"
     assert report.summary["predictions"]["how"] == how
-    assert report.lines == [f"  predicted redshift: rmse 1, sigma_nmad {found['sigma_nmad']:.3g}; {how}"]
+    line = f"  predicted redshift: rmse 1, sigma_nmad {found['sigma_nmad']:.3g}; {how}"
+    assert report.lines == [line, "  audited"]
+    assert report.summary["conditions"] == report.facts["audit"] == AUDITED and report.arrays == {"a": {}}
 
 
 def two_conditions():
@@ -90,7 +99,9 @@ def test_a_grid_of_none_asks_nothing_and_a_small_one_has_three_values(monkeypatc
     monkeypatch.setattr(
         conditions, "most_likely_condition", lambda *given: grids.append(given[3]) or np.zeros(20)
     )
-    assert conditions.measure(run, ROWS, SimpleNamespace(condition_grid=0), {}).columns == {}
+    asked_nothing = conditions.measure(run, ROWS, SimpleNamespace(condition_grid=0), {})
+    assert asked_nothing.columns == {}
+    assert (asked_nothing.summary, asked_nothing.lines) == ({"conditions": AUDITED}, ["  audited"])
     conditions.measure(run, ROWS, SimpleNamespace(condition_grid=1), {})
     assert [len(grid) for grid in grids] == [3]
     run.model = build("vae")

@@ -90,9 +90,9 @@ def test_arrays_are_of_the_galaxies_that_they_name_or_of_the_latent_dimensions(n
     run, indices, results, _ = measured
     for file, arrays in results[name].arrays.items():
         rows = arrays["indices"]
-        assert len(rows) and np.isin(rows, indices).all(), file
+        assert len(rows) and np.isin(rows, run.dataset.split("all")).all(), file
         for array in arrays.values():
-            assert len(array) in (len(rows), run.model.latent_dim), file
+            assert len(array) in (len(rows), run.model.latent_dim, len(arrays.get("measures", []))), file
         stored, condition = run.dataset.images[rows], run.condition(rows)
         mean, _ = run.model.encode(stored, condition)
         expected = {
@@ -137,6 +137,7 @@ def brightness(run, indices, config, columns):
         columns={"brightness": (values, "mJy")},
         arrays={"brightness": {"indices": indices, "brightness": values}},
         facts={"brightest": int(indices[values.argmax()])},
+        tables={"brightness_bands": {"band": ["g", "r"], "mean": [1.5, np.nan]}},
         lines=[f"  brightest        galaxy {indices[values.argmax()]}"],
     )
 
@@ -152,7 +153,9 @@ def test_a_new_evaluator_and_its_card_are_all_that_evaluate_needs(galvae, traine
     monkeypatch.setitem(EVALUATORS, "brightness", brightness)
     monkeypatch.setitem(CARDS, "brightness", draw_brightness)
     run, folder = TrainedRun.open(trained("vae")), tmp_path / "e"
-    status, out, err = galvae("evaluate", f"run={run.path}", f"hydra.run.dir={folder}", "bootstrap=100")
+    status, out, err = galvae(
+        "evaluate", f"run={run.path}", f"hydra.run.dir={folder}", "bootstrap=100", "samples=60"
+    )
     assert status == 0, err
     indices = run.dataset.split("test")
     values = run.dataset.images[indices].mean(axis=(1, 2, 3))
@@ -163,5 +166,7 @@ def test_a_new_evaluator_and_its_card_are_all_that_evaluate_needs(galvae, traine
     assert str(table["brightness"].unit) == "mJy"
     with np.load(folder / "brightness.npz") as arrays:
         np.testing.assert_array_equal(arrays["indices"], indices)
+    bands = Table.read(folder / "brightness_bands.ecsv")
+    assert list(bands["band"]) == ["g", "r"] and bands["mean"][0] == 1.5 and np.isnan(bands["mean"][1])
     assert (folder / "brightness_card.png").is_file()
     assert f"  brightest        galaxy {indices[values.argmax()]}" in out.splitlines()

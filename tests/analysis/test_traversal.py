@@ -34,13 +34,17 @@ def traversal(terms=("reconstruction", "kl"), condition_dim=1, prior=None, **key
         decode=decode,
         at_condition=lambda values, like=None: np.array(values, np.float32)[:, None],
     )
-    return Traversal(run, SimpleNamespace(**{**KEYS, **keys}))
+    walks = Traversal(run, SimpleNamespace(**{**KEYS, **keys}))
+    walks.names = {axis: f"name {axis}" for axis in walks.axes}  # which galaxies of one pixel do not have
+    return walks
 
 
 def test_axes_are_walked_from_the_galaxy_at_its_own_condition():
     walks = traversal(at=7, axes=[0, 2])
     walk = walks.along_axes()
     assert walk.arrays["axes"].tolist() == [2, 0]
+    assert walk.arrays["names"].tolist() == ["name 2", "name 0"]
+    np.testing.assert_allclose(walk.arrays["values"], np.tile([-2, -1, 0, 1, 2], (2, 1)))
     np.testing.assert_allclose(walk.arrays["information"], (CODES**2).mean(axis=0)[[2, 0]] / 2, rtol=1e-4)
     for row, axis in enumerate([2, 0]):
         expected = np.tile(CODES[7], (5, 1))
@@ -70,6 +74,33 @@ def test_a_plane_has_its_first_axis_across():
     np.testing.assert_allclose(walk.codes[4, 1], [2, 0, -1])
     np.testing.assert_allclose(walk.images[4, 1, 0, 0, :3], [2, 0, -1])
     np.testing.assert_allclose(walk.arrays["x"], [-2, -1, 0, 1, 2])
+
+
+@pytest.mark.parametrize("at", [None, 7])
+def test_by_default_walks_stay_where_the_galaxies_are(at):
+    walks = traversal(at=at, span=None, seed=2)
+    noise = np.random.default_rng(2).standard_normal(CODES.shape)  # of the posteriors, whose variance is 1
+    low, high = np.percentile(CODES + noise, [0.5, 99.5], axis=0)
+    origin = np.median(CODES, axis=0) if at is None else CODES[at]
+    walk = walks.along_axes()
+    assert walk.arrays["axes"].tolist() == [1, 2, 0]
+    np.testing.assert_allclose(walk.arrays["offsets"], [0, 0.25, 0.5, 0.75, 1])
+    for row, axis in enumerate([1, 2, 0]):
+        expected = np.tile(origin, (5, 1))
+        expected[:, axis] = np.linspace(low[axis], high[axis], 5)
+        np.testing.assert_allclose(walk.codes[row], expected, rtol=1e-6)
+        np.testing.assert_allclose(walk.arrays["values"][row], expected[:, axis])
+    plane = walks.over_plane(2, 0)
+    np.testing.assert_allclose(plane.arrays["x"], np.linspace(low[2], high[2], 5))
+    np.testing.assert_allclose(
+        plane.codes[4, 1], [high[0], origin[1], low[2] + (high[2] - low[2]) / 4], rtol=1e-6
+    )
+
+
+def test_without_a_posterior_the_percentiles_are_those_of_the_codes():
+    walk = traversal(["reconstruction"], condition_dim=0, span=None).along_axes()
+    ends = np.percentile(CODES, [0.5, 99.5], axis=0).T
+    np.testing.assert_allclose(walk.arrays["values"][:, [0, -1]], ends[walk.arrays["axes"]], rtol=1e-6)
 
 
 def test_a_plain_autoencoder_is_walked_where_its_codes_are():

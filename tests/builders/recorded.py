@@ -49,7 +49,8 @@ def measure(run, model, folder):
     run("train", *write_dataset(folder), f"model={model}", *SETTINGS, "hydra.run.dir=run")
     with open(folder / "run" / "history.csv", newline="") as file:
         rows = [{k: float(v) for k, v in row.items() if k not in LEFT_OUT} for row in csv.DictReader(file)]
-    run("evaluate", "run=run", "split=all", "bootstrap=200", "hydra.run.dir=evaluate")
+    cards = "cards=[scores,conditions,information]"
+    run("evaluate", "run=run", "split=all", cards, "samples=50", "bootstrap=200", "hydra.run.dir=evaluate")
     report = json.loads((folder / "evaluate" / "metrics.json").read_text())
     report.pop("run")
     numbers = {"history": rows, "evaluate": report}

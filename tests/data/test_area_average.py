@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from galvae.data.area_average import area_average
+from galvae.data.area_average import area_average, thumbnails
 from galvae.errors import GalvaeError
 
 
@@ -45,3 +45,11 @@ def test_a_constant_stays_and_the_type_too():
 def test_shapes_that_cannot_be_averaged_are_refused(shape, size):
     with pytest.raises(GalvaeError, match=f"at least {size} pixels, received {shape[1]}x{shape[2]}"):
         area_average(np.zeros(shape, np.uint8), size)
+
+
+def test_thumbnails_are_averages_of_the_central_square():
+    images = np.random.default_rng(0).uniform(size=(2, 8, 14, 3)).astype(np.float32)
+    np.testing.assert_array_equal(thumbnails(images, 4), area_average(images[:, :, 3:11], 4))
+    np.testing.assert_array_equal(
+        thumbnails(images.transpose(0, 2, 1, 3), 99), images[:, :, 3:11].transpose(0, 2, 1, 3)
+    )

@@ -16,7 +16,7 @@ ROOMS = {
     "stretch": (),
     "system": ("errors",),
     "config": ("errors", "system"),
-    "morphology": ("errors",),
+    "morphology": ("errors", "system"),
     "data": ("errors", "stretch", "system"),
     "backend": ("errors", "system"),
     "models": ("errors", "stretch", "backend"),

@@ -81,7 +81,13 @@ def test_every_dependency_is_bounded_and_pinned():
 def test_what_the_code_imports_is_declared():
     top_level = metadata.packages_distributions()
     declared = {re.match(r"[A-Za-z0-9._-]+", text).group(0).lower() for text in PROJECT["dependencies"]}
-    declared |= {"jax", "galsim", "submitit", "pyarrow", "statmorph"}  # extras, imported only where they are asked for
+    declared |= {
+        "jax",
+        "galsim",
+        "submitit",
+        "pyarrow",
+        "statmorph",
+    }  # extras, imported only where they are asked for
     for module in MODULES:
         for name in {name.partition(".")[0] for name in imports(module)} - {
             *("galvae", "hydra_plugins"),

@@ -43,7 +43,16 @@ def same(found, expected):
 @pytest.mark.parametrize("model", MODELS)
 def test_evaluate_finds_what_0_1_found(model, galvae, old, tmp_path):
     old(model)
-    done(galvae, "evaluate", f"run={model}", MOVED, "split=all", "bootstrap=200", "hydra.run.dir=e")
+    done(
+        galvae,
+        "evaluate",
+        f"run={model}",
+        MOVED,
+        "split=all",
+        "samples=50",
+        "bootstrap=200",
+        "hydra.run.dir=e",
+    )
     report = json.loads((tmp_path / "e" / "metrics.json").read_text())
     expected = json.loads((MADE / f"evaluate_{model}.json").read_text())
     same(report, expected)

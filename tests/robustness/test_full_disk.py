@@ -95,7 +95,7 @@ def test_a_run_resumes_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
     [
         ("sample", ["n=16"], 0),
         ("sample", ["n=16"], 8192),
-        ("evaluate", ["split=all", "bootstrap=100"], 65536),
+        ("evaluate", ["split=all", "samples=60", "bootstrap=100"], 65536),
         ("umap", ["n_neighbors=5", "n_epochs=20", "grid=3"], 8192),
     ],
 )

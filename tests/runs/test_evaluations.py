@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from galvae.runs.evaluations import evaluated_epoch, mark_old
+from galvae.runs.evaluations import card_numbers, evaluated_epoch, mark_old
 
 
 @pytest.fixture
@@ -45,6 +45,26 @@ def test_results_of_other_weights_are_old(evaluated, tmp_path):
         }
     assert kept.read_bytes() == before
     assert evaluated_epoch(run, 5, "new") == "epoch 5"
+
+
+def test_numbers_of_the_card_are_those_of_the_last_one_of_the_present_weights(evaluated, tmp_path):
+    run = tmp_path / "run"
+    card = {
+        "w1": 0.25,
+        "w1_error": 0.01,
+        "auc": None,
+        "decoded": {"w1": 9.0},
+        "floor": {"w1": 0.04, "auc": "0.5"},
+    }
+    evaluated("evaluate", 5, weights_sha256="new", card={**card, "w1": 0.5})
+    evaluated("evaluate-2", 5, weights_sha256="new", card=card)
+    evaluated("evaluate-3", 5, weights_sha256="new", scores={})  # without a card
+    evaluated("evaluate-4", 5, weights_sha256="new", card={"not measured": "few galaxies"})
+    evaluated("evaluate-5", 7, weights_sha256="before", card={"w1": 7.0})
+    # What is undefined or no number is left out.
+    assert card_numbers(run, 5, "new") == {"card.w1": 0.25, "card.w1_error": 0.01, "card.floor.w1": 0.04}
+    assert card_numbers(run, 7, "before") == {"card.w1": 7.0}
+    assert card_numbers(run, 9, "other") == {}
 
 
 def test_results_of_0_1_are_judged_by_their_epoch(evaluated, tmp_path):
