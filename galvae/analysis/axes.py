@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from galvae.analysis.axis_effects import NO_EFFECTS, UNNAMED, measure_effects, reference_codes
+from galvae.analysis.axis_effects import NO_EFFECTS, UNNAMED, WALKED, measure_effects, reference_codes
 from galvae.analysis.disentanglement import MIN_GALAXIES as MIN_KNOWN
 from galvae.analysis.disentanglement import disentanglement, rotated
 from galvae.analysis.held_out import held_out_galaxies
@@ -32,18 +32,19 @@ FACTORS = (
 def measure(run, indices, config, columns):
     """Measures what each latent axis does, and how much the codes know of measured properties and known factors.
 
-    Axes are moved around galaxies of the evaluated split. Properties are predicted of held-out galaxies, those of the
-    validation and test splits, or where these are fewer than ENOUGH, of galaxies of all splits.
+    Axes are moved around held-out galaxies, those of the validation and test splits, and properties are predicted of
+    them; where they are fewer than WALKED or ENOUGH, of galaxies of all splits.
 
     Args:
-        run, indices, config, columns: see `galvae.analysis.evaluators`.
+        run, indices, config, columns: see `galvae.analysis.evaluators`; `indices` and `columns` play no part.
 
     Returns:
         Report.
     """
     codes = reference_codes(run)
     amounts = information(codes.mean, codes.log_variance)
-    effects = measure_effects(run, indices, codes, range(run.model.latent_dim), config.seed)
+    around, _ = held_out_galaxies(run.dataset, WALKED)
+    effects = measure_effects(run, around, codes, range(run.model.latent_dim), config.seed)
     errors = effects.errors(config.bootstrap, config.seed)
     rows, splits = held_out_galaxies(run.dataset, ENOUGH)
     rows = rows[evenly(len(rows), MOST_PREDICTED)]

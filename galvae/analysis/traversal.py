@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from galvae.analysis.axis_effects import NO_EFFECTS, measure_effects, reference_codes
+from galvae.analysis.axis_effects import NO_EFFECTS, WALKED, measure_effects, reference_codes
+from galvae.analysis.held_out import held_out_galaxies
 from galvae.analysis.samples import check_redshift_keys
 from galvae.errors import GalvaeError
 from galvae.latent.information import information, information_unit
@@ -95,10 +96,11 @@ class Traversal:
     def names(self):
         """Name of each requested latent dimension, dimension -> text, see `galvae.analysis.axis_effects.name_axis`.
 
-        They are measured around galaxies of all splits. Where nothing can be measured, the texts are empty, and a line
-        in the log says why.
+        They are measured around held-out galaxies, as `galvae evaluate` does. Where nothing can be measured, the texts
+        are empty, and a line in the log says why.
         """
-        effects = measure_effects(self.run, self.codes.indices, self.codes, self.axes, self.config.seed)
+        around, _ = held_out_galaxies(self.run.dataset, WALKED)
+        effects = measure_effects(self.run, around, self.codes, self.axes, self.config.seed)
         if effects.names is None:
             log.info("the axes have no names: %s", NO_EFFECTS)
             return dict.fromkeys(self.axes, "")
