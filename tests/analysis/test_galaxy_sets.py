@@ -12,7 +12,7 @@ from galvae.runs.trained_run import TrainedRun
 CONFIG = SimpleNamespace(samples=2000, bootstrap=100, seed=4)
 
 
-@pytest.mark.parametrize("model", ["ae", "cvae2"])
+@pytest.mark.parametrize("model", [pytest.param("ae", marks=pytest.mark.slow), "cvae2"])
 def test_a_trained_run_is_compared_with_its_held_out_galaxies(model, trained, monkeypatch):
     monkeypatch.setattr(physics_card, "FEWEST", 5)
     run = TrainedRun.open(trained(model))

@@ -116,7 +116,13 @@ def small_cosmos(tmp_path):
     return ("dataset=cosmos", f"dataset.path={path}", *SMALL)
 
 
-@pytest.mark.parametrize("model", GROUPS["model"])
+MODELS = [  # those whose code is another one's stay with the slow tests
+    pytest.param(name, marks=[pytest.mark.slow] if name in ("beta_vae", "cvae") else [])
+    for name in GROUPS["model"]
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_trains_and_samples(model, galvae, small_cosmos, tmp_path):
     where = f"hydra.run.dir={tmp_path / 'r'}"
     status, _, err = galvae("train", *small_cosmos, f"model={model}", "latent_dim=1", where)

@@ -302,6 +302,7 @@ def test_a_dataset_that_has_moved_is_one_line(galvae, sweep, trained, tmp_path):
         moved.rename(data)
 
 
+@pytest.mark.slow
 def test_sweeps_of_comparisons(galvae, sweep, tmp_path):
     run = sweep / JOBS[3]
     status, _, err = galvae("compare", "-m", f"runs={run}", "n=1,2")

@@ -113,7 +113,7 @@ def test_the_best_and_the_worst_are_among_those_drawn(galvae, trained, tmp_path)
     assert (error[4:8] > ordered["mse"][3]).all() and (error[4:8] < ordered["mse"][-4]).all()
 
 
-@pytest.mark.parametrize("model", ["cvae2", "fancy_cvae"])
+@pytest.mark.parametrize("model", ["cvae2", pytest.param("fancy_cvae", marks=pytest.mark.slow)])
 def test_conditional_models_are_asked_what_redshift_they_see(model, galvae, trained, tmp_path):
     report, table, out = evaluate(galvae, trained(model), tmp_path / "e", "split=all", "condition_grid=5")
     assert len(table) == 58  # two galaxies have no redshift

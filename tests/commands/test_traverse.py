@@ -284,7 +284,11 @@ def mass_run(tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("command", "given"),
-    [("sample", "redshift=[9]"), ("traverse", "redshift=9"), ("traverse", "redshifts=[9,10]")],
+    [
+        ("sample", "redshift=[9]"),
+        ("traverse", "redshift=9"),
+        pytest.param("traverse", "redshifts=[9,10]", marks=pytest.mark.slow),
+    ],
 )
 def test_a_redshift_is_refused_where_the_condition_is_another_one(
     command, given, galvae, mass_run, tmp_path, drawn
