@@ -64,7 +64,7 @@ class RunConfig(FiguresConfig):
 
 @dataclass(kw_only=True)
 class EvaluateConfig(RunConfig):
-    """Score every galaxy of a split: losses, image quality, latent codes."""
+    """Measure what a run has learned, and how real its galaxies are."""
 
     split: str = key("split whose galaxies are scored", choices=SPLITS)
     n: int = key(
@@ -73,16 +73,15 @@ class EvaluateConfig(RunConfig):
         at_most=200,
     )
     cards: list[str] | None = key(
-        "what is measured; null: all. scores of reconstructions, predicted conditions and an audit of them, "
-        "information in the latent dimensions, reconstructions, morphology, card: how real generated galaxies are, "
-        "axes: what each latent dimension does, probes: what the codes know, memorisation, prior: how far codes lie "
-        "from it",
+        "what is measured, such as [scores,card]; null: everything. card: how real generated galaxies are; axes: what "
+        "each latent dimension changes; probes: what codes know of classes and conditions; conditions: whether they "
+        "are obeyed; prior: how far codes lie from it",
         choices=CARDS,
     )
-    samples: int = key("number of generated galaxies that are measured", at_least=50, at_most=100_000)
+    samples: int = key("largest number of generated galaxies that are measured", at_least=50, at_most=100_000)
     morphology: str = key(
-        "code that measures flux, size and structure; statmorph (install -e '.[statmorph]') takes half a second for "
-        "each galaxy",
+        "code that measures flux, size and structure for the table of galaxies; statmorph (install -e '.[statmorph]') "
+        "takes half a second for each galaxy",
         choices=("galvae", "statmorph"),
     )
     invariant: bool = key("whether probes average codes over the eight flips and 90-degree rotations")
