@@ -7,9 +7,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
-from galvae.analysis.distances import bootstrapped
+from galvae.analysis.distances import bootstrapped, one_thread
 from galvae.data.dataset import evenly
 
 FOLDS = 5
@@ -21,6 +20,7 @@ PROJECTED = 256  # images at a time
 BOOSTING = {"max_leaf_nodes": 8}
 
 
+@one_thread  # on so few galaxies, more threads than idle cores cost more than they gain
 def predict_properties(features, values, seed):
     """Properties of galaxies predicted from features such as codes, each galaxy by a fit without it.
 
@@ -41,14 +41,12 @@ def predict_properties(features, values, seed):
         "boosted": HistGradientBoostingRegressor(**BOOSTING, random_state=seed),
     }
     predictions = {}
-    # More threads than idle cores slow boosting down by more than they can gain on so few galaxies.
-    with threadpool_limits(1):
-        for name, model in models.items():
-            table = predictions[name] = np.full(values.shape, np.nan)
-            for index, column in enumerate(values.T):
-                known = np.isfinite(column)
-                if is_measured(column):
-                    table[known, index] = cross_val_predict(model, features[known], column[known], cv=folds)
+    for name, model in models.items():
+        table = predictions[name] = np.full(values.shape, np.nan)
+        for index, column in enumerate(values.T):
+            known = np.isfinite(column)
+            if is_measured(column):
+                table[known, index] = cross_val_predict(model, features[known], column[known], cv=folds)
     return predictions
 
 

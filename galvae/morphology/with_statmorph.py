@@ -2,6 +2,7 @@
 
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from multiprocessing import get_context
 
 import numpy as np
@@ -49,12 +50,10 @@ def measure_blocks(blocks, count, threshold, bands):
     Reference:
         Rodriguez-Gomez et al. 2019, MNRAS 483, 4140.
     """
-    try:
-        import statmorph  # noqa: F401 - an optional package
-    except ImportError as error:
+    if find_spec("statmorph") is None:
         raise GalvaeError(
             "morphology: statmorph is not installed; expected it for morphology=statmorph: install -e '.[statmorph]'"
-        ) from error
+        )
     rows = []
 
     def measured_by_statmorph(pool):
