@@ -1,4 +1,4 @@
-"""Measures several runs for a comparison: a table row each, and samples from shared random numbers."""
+"""Measures several runs for a comparison: a table row each, and samples drawn with the same seed."""
 
 import logging
 import math
@@ -32,7 +32,8 @@ class ComparedRuns:
         rows: one dict per run, name of the table's column -> value.
         samples: name -> dict of codes (n, latent_dim), images (n, H, W, C) and, for a conditional run, condition
             (n, K), for the runs that could be drawn.
-        noise: (n, largest latent_dim) standard normal numbers from which all samples come.
+        noise: (n, largest latent_dim) standard normal numbers of the seed; those from which the samples of runs with
+            so many latents come.
         display_ranges: name -> the intensities that figures of the run draw as black and white, see
             `galvae.data.display`.
     """
@@ -163,7 +164,7 @@ def compare_runs(config):
         if name in readable:
             row |= {column_of(key): settings[name].get(key) for key in ("latent_dim", *keys)}
             alone = len(readable) == 1
-            measured, drawn = measure_run(readable[name], name, config, backend, noise, alone)
+            measured, drawn = measure_run(readable[name], name, config, backend, alone)
             row |= measured
             if drawn is not None:
                 samples[name] = drawn
@@ -199,7 +200,7 @@ def open_directories(paths):
     return directories
 
 
-def measure_run(directory, name, config, backend, noise, alone):
+def measure_run(directory, name, config, backend, alone):
     """Measures one run: its row of the table, and its samples.
 
     Args:
@@ -207,7 +208,6 @@ def measure_run(directory, name, config, backend, noise, alone):
         name: name of the run.
         config: CompareConfig.
         backend: name of the Keras backend.
-        noise: (n, at least latent_dim) standard normal numbers.
         alone: whether this is the only run, for which a missing dataset is an error.
 
     Returns:
@@ -239,7 +239,7 @@ def measure_run(directory, name, config, backend, noise, alone):
             row["active_units"] = int(active_units(run.codes_at(validation).mean).sum())
         row["parameters"] = run.model.count_params()
         condition = run.random_condition(config.n, config.seed) if run.model.condition_dim else None
-        codes = run.prior().from_noise(config.temperature * noise[:, : run.model.latent_dim], condition)
+        codes = run.prior(config.prior).sample(config.n, condition, config.seed, config.temperature)
         samples = {"codes": codes, "images": run.decode(codes, condition)}
     except GalvaeError as error:
         if alone:

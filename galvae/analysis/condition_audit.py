@@ -12,7 +12,7 @@ from galvae.analysis.condition_trends import (
     fitted_line,
     trends,
 )
-from galvae.analysis.distances import bootstrapped, moments, one_thread, with_errors
+from galvae.analysis.distances import bootstrapped, moments, with_errors
 from galvae.analysis.held_out import held_out_galaxies
 from galvae.analysis.measured import band_labels, measure_galaxies, measure_images
 from galvae.analysis.properties import BOOSTING, MIN_GALAXIES, is_measured, predict_properties, r_squared
@@ -21,6 +21,7 @@ from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError
 from galvae.latent.codes import decoded_batches
 from galvae.morphology.measures import compared_names
+from galvae.system.threads import one_thread
 
 ENOUGH = (
     4 * MIN_GALAXIES
@@ -39,7 +40,8 @@ def audit(run, config):
 
     The real galaxies are those of the validation and the test split, whatever split is evaluated; where they are fewer
     than ENOUGH, those of all splits. `config.samples` galaxies are generated from the run's prior under their
-    conditions. The first condition is examined; others keep the values that they have beside it.
+    conditions. The first condition that is a number is examined; others keep the values that they have beside it.
+    Classes have an audit of their own, see `galvae.analysis.class_audit`.
 
     Args:
         run: TrainedRun.
@@ -54,17 +56,19 @@ def audit(run, config):
     if not run.model.condition_dim:
         return {UNMEASURED: "the model takes no condition"}, {}, []
     dataset = run.dataset
-    name = dataset.condition_names[0]
+    if not dataset.condition_numbers:
+        return {UNMEASURED: "no condition is a number"}, {}, []
+    name, column = next(iter(dataset.condition_numbers.items()))
     known = np.isfinite(dataset.condition).all(axis=1)
     indices, splits = held_out_galaxies(dataset, ENOUGH, known)
-    values = dataset.condition[indices, 0]
+    values = dataset.condition[indices, column]
     if len(indices) < MIN_GALAXIES:
         reason = f"{len(indices)} galaxies with a known {name}, fewer than {MIN_GALAXIES}"
     elif np.ptp(values) == 0:
         reason = f"{name} is {values[0]:.4g} for all {len(indices)} galaxies"
     else:
         try:
-            return _report(run, config, indices, splits)
+            return _report(run, config, indices, splits, column)
         except GalvaeError as error:  # such as codes that decode to NaN
             reason = str(error)
     return {UNMEASURED: reason}, {}, [f"  {name} asked for: {UNMEASURED}, {reason}"]
@@ -77,23 +81,24 @@ def verdict(obedience):
     return "ignored" if obedience < IGNORED else "partly obeyed" if obedience < OBEYED else "obeyed"
 
 
-def _report(run, config, indices, splits):
+def _report(run, config, indices, splits, column):
     dataset, bands = run.dataset, band_labels(run.dataset)
     names = compared_names(bands)
     asked = indices[np.arange(config.samples) * len(indices) // config.samples]
     condition = dataset.condition[asked]
+    prior = run.prior(config.prior)
     compared = Compared(
         names,
         real=measure_galaxies(dataset, indices).matrix(names),
-        generated=_decoded(run, run.prior().sample(len(asked), condition, config.seed), condition, names),
-        x=dataset.condition[indices, 0].astype(float),
-        x_asked=condition[:, 0].astype(float),
+        generated=_decoded(run, prior.sample(len(asked), condition, config.seed), condition, names),
+        x=dataset.condition[indices, column].astype(float),
+        x_asked=condition[:, column].astype(float),
     )
     options = config.bootstrap, config.seed
-    trend, (read_off, arrays) = trends(compared, *options), _read_off(run, compared, *options)
+    trend, (read_off, arrays) = trends(compared, *options), _read_off(run, compared, column, *options)
     summary = {
-        "condition": dataset.condition_names[0],
-        "unit": dataset.condition_units[0],
+        "condition": dataset.condition_names[column],
+        "unit": dataset.condition_units[column],
         "galaxies": splits,
         "n": len(indices),
         "generated": len(asked),
@@ -102,7 +107,7 @@ def _report(run, config, indices, splits):
         "bins": bins(compared, *options),
         "read_off": read_off,
         "leakage": _leakage(run, compared, indices, *options),
-        "swap": _swap(run, compared, trend, indices, *options),
+        "swap": _swap(run, compared, trend, indices, column, *options),
     }
     if len(bands) == 1:
         summary["colour"] = {UNMEASURED: "images of one band have no colour"}
@@ -128,7 +133,7 @@ def _decoded(run, codes, condition, names):
 
 
 @one_thread
-def _read_off(run, compared, resamples, seed):
+def _read_off(run, compared, column, resamples, seed):
     """The condition that a regressor, trained on real training galaxies, reads off generated and real galaxies.
 
     It sees measures that hardly depend on noise, which decoded images lack: noise of real borders, added to generated
@@ -144,7 +149,7 @@ def _read_off(run, compared, resamples, seed):
     train = train[evenly(len(train), MOST_TRAINING)]
     features = [measure_galaxies(dataset, rows).matrix(compared.names) for rows in (train, held_out)]
     features = [values[:, steady] for values in (*features, compared.generated)]
-    true = [*(dataset.condition[rows, 0].astype(float) for rows in (train, held_out)), compared.x_asked]
+    true = [*(dataset.condition[rows, column].astype(float) for rows in (train, held_out)), compared.x_asked]
     found = [np.isfinite(values).any(axis=1) for values in features]
     for kind, rows in zip(("training", "validation and test", "generated"), found, strict=True):
         if rows.sum() < MIN_GALAXIES:
@@ -174,7 +179,7 @@ def _read_off(run, compared, resamples, seed):
     if slope > CLEAR * error:
         summary["verdict"] = verdict(numbers["obedience"][0])
     else:
-        summary[UNMEASURED] = f"{dataset.condition_names[0]} cannot be read off real galaxies"
+        summary[UNMEASURED] = f"{dataset.condition_names[column]} cannot be read off real galaxies"
     read_off = np.full(len(found[2]), np.nan)
     read_off[found[2]] = read[1]
     real = {"indices": held_out[found[1]], "true": x[0], "read_off": read[0]}
@@ -202,7 +207,7 @@ def _leakage(run, compared, indices, resamples, seed):
     return summary
 
 
-def _swap(run, compared, trend, indices, resamples, seed):
+def _swap(run, compared, trend, indices, column, resamples, seed):
     """What changes where real galaxies are decoded from their codes under another condition, and what does not."""
     low, high = np.quantile(compared.x, QUANTILES)
     usable, std = compared.usable, compared.std
@@ -213,9 +218,10 @@ def _swap(run, compared, trend, indices, resamples, seed):
     rows = indices[evenly(len(indices), MOST_SWAPPED)]
     codes, own = run.codes_at(rows).mean, run.dataset.condition[rows]
     under = []
-    for values in (own[:, 0], np.random.default_rng(seed).permutation(own[:, 0]), low, high):
+    x = own[:, column]
+    for values in (x, np.random.default_rng(seed).permutation(x), low, high):
         condition = own.copy()
-        condition[:, 0] = values
+        condition[:, column] = values
         under.append(_decoded(run, codes, condition, compared.names)[:, usable] / std[usable])
     change, effect = under[1] - under[0], under[3] - under[2]
 

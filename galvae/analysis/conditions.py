@@ -4,10 +4,13 @@ import logging
 
 import numpy as np
 
+from galvae.analysis import class_audit
 from galvae.analysis.condition_audit import audit
+from galvae.analysis.distances import with_errors
 from galvae.analysis.report import Report
 from galvae.analysis.statistics import prediction_errors
 from galvae.data.column_names import is_redshift
+from galvae.data.conditions import CLASS
 from galvae.data.dataset import evenly
 from galvae.latent.codes import batch_size, batches, compiled_for
 from galvae.morphology.measures import measure_of
@@ -25,9 +28,14 @@ def measure(run, indices, config, columns):
 
     Returns:
         Report; without predictions for a model without a condition, or if condition_grid is 0 and the model does not
-        predict the condition itself. The summary's `conditions` is that of `galvae.analysis.condition_audit.audit`.
+        predict the condition itself. The summary's `conditions` is that of `galvae.analysis.condition_audit.audit`, and
+        its `class_audit`, of a model that is conditional on classes, that of `galvae.analysis.class_audit.audit`.
     """
     summary, arrays, lines = audit(run, config)
+    summary = {"conditions": summary}
+    if run.dataset.condition_classes and run.model.condition_dim:
+        summary["class_audit"], of_classes, class_lines = class_audit.audit(run, config)
+        arrays, lines = arrays | of_classes, [*class_lines, *lines]
     report = {
         "question": "Do generated galaxies look like real ones of the condition, such as the redshift, that is asked "
         "for, and can the model infer a galaxy's condition from its image?",
@@ -36,27 +44,40 @@ def measure(run, indices, config, columns):
         "chance": "slope 0: the condition is ignored; correlation 0 of the predictions",
         "arrays": arrays,
     }
-    facts = {"audit": summary, "labels": {name: _label(name) for name in summary.get("trend", {})}}
+    trends = summary["conditions"].get("trend", {})
+    facts = {
+        "audit": summary["conditions"],
+        "labels": {name: _label(name) for name in trends},
+        "class_audit": summary.get("class_audit", {}),
+        "class_names": run.dataset.condition_classes,
+    }
     predicted, how = predict(run, indices, config.condition_grid)
-    if predicted is None:
-        return Report(**report, summary={"conditions": summary}, facts=facts, lines=lines)
-    dataset, columns, predictions = run.dataset, {}, []
-    for index in range(predicted.shape[1]):
-        name, unit = dataset.condition_names[index], dataset.condition_units[index]
-        values = predicted[:, index]
-        columns[f"predicted_{name}"] = values, unit
+    if not predicted:
+        return Report(**report, summary=summary, facts=facts, lines=lines)
+    dataset, columns, predictions, results = run.dataset, {}, [], {}
+    for name, values in predicted.items():
         queried = np.isfinite(values)
+        if name == CLASS:
+            named = np.array([*dataset.condition_classes, ""])
+            columns[f"predicted_{name}"] = named[np.where(queried, values, -1).astype(int)], None
+        else:
+            index = dataset.condition_numbers[name]
+            columns[f"predicted_{name}"] = values, dataset.condition_units[index]
         if not queried.any():
             continue
-        true = dataset.condition[indices[queried], index]
+        if name == CLASS:
+            true = dataset.condition[indices[queried], : len(dataset.condition_classes)].argmax(axis=1)
+            results[name] = _class_errors(true, values[queried], config)
+            continue
+        true, unit = dataset.condition[indices[queried], index], dataset.condition_units[index]
         errors = prediction_errors(true, values[queried], is_redshift(name))
         predictions.append(
             {"name": name, "unit": unit, "true": true, "predicted": values[queried], "errors": errors}
         )
-    results = {p["name"]: {"galaxies": len(p["true"]), **p["errors"]} for p in predictions}
+        results[name] = {"galaxies": len(true), **errors}
     return Report(
         **report,
-        summary={"predictions": {"how": how, **results}, "conditions": summary},
+        summary={"predictions": {"how": how, **results}, **summary},
         columns=columns,
         facts={"predictions": predictions, **facts},
         lines=[*(_line(name, result, how) for name, result in results.items()), *lines],
@@ -72,26 +93,45 @@ def predict(run, indices, grid_size):
         grid_size: number of trial conditions for a model that does not predict one itself; 0 to skip.
 
     Returns:
-        (predicted, how): conditions (n, K) in physical units, NaN where none was predicted, and how they were
-        predicted, as text; (None, None) if nothing was predicted.
+        (predicted, how): name of a condition -> (n,) values in physical units, or numbers of classes, NaN where none
+        was predicted, and how they were predicted, as text; ({}, None) if nothing was predicted.
     """
     model, dataset = run.model, run.dataset
+    count, numbers = len(dataset.condition_classes), dataset.condition_numbers
     if hasattr(model, "predict_condition"):
         copied = model.prediction == "published"
         how = "copied from the given condition" if copied else "from the image"
-        predicted = predicted_condition(model, dataset, run.codes_at(indices))
-        _count_undefined(predicted)
-        return predicted, how
+        values = predicted_condition(model, dataset, run.codes_at(indices))
+        _count_undefined(values)
+        likely = np.where(np.isfinite(values).all(axis=1), values[:, : count or 1].argmax(axis=1), np.nan)
+        return ({CLASS: likely} if count else {}) | {name: values[:, at] for name, at in numbers.items()}, how
     if not model.condition_dim or not grid_size:
-        return None, None
-    train = dataset.condition[dataset.split("train"), 0]
-    grid = np.linspace(train.min(), train.max(), max(3, grid_size))
+        return {}, None
     # Not all galaxies, because each needs a pass for every trial condition.
-    queried = evenly(len(indices), MAX_PREDICTED)
-    predicted = np.full((len(indices), 1), np.nan, np.float32)
-    predicted[queried, 0] = most_likely_condition(model, dataset, indices[queried], grid)
-    _count_undefined(predicted[queried])
-    return predicted, f"the objective's minimum over {len(grid)} values from {grid[0]:.4g} to {grid[-1]:.4g}"
+    queried, predicted, over = evenly(len(indices), MAX_PREDICTED), {}, []
+    if count:
+        classes = run.conditions.learned
+        predicted[CLASS] = most_likely_class(model, dataset, indices[queried], classes)
+        over.append(f"{len(classes)} classes")
+    for name, column in list(numbers.items())[:1]:
+        train = dataset.condition[dataset.split("train"), column]
+        grid = np.linspace(train.min(), train.max(), max(3, grid_size))
+        predicted[name] = most_likely_condition(model, dataset, indices[queried], grid)
+        over.append(f"{len(grid)} values from {grid[0]:.4g} to {grid[-1]:.4g}")
+    _count_undefined(np.stack(list(predicted.values()), axis=1))
+    for name, values in predicted.items():
+        predicted[name] = np.full(len(indices), np.nan, np.float32)
+        predicted[name][queried] = values
+    return predicted, f"the objective's minimum over {', and over '.join(over)}"
+
+
+def _class_errors(true, predicted, config):
+    """Accuracy of predicted classes, all galaxies alike and balanced, with bootstrap errors."""
+    right = {"accuracy": (np.mean(true == predicted), np.std(true == predicted) / np.sqrt(len(true)))}
+    classes = np.unique(true)
+    found = class_audit.scores(true, predicted, classes, config.bootstrap, config.seed)
+    right["balanced_accuracy"] = found["accuracy"]
+    return {"galaxies": len(true), "classes": len(classes), **with_errors(right)}
 
 
 def _count_undefined(predicted):
@@ -125,10 +165,9 @@ def predicted_condition(model, dataset, codes):
 
 
 def most_likely_condition(model, dataset, indices, grid):
-    """First condition of each galaxy that minimises the model's objective.
+    """First condition of each galaxy that is a number, and that minimises the model's objective.
 
-    Each galaxy's posterior mean is computed, and decoded, under every trial condition, with the other columns of
-    the condition unchanged. A parabola through the smallest value and its neighbours refines the minimum.
+    A parabola through the smallest value and its neighbours refines the minimum.
 
     Args:
         model: a conditional VAE.
@@ -138,6 +177,35 @@ def most_likely_condition(model, dataset, indices, grid):
 
     Returns:
         (n,) in physical units.
+    """
+    column = len(dataset.condition_classes)
+    return _minimum(grid, _objectives(model, dataset, indices, slice(column, column + 1), grid[:, None]))
+
+
+def most_likely_class(model, dataset, indices, classes):
+    """Class of each galaxy that minimises the model's objective, (n,) float, NaN where it is no number.
+
+    Args:
+        model: a conditional VAE.
+        dataset: GalaxyDataset.
+        indices: (n,) row indices of the galaxies.
+        classes: numbers of the classes that are tried.
+    """
+    count = len(dataset.condition_classes)
+    values = _objectives(model, dataset, indices, slice(count), np.eye(count, dtype=np.float32)[classes])
+    return np.where(np.isfinite(values).all(axis=1), np.array(classes)[values.argmin(axis=1)], np.nan)
+
+
+def _objectives(model, dataset, indices, columns, trials):
+    """The model's objective of galaxies under trial conditions, (n, trials).
+
+    Each galaxy's posterior mean is computed, and decoded, under every one, with the other columns of its condition
+    unchanged.
+
+    Args:
+        model, dataset, indices: see `most_likely_condition`.
+        columns: slice of the condition's columns that are tried.
+        trials: (trials, k) values of these columns, in physical units.
     """
 
     def prepare(inputs):
@@ -150,16 +218,16 @@ def most_likely_condition(model, dataset, indices, grid):
         return model.total_loss(model.loss_terms(outputs), training=False)
 
     prepare = compiled_for(prepare, len(indices))
-    objective = compiled_for(objective, len(indices) * len(grid))
-    predicted = []
+    objective = compiled_for(objective, len(indices) * len(trials))
+    found = []
     for inputs in batches(dataset, indices, "predicting", batch_size(model)):
         (prepared, features), losses = prepare(inputs), []
-        for value in grid:
+        for trial in trials:
             condition = inputs["condition"].copy()
-            condition[:, 0] = value
+            condition[:, columns] = trial
             losses.append(np.asarray(objective(condition, prepared, features)))
-        predicted.append(_minimum(grid, np.stack(losses, axis=1)))
-    return np.concatenate(predicted)
+        found.append(np.stack(losses, axis=1))
+    return np.concatenate(found)
 
 
 def _minimum(grid, values):
@@ -187,6 +255,11 @@ def _label(name):
 
 
 def _line(name, result, how):
+    if name == CLASS:
+        return (
+            f"  predicted {name}: right for {result['accuracy']:.2f} ± {result['accuracy_error']:.2f}, balanced over "
+            f"{result['classes']} classes {result['balanced_accuracy']:.2f}; {how}"
+        )
     errors = f"rmse {result['rmse']:.3g}"
     if "sigma_nmad" in result:
         errors += f", sigma_nmad {result['sigma_nmad']:.3g}"

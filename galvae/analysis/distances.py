@@ -8,13 +8,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
+
+from galvae.system.threads import one_thread
 
 RESAMPLED_VALUES = 1_000_000  # values of one measure that the bootstrap holds at once
 FOLDS = 5
-
-# For arrays as small as these, threads take longer to wait for each other than to compute: 20 times on two busy cores.
-one_thread = threadpool_limits.wrap(limits=1)
 
 
 @one_thread

@@ -55,13 +55,14 @@ def real_set(dataset, indices):
 
 
 def decoded_sets(run, codes, condition, noise, seed):
-    """Sets of decoded galaxies, as they are and with the noise of real images' borders added.
+    """Sets of decoded galaxies, as they are and with noise, clipped as real images are.
 
     Args:
         run: TrainedRun.
         codes: (n, latent_dim).
         condition: (n, K) in physical units, or None.
-        noise: BorderNoise, or None for no set with noise.
+        noise: function of images (B, H, W, C) in [0, 1] and a numpy Generator that returns noise for them in network
+            units; or None for no set with noise.
         seed: seed of the noise.
 
     Returns:
@@ -71,14 +72,12 @@ def decoded_sets(run, codes, condition, noise, seed):
     shown = evenly(len(codes), EXAMPLES)
     versions, start = [[] for _ in range(1 if noise is None else 2)], 0
     for images in decoded_batches(run.model, codes, condition):
-        stored = [dataset.from_unit(images)]
-        if noise is not None:
-            stored.append(stored[0] + noise(len(images), generator))
+        made = [images] if noise is None else [images, np.clip(images + noise(images, generator), 0, 1)]
         here = shown[(shown >= start) & (shown < start + len(images))] - start
         start += len(images)
-        for parts, pixels in zip(versions, stored, strict=True):
-            in_units = dataset.to_unit(pixels)
-            parts.append(GalaxySet(measure_images(dataset, in_units), *radial_power(pixels), in_units[here]))
+        for parts, in_units in zip(versions, made, strict=True):
+            power = radial_power(dataset.from_unit(in_units))
+            parts.append(GalaxySet(measure_images(dataset, in_units), *power, in_units[here]))
     return [_joined(parts) for parts in versions]
 
 

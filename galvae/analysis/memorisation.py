@@ -7,9 +7,8 @@ from galvae.analysis.statistics import CONFIDENCE
 from galvae.data.area_average import thumbnails
 from galvae.data.dataset import evenly
 from galvae.latent.codes import batches, decoded_batches
+from galvae.latent.orientations import orient, orientations_of
 
-# Number of 90-degree rotations, and whether a flip comes first: the eight orientations of a square.
-ORIENTATIONS = [(rotations, flip) for flip in (False, True) for rotations in range(4)]
 MOST_COMPARED = 1_000  # generated galaxies, and test galaxies, whose nearest training galaxy is sought
 COMPARED_SIDE = 32  # pixels; larger images are averaged to this size, or a comparison would take minutes
 PAIRS = 12  # closest pairs in the figure
@@ -68,7 +67,7 @@ def measure(run, indices, config, columns):
     count = min(config.samples, MOST_COMPARED)
     condition = run.random_condition(count, config.seed) if run.model.condition_dim else None
     codes = run.codes("all")
-    sampled = run.prior().sample(count, condition, config.seed)
+    sampled = run.prior(config.prior).sample(count, condition, config.seed)
     samples, orientations = _nearest_training(run, codes.at(train), sampled, condition)
     others, _ = _nearest_training(run, codes.at(train), codes.at(new).sample(config.seed), run.condition(new))
     result = {}
@@ -286,22 +285,6 @@ def _squared_differences(images, lengths, real, mask=None):
 
 def _lengths(images):
     return (images**2).sum(axis=1, dtype=np.float64)
-
-
-def orientations_of(image_shape, rotated=True):
-    """The orientations (rotations, flip) in which images keep their shape, that of the images themselves first.
-
-    Args:
-        image_shape: (H, W, C).
-        rotated: whether there are others than that.
-    """
-    square = image_shape[0] == image_shape[1]
-    return [pair for pair in ORIENTATIONS if square or not pair[0] % 2] if rotated else ORIENTATIONS[:1]
-
-
-def orient(images, rotations, flip):
-    """Images (n, H, W, C) flipped left to right, if so requested, and rotated by 90 degrees so many times."""
-    return np.rot90(images[:, :, ::-1] if flip else images, rotations, axes=(1, 2))
 
 
 def _undo_orientations(images, orientations):

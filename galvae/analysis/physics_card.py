@@ -12,6 +12,7 @@ from galvae.morphology.measures import compared_names, measure_of
 
 FEWEST_BINS, MOST_BINS = 3, 4  # of redshift
 NOISE = "_with_noise"
+LEARNED, BORDER = "learned", "border"  # whence the noise comes
 # Of each measure, in the entry of a bin of redshift.
 BINNED = ("mean_real", "mean_real_error", "mean", "mean_error", "w1", "w1_error")
 
@@ -23,7 +24,8 @@ def measure(run, indices, config, columns):
     `config.samples` of them, chosen at random. They are compared with their own reconstructions from posterior means;
     with as many galaxies sampled from the prior, under the same conditions; and with as many training galaxies, the
     floor: what a perfect model would reach. A decoder's images hold no noise; they are compared as they are, and with
-    noise of real images' borders.
+    the noise that the run has learned from its residuals or, where it has learned none, of real images' borders. The
+    numbers over all, and those in bins of redshift, are of galaxies with learned noise if there is any.
 
     Args:
         run, indices, config, columns: see `galvae.analysis.evaluators`; `indices` and `columns` play no part.
@@ -52,13 +54,13 @@ def measure(run, indices, config, columns):
         reasons["floor"] = f"{len(rows['floor'])} galaxies in the training split, fewer than {FEWEST}"
     else:
         sets["floor"] = real_set(dataset, rows["floor"])
-    noise = _border_noise(dataset, training[:MOST_IMAGES])
-    if not noise.images:
+    source, noise = _noise(run, training[:MOST_IMAGES])
+    if noise is None:
         reasons |= {name + NOISE: "no training galaxy has a border free of objects" for name in CODES}
     for name, codes_of in CODES.items():
         try:
-            codes, condition = codes_of(run, real, config.seed), run.condition(real)
-            versions = decoded_sets(run, codes, condition, noise if noise.images else None, config.seed)
+            codes, condition = codes_of(run, real, config), run.condition(real)
+            versions = decoded_sets(run, codes, condition, noise, config.seed)
             sets |= dict(zip((name, name + NOISE), versions, strict=False))
         except GalvaeError as error:  # such as codes that decode to NaN
             reasons |= {name: str(error), name + NOISE: str(error)}
@@ -69,39 +71,52 @@ def measure(run, indices, config, columns):
         for name in sets
         if name != "real"
     }
-    bins = _bins(run, sets, rows, options)
+    shown = NOISE if source == LEARNED else ""
+    bins = _bins(run, sets, rows, options, shown)
     reference_of = {
         "reference": {"splits": ["val", "test"], "galaxies": len(real), "of": len(reference)},
         "conditions": "those of the real galaxies" if run.model.condition_dim else None,
+        "noise": source,
     }
     return Report(
         **texts,
-        summary={"card": {**reference_of, **_summary(results, reasons), "bins": bins}},
+        summary={"card": {**reference_of, **_summary(results, reasons, "sampled" + shown), "bins": bins}},
         arrays={"card": _arrays(sets, rows, options[0])},
-        facts=_facts(sets, results, options[0]),
+        facts={**_facts(sets, results, options[0]), "noise": source},
         tables={"card": _table(results)} if results else {},
-        lines=[_line("card", _reference_text(reference_of)), *_lines(results, reasons)],
+        lines=[_line("card", _reference_text(reference_of)), *_lines(results, reasons, source)],
     )
 
 
-def _posterior_means(run, indices, seed):
+def _posterior_means(run, indices, config):
     return run.codes_at(indices).mean
 
 
-def _prior_samples(run, indices, seed):
-    return run.prior().sample(len(indices), run.condition(indices), seed)
+def _prior_samples(run, indices, config):
+    return run.prior(config.prior).sample(len(indices), run.condition(indices), config.seed)
 
 
 CODES = {"decoded": _posterior_means, "sampled": _prior_samples}
 
 
-def _border_noise(dataset, indices):
-    """Noise of some galaxies' borders, on the stored scale."""
-    masks = dataset.masks_of(indices)
-    return BorderNoise(dataset.images[indices], None if masks is None else masks.any(axis=-1))
+def _noise(run, indices):
+    """Noise for decoded images, as that of galvae.noise or of the borders of some galaxies.
+
+    Returns:
+        (source, noise): "learned" or "border", and a function for `decoded_sets`; None if no border is free of objects.
+    """
+    if run.noise is not None:
+        return LEARNED, run.noise
+    dataset, masks = run.dataset, run.dataset.masks_of(indices)
+    border = BorderNoise(dataset.images[indices], None if masks is None else masks.any(axis=-1))
+
+    def noise(images, generator):
+        return dataset.to_unit(dataset.from_unit(images) + border(len(images), generator)) - images
+
+    return BORDER, noise if border.images else None
 
 
-def _bins(run, sets, rows, options):
+def _bins(run, sets, rows, options, shown=""):
     """Comparisons in bins of redshift, each with equal numbers of galaxies.
 
     Args:
@@ -109,6 +124,7 @@ def _bins(run, sets, rows, options):
         sets: name -> GalaxySet.
         rows: row indices of the sets real and floor.
         options: bands, resamples and seed, see `compare`.
+        shown: NOISE if decoded and sampled galaxies are those with noise, else "".
 
     Returns:
         JSON-able dict: `by`, the name of the column; floor, decoded and, for a model that takes this redshift, sampled:
@@ -130,7 +146,10 @@ def _bins(run, sets, rows, options):
         for kind, own in rows.items()
     }
     result = {"by": name}
-    for kind in filter(sets.__contains__, of):
+    for kind in of:
+        one_set = sets.get(kind if kind == "floor" else kind + shown)
+        if one_set is None:
+            continue
         result[kind] = []
         for number, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
             inside = [np.flatnonzero(bin_of[one] == number) for one in ("real", of[kind])]
@@ -138,7 +157,7 @@ def _bins(run, sets, rows, options):
             if min(map(len, inside)) < FEWEST:
                 entry[UNMEASURED] = f"{min(map(len, inside))} galaxies, fewer than {FEWEST}"
             else:
-                pair = sets["real"].at(inside[0]), sets[kind].at(inside[1])
+                pair = sets["real"].at(inside[0]), one_set.at(inside[1])
                 entry |= _bin(compare(*pair, *options, paired=kind == "decoded", classified=False))
             result[kind].append(entry)
     return result
@@ -155,7 +174,7 @@ def _redshift(dataset, indices):
     """Name of a redshift that is known of enough galaxies for bins, and its values (N,); (None, None) without one."""
     columns = {}
     if dataset.condition is not None:
-        columns |= dict(zip(dataset.condition_names, dataset.condition.T, strict=True))
+        columns |= {name: dataset.condition[:, index] for name, index in dataset.condition_numbers.items()}
     columns |= {name: column for name, column in dataset.catalogue.items() if name not in columns}
     for name, values in columns.items():
         is_number = values.dtype.kind in "iuf"
@@ -168,9 +187,9 @@ def _is_measure(entry):
     return isinstance(entry, dict) and "bias" in entry
 
 
-def _summary(results, reasons):
-    """Entries of metrics.json: numbers over all of the sampled galaxies, then each set."""
-    over_all = {key: one for key, one in results.get("sampled", {}).items() if not isinstance(one, dict)}
+def _summary(results, reasons, first):
+    """Entries of metrics.json: numbers over all of the set called `first`, then each set."""
+    over_all = {key: one for key, one in results.get(first, {}).items() if not isinstance(one, dict)}
     missing = {name: {UNMEASURED: why} for name, why in reasons.items()}
     return {**over_all, **results, **missing}
 
@@ -220,21 +239,23 @@ def _reference_text(facts):
     return f"real galaxies: {chosen} of the validation and test splits together{conditions}"
 
 
-def _lines(results, reasons):
+def _lines(results, reasons, source):
     """A line for each set, as a paper would quote it."""
     names = ("floor", *(kind + suffix for kind in CODES for suffix in ("", NOISE)))
     floor = results.get("floor")
     return [
         _line(
             name.replace(NOISE, ", noise"),
-            f"{UNMEASURED}: {reasons[name]}" if name in reasons else _headline(name, results[name], floor),
+            f"{UNMEASURED}: {reasons[name]}"
+            if name in reasons
+            else _headline(name, results[name], floor, source),
         )
         for name in names
     ]
 
 
-def _headline(name, result, floor=None):
-    """Mean W1 and AUC of a set, beside the floor's, with the numbers of galaxies."""
+def _headline(name, result, floor=None, source=BORDER):
+    """Mean W1 and AUC of a set, beside the floor's, with the numbers of galaxies and whence its noise comes."""
     parts = []
     for label, key in (("mean W1", "w1"), ("AUC", "auc")):
         if result[key] is None:
@@ -244,9 +265,9 @@ def _headline(name, result, floor=None):
         if floor is not None and name != "floor" and floor[key] is not None:
             beside = f" (floor {floor[key]:.3f} ± {floor[f'{key}_error']:.3f})"
         parts.append(f"{label} {result[key]:.3f} ± {result[f'{key}_error']:.3f}{beside}")
-    noise = (
-        "" if name == "floor" else ", with a real border's noise" if name.endswith(NOISE) else ", no noise"
-    )
+    noise = {LEARNED: ", with learned noise", BORDER: ", with a real border's noise"}[source]
+    if not name.endswith(NOISE):
+        noise = "" if name == "floor" else ", no noise"
     empty = f"; {100 * result['empty']:.1f} % without a galaxy" if result["empty"] else ""
     return f"{', '.join(parts)}; n = {result['n']} each{noise}{empty}"
 

@@ -1,18 +1,13 @@
 """How far the latent codes of galaxies lie from the prior that new galaxies are drawn from."""
 
-import warnings
-
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
 
 from galvae.analysis.report import UNMEASURED, Report
 from galvae.analysis.statistics import summary
 from galvae.data.dataset import evenly
+from galvae.latent.prior_distance import wasserstein
+from galvae.latent.priors.mixture import MixturePrior
 
-COMPONENTS = (1, 2, 3, 5, 10, 20)  # of the mixtures that are tried; one is a full Gaussian
-REGULARISATION = 1e-4  # added to the variances of the mixtures, in units of the prior's variance
 CHOOSING = 5  # one in so many training galaxies chooses among the densities
 MOST_FITTED, MOST_HELD_OUT = 10_000, 5_000  # galaxies
 FEW = 20  # fewer galaxies on either side give no density, or no error
@@ -33,7 +28,8 @@ def measure(run, indices, config, columns):
     """Measures how far the codes of galaxies, one sample of each posterior, lie from the run's prior.
 
     A density is fitted to codes of the training split; validation and test split together say how much better than the
-    prior it describes new ones. The split that the command evaluates does not matter.
+    prior it describes new ones. The split that the command evaluates does not matter. Where galaxies have a condition,
+    both are densities of codes given it, and the prior's samples are drawn under the conditions of the galaxies.
 
     Args:
         run, indices, config, columns: see `galvae.analysis.evaluators`.
@@ -46,7 +42,7 @@ def measure(run, indices, config, columns):
         "perfect": "0 nats: the codes of galaxies are distributed as the prior",
         "chance": "as many nats as there are: from four nats on, samples do not look like galaxies",
     }
-    dataset, prior, has_posterior = run.dataset, run.prior(), "kl" in run.model.terms
+    dataset, prior, has_posterior = run.dataset, run.prior(config.prior), "kl" in run.model.terms
     train, held_out = (
         dataset.split("train"),
         dataset.held_out,
@@ -70,11 +66,16 @@ def measure(run, indices, config, columns):
     codes = run.codes("all")
     samples = codes.sample(config.seed)
     fitted, new = (samples[np.searchsorted(codes.indices, rows)] for rows in (train, held_out))
-    nats, density = divergence(fitted, new, prior, config.bootstrap, config.seed)
+    conditions = run.condition(train), run.condition(held_out)
+    nats, density = divergence(fitted, new, prior, config.bootstrap, config.seed, *conditions)
     drawn = np.concatenate([fitted, new]).astype(np.float64)
-    reference = prior.sample(REFERENCE, seed=config.seed).astype(np.float64)
-    distance = wasserstein(drawn, reference)
-    floor = wasserstein(prior.sample(len(drawn), seed=config.seed + 1), reference)
+    own = None if conditions[0] is None else np.concatenate(conditions)
+    repeated = None if own is None else own[np.arange(REFERENCE) % len(own)]
+    reference = prior.sample(REFERENCE, repeated, config.seed).astype(np.float64)
+    distance, floor = (
+        wasserstein(codes, reference) / reference.std(axis=0)
+        for codes in (drawn, prior.sample(len(drawn), own, config.seed + 1))
+    )
     result = {
         "prior": prior.label,
         "posterior": has_posterior,
@@ -110,13 +111,13 @@ def measure(run, indices, config, columns):
     )
 
 
-def divergence(fitted, held_out, prior, resamples, seed):
+def divergence(fitted, held_out, prior, resamples, seed, condition=None, held_out_condition=None):
     """Lower bound on the Kullback-Leibler divergence of the distribution of codes from a prior.
 
     The divergence is the mean of log q - log p over codes of q. With any other density r for the unknown q the mean is
     smaller, by the divergence of q from r, so that the best r that is fitted to other codes gives a lower bound. Those
-    tried are the prior itself, a full Gaussian and mixtures of Gaussians; a part of the codes that they are fitted to
-    chooses among them.
+    tried are the prior itself and mixtures of Gaussians, one of which is a full Gaussian; a part of the codes that they
+    are fitted to chooses among them. Given a condition, all are densities of codes at that condition.
 
     Args:
         fitted: (n, latent_dim) codes to which densities are fitted.
@@ -124,6 +125,7 @@ def divergence(fitted, held_out, prior, resamples, seed):
         prior: Prior.
         resamples: number of bootstrap resamples.
         seed: seed of the fits and of the bootstrap.
+        condition, held_out_condition: (n, K) and (m, K) in physical units, or None.
 
     Returns:
         (nats, density): dict with value, low and high (95 % interval by a bootstrap over the held-out codes), and the
@@ -133,49 +135,15 @@ def divergence(fitted, held_out, prior, resamples, seed):
         Hoffman & Johnson 2016, "ELBO surgery" (the divergence of the aggregate posterior from the prior); Donsker &
         Varadhan 1975 (the bound).
     """
-    jacobian = np.log(prior.std).sum()
-    fitted_unit, new_unit = (
-        (np.asarray(codes, np.float64) - prior.mean) / prior.std for codes in (fitted, held_out)
-    )
     choosing = np.arange(len(fitted)) % CHOOSING == 0
-    fitting, chosen_on = fitted_unit[~choosing], fitted_unit[choosing]
-    best, highest = 0, prior.log_prob(fitted[choosing]).mean() + jacobian
-    # The matrices are small: with one thread the fits take a twentieth of the time that two need.
-    with threadpool_limits(1), warnings.catch_warnings():
-        # Any density gives a bound, whether or not its fit has converged.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        for count in COMPONENTS:
-            if count > 1 and count * 2 * (fitted.shape[1] + 1) > len(fitting):
-                break
-            likelihood = _mixture(count, seed).fit(fitting).score(chosen_on)
-            if likelihood > highest:
-                best, highest = count, likelihood
-            elif count > 1:
-                break  # further components would only follow the noise
-        if not best:
-            return {"value": 0.0, "low": 0.0, "high": 0.0}, "the prior itself"
-        density = _mixture(best, seed).fit(fitted_unit).score_samples(new_unit) - jacobian
-    result = summary(density - prior.log_prob(held_out), resamples, seed)
+    parts = [(fitted[rows], None if condition is None else condition[rows]) for rows in (~choosing, choosing)]
+    density = MixturePrior.fit(*parts[0], seed, parts[1])
+    if density.log_prob(*parts[1]).mean() <= prior.log_prob(*parts[1]).mean():
+        return {"value": 0.0, "low": 0.0, "high": 0.0}, "the prior itself"
+    new = held_out, held_out_condition
+    result = summary(density.log_prob(*new) - prior.log_prob(*new), resamples, seed)
     nats = {"value": result["mean"], "low": result["low"], "high": result["high"]}
-    return nats, "a Gaussian" if best == 1 else f"a mixture of {best} Gaussians"
-
-
-def _mixture(components, seed):
-    return GaussianMixture(components, covariance_type="full", reg_covar=REGULARISATION, random_state=seed)
-
-
-def wasserstein(codes, reference):
-    """One-dimensional Wasserstein distance of each latent dimension, in standard deviations of the reference.
-
-    Args:
-        codes: (n, latent_dim).
-        reference: (m, latent_dim) codes of the distribution to compare with, many more than n.
-
-    Returns:
-        (latent_dim,).
-    """
-    quantiles = np.quantile(reference, (np.arange(len(codes)) + 0.5) / len(codes), axis=0)
-    return np.abs(np.sort(codes, axis=0) - quantiles).mean(axis=0) / reference.std(axis=0)
+    return nats, f"a {density.label}"
 
 
 def _line(nats, name, count, has_posterior):

@@ -16,12 +16,12 @@ from threadpoolctl import threadpool_limits
 from galvae.analysis.distances import bootstrapped
 from galvae.analysis.held_out import held_out_galaxies
 from galvae.analysis.measured import band_labels, measure_galaxies
-from galvae.analysis.memorisation import orient, orientations_of
 from galvae.analysis.properties import principal_components
 from galvae.analysis.report import UNMEASURED, Report
 from galvae.data.area_average import thumbnails
 from galvae.data.dataset import evenly
-from galvae.latent.codes import batch_size, batches, compiled_for
+from galvae.latent.codes import batches, encode_dataset
+from galvae.latent.orientations import orientations_of
 from galvae.models.build import build_model
 from galvae.morphology.measures import measure_names
 
@@ -117,7 +117,8 @@ def measure(run, indices, config, columns):
             "galaxies": target.galaxies,
             "n": len(target.rows),
             "chance_level": target.chance,
-            "given_to_encoder": target.class_names is None and bool(run.model.condition_dim),
+            "given_to_encoder": bool(run.model.condition_dim)
+            and (target.class_names is None or bool(run.dataset.condition_classes)),
             "invariant": config.invariant,
             "failed_measurements": int(failed[positions].sum()),
         }
@@ -154,7 +155,7 @@ def _targets(dataset):
     targets = []
     if dataset.labels is not None:
         targets.append(_class_target(dataset))
-    for index, name in enumerate(dataset.condition_names if dataset.condition is not None else []):
+    for name, index in dataset.condition_numbers.items():
         values = dataset.condition[:, index].astype(np.float64)
         rows, galaxies = _probed(dataset, np.isfinite(values))
         targets.append(Target(name, rows, galaxies, values[rows]))
@@ -222,7 +223,8 @@ def _untrained(run):
         len(dataset.condition_names),
     )
     if model.condition_dim:
-        model.set_condition_scale(dataset.condition[dataset.split("train")])
+        train = dataset.condition[dataset.split("train")]
+        model.set_condition_scale(train, len(dataset.condition_classes))
     return model
 
 
@@ -238,14 +240,9 @@ def averaged_codes(model, dataset, indices, averaged=True):
     Returns:
         (n, latent_dim) float32; images that are not square are not rotated by 90 degrees.
     """
-    orientations = orientations_of(dataset.image_shape, averaged)
-    encode = compiled_for(model.encode, len(indices) * len(orientations))
-    means = []
-    for inputs in batches(dataset, indices, "encoding", batch_size(model)):
-        oriented = (orient(inputs["images"], *orientation) for orientation in orientations)
-        codes = [encode(np.ascontiguousarray(images), inputs.get("condition"))[0] for images in oriented]
-        means.append(np.mean([np.asarray(mean) for mean in codes], axis=0))
-    return np.concatenate(means)
+    count = len(orientations_of(dataset.image_shape, averaged))
+    rows, rotated = np.repeat(indices, count), np.tile(np.arange(count), len(indices))
+    return encode_dataset(model, dataset, rows, rotated).mean.reshape(len(indices), count, -1).mean(axis=1)
 
 
 def predict(features, values, are_classes, seed):

@@ -8,8 +8,9 @@ from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from galvae.analysis.distances import bootstrapped, one_thread
+from galvae.analysis.distances import bootstrapped
 from galvae.data.dataset import evenly
+from galvae.system.threads import one_thread
 
 FOLDS = 5
 MIN_GALAXIES = 50  # fewer give no R² worth its interval
@@ -99,16 +100,26 @@ def principal_components(dataset, indices, count, seed):
     Reference:
         Halko, Martinsson & Tropp 2011, SIAM Review 53, 217 (randomised decomposition).
     """
+    return projected(fitted_components(dataset, count, seed), dataset, indices)
+
+
+def fitted_components(dataset, count, seed):
+    """Principal components of the pixels of training images, as scikit-learn's PCA; see `principal_components`."""
     train, pixels = dataset.split("train"), int(np.prod(dataset.image_shape))
     train = np.sort(train[evenly(len(train), max(count, PCA_VALUES // pixels))])
     images = dataset.to_unit(dataset.images[train]).reshape(len(train), -1)
-    count = min(count, *images.shape)
     with np.errstate(invalid="ignore"):  # of images that are all alike, whose variance is 0
-        analysis = PCA(count, copy=False, svd_solver="randomized", random_state=seed).fit(images)
-    projected = np.empty((len(indices), count))
+        return PCA(min(count, *images.shape), copy=False, svd_solver="randomized", random_state=seed).fit(
+            images
+        )
+
+
+def projected(analysis, dataset, indices):
+    """Galaxies (n,) projected on fitted principal components, (n, count)."""
+    result = np.empty((len(indices), analysis.n_components_))
     for start in range(0, len(indices), PROJECTED):
         rows = indices[start : start + PROJECTED]
-        projected[start : start + len(rows)] = analysis.transform(
+        result[start : start + len(rows)] = analysis.transform(
             dataset.to_unit(dataset.images[rows]).reshape(len(rows), -1)
         )
-    return projected
+    return result

@@ -35,11 +35,12 @@ def measure(run, indices, config, columns):
     if masks is not None:
         arrays["mask"] = masks
     captions = None
-    if dataset.condition is not None and np.isfinite(dataset.condition[examples, 0]).any():
-        predicted = columns.get(f"predicted_{dataset.condition_names[0]}")
+    name, column = next(iter(dataset.condition_numbers.items()), (None, None))
+    if name is not None and np.isfinite(dataset.condition[examples, column]).any():
+        predicted = columns.get(f"predicted_{name}")
         captions = condition_captions(
             run.condition_symbol,
-            dataset.condition[examples, 0],
+            dataset.condition[examples, column],
             None if predicted is None else predicted[0][order],
         )
     return Report(

@@ -6,6 +6,7 @@ import numpy as np
 
 from galvae.analysis.memorisation import nearest_real
 from galvae.data.column_names import is_redshift
+from galvae.data.conditions import CLASS
 from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError
 
@@ -17,8 +18,10 @@ class Samples:
     """Random codes of generated galaxies, in a block for each requested condition.
 
     Attributes:
-        values: requested values of the first condition, one for each block; [None] if none was requested.
-        codes: (blocks x n, latent_dim) float32; every block has the same n codes.
+        values: requested conditions, one dict for each block, see `galvae.runs.conditions.Conditions.requests`; [{}] if
+            none was requested.
+        codes: (blocks x n, latent_dim) float32; those of all blocks come from the same random
+            numbers.
         condition: (blocks x n, K) in physical units; None for a model without a condition.
     """
 
@@ -41,38 +44,31 @@ class Samples:
         n = len(self.codes) // len(self.values)
         return (np.arange(len(self.values))[:, None] * n + np.arange(count)).ravel()
 
-    def decode(self, run, positions):
-        """Decodes some of the galaxies, (m, H, W, C) float32 intensities in [0, 1].
-
-        Args:
-            run: TrainedRun.
-            positions: (m,) positions in `codes`.
-        """
-        condition = None if self.condition is None else self.condition[positions]
-        return run.decode(self.codes[positions], condition)
-
 
 def check_redshift_keys(run, config):
-    """Checks that the key `redshift` or `redshifts` is given only if the run's first condition is a redshift.
+    """Checks that the key `redshift` or `redshifts` is given only if the run is conditional on a redshift.
 
     Args:
         run: TrainedRun.
         config: SampleConfig or TraverseConfig.
 
     Raises:
-        GalvaeError: if one of the keys is given and the first condition is another quantity.
+        GalvaeError: if one of the keys is given and no condition is a redshift; for a walk, the first number.
     """
-    for key in ("redshift", "redshifts"):
-        names = run.state.condition_names
-        if getattr(config, key, None) is not None and run.model.condition_dim and not is_redshift(names[0]):
+    if not run.model.condition_dim:
+        return
+    names = run.conditions.names
+    walked = [name for name in names if name != CLASS][:1]
+    for key, own in (("redshift", names), ("redshifts", walked)):
+        if getattr(config, key, None) is not None and not any(map(is_redshift, own)):
             raise GalvaeError(
-                f"{key}: expected a run whose condition is a redshift, received one with {names[0]}; "
+                f"{key}: expected a run whose condition is a redshift, received one with {', '.join(names)}; "
                 f"{key.replace('redshift', 'condition')}= takes any condition"
             )
 
 
 def draw_samples(run, config):
-    """Draws random codes from the run's prior, the same ones for every requested condition.
+    """Draws random codes from the prior, given each requested condition, from the same random numbers for all of them.
 
     Args:
         run: TrainedRun.
@@ -82,37 +78,40 @@ def draw_samples(run, config):
         Samples.
 
     Raises:
-        GalvaeError: if a condition is requested of a model that takes none, or a redshift of a run whose first
-            condition is another quantity.
+        GalvaeError: if a condition is requested that the run does not have, or a prior that was not fitted to it.
     """
     check_redshift_keys(run, config)
-    values = config.condition or [None]
-    codes = run.prior().sample(config.n, seed=config.seed, temperature=config.temperature)
-    condition = sampled_condition(run, config.condition, config.n, config.seed)
-    return Samples(values, np.tile(codes, (len(values), 1)), condition)
+    values, prior = run.conditions.requests(config.condition), run.prior(config.prior)
+    condition = sampled_condition(run, values, config.n, config.seed)
+    blocks = [None] if condition is None else np.split(condition, len(values))
+    codes = [prior.sample(config.n, block, config.seed, config.temperature) for block in blocks]
+    return Samples(values, np.concatenate(codes), condition)
 
 
 def sampled_condition(run, values, n, seed):
-    """Conditions of generated galaxies, a block of n for each requested value.
+    """Conditions of generated galaxies, a block of n for each request.
+
+    Conditions that are not requested are those of random training galaxies, of the class if one is requested, the same
+    in every block of a class.
 
     Args:
         run: TrainedRun.
-        values: list of values of the first condition, such as redshifts; None: those of random training galaxies.
+        values: requested conditions, a dict for each block, see `galvae.runs.conditions.Conditions.requests`.
         n: galaxies in a block.
-        seed: seed for drawing the training galaxies that give the remaining columns.
+        seed: seed for drawing the training galaxies.
 
     Returns:
-        (blocks x n, K) in physical units, or None for a model without a condition.
-
-    Raises:
-        GalvaeError: if values are requested of a model that takes no condition.
+        (blocks x n, K), or None for a model without a condition.
     """
-    if values is None:
-        return run.random_condition(n, seed) if run.model.condition_dim else None
+    if not run.model.condition_dim:
+        return None
     others = None
-    if run.model.condition_dim > 1:
-        others = np.tile(run.random_condition(n, seed), (len(values), 1))
-    return run.at_condition(np.repeat(values, n), others)
+    if not run.conditions.determined_by(values[0]):
+        others = np.concatenate([run.random_condition(n, seed, block.get(CLASS)) for block in values])
+    if not values[0]:
+        return others
+    given = {name: np.repeat([block[name] for block in values], n) for name in values[0]}
+    return run.conditions.filled(given, others)
 
 
 def compare_with_training(run, samples, positions, images):
@@ -135,6 +134,6 @@ def compare_with_training(run, samples, positions, images):
     indices, difference, real = nearest_real(generated, run.dataset, train, rotated)
     columns = {"sample": positions}
     if samples.condition is not None:
-        for index, name in enumerate(run.state.condition_names):
-            columns[f"sample_{name}"] = samples.condition[positions, index]
+        conditions = run.conditions.table(samples.condition[positions])
+        columns |= {f"sample_{name}": values for name, values in conditions.items()}
     return generated, real, indices, {**columns, "rms_difference": difference}

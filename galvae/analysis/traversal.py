@@ -9,6 +9,7 @@ import numpy as np
 from galvae.analysis.axis_effects import NO_EFFECTS, WALKED, measure_effects, reference_codes
 from galvae.analysis.held_out import held_out_galaxies
 from galvae.analysis.samples import check_redshift_keys
+from galvae.data.conditions import CLASS
 from galvae.errors import GalvaeError
 from galvae.latent.information import information, information_unit
 from galvae.latent.walks import axis_codes, plane_codes, slerp
@@ -29,12 +30,17 @@ class Walk:
         images: (rows, columns, H, W, C) intensities in [0, 1].
         codes: (rows, columns, latent_dim).
         arrays: further arrays for the walk's .npz file.
+        row_labels, column_labels: texts beside the rows and above the columns, of a walk along the condition.
+        around: around which codes it is, in words; None: around the code in which the axes intersect.
     """
 
     name: str
     images: np.ndarray
     codes: np.ndarray
     arrays: dict = field(default_factory=dict)
+    row_labels: list = field(default_factory=list)
+    column_labels: list = field(default_factory=list)
+    around: str | None = None
 
 
 class Traversal:
@@ -49,7 +55,7 @@ class Traversal:
         codes: Codes of the galaxies by which axes are scaled, see `galvae.analysis.axis_effects.reference_codes`.
         information: (latent_dim,) information in each dimension, in `unit`.
         unit: unit of `information`, "nats" or "variance".
-        prior: Prior that the model was trained with.
+        prior: Prior from which random codes are drawn, and by whose mean and scatter `span` goes.
         offsets: (steps,) positions along an axis: in standard deviations of the prior from its mean if `span` is given,
             else as the share, 0 to 1, of the way between PERCENTILES of posterior samples.
         values: (latent_dim, steps) coordinates at these positions.
@@ -79,7 +85,7 @@ class Traversal:
         codes = self.codes = reference_codes(run)
         self.information = information(codes.mean, codes.log_variance)
         self.unit = information_unit(run.model)
-        self.prior = run.prior()
+        self.prior = run.prior(config.prior)
         if config.span is None:
             self.offsets = np.linspace(0, 1, config.steps)
             low, high = np.percentile(codes.sample(config.seed), PERCENTILES, axis=0)
@@ -143,20 +149,37 @@ class Traversal:
         return self._walk("plane", codes, {"axes": [first, second], "x": x, "y": y})
 
     def along_condition(self):
-        """Walks along the condition of the galaxy at the origin or, without one, of a few random codes.
+        """Walks along the first condition that is a number; a class is no continuum, and each has a row of its own.
+
+        Without classes, a row is the galaxy at the origin or, without one, one of a few random codes. With classes, all
+        rows are of the code at the origin or, where there is no number to walk along, of the same random codes.
 
         Returns:
-            Walk, whose arrays hold condition (rows, steps, K).
+            Walk, whose arrays hold condition (rows, columns, K).
         """
-        config, dataset = self.config, self.run.dataset
-        train = dataset.condition[dataset.split("train"), 0]
-        ends = config.conditions or (train.min(), train.max())
-        values = np.linspace(*ends, config.steps).astype(np.float32)
-        starts = [self.origin] if self.at is not None else self.prior.sample(RANDOM_STARTS, seed=config.seed)
-        codes = np.repeat(np.asarray(starts)[:, None], config.steps, axis=1)
-        condition = self.run.at_condition(np.tile(values, len(codes)), self.condition)
+        config, dataset, conditions = self.config, self.run.dataset, self.run.conditions
+        classes = conditions.learned
+        number = next((name for name in conditions.names if name != CLASS), None)
+        starts, names, around = np.asarray(self.origin)[None], [f"id {config.at}"], None
+        if self.at is None and not (classes and number):
+            given = self.run.random_condition(RANDOM_STARTS, config.seed)
+            starts, around = self.prior.sample(RANDOM_STARTS, given, config.seed), "random codes of the prior"
+            names = [f"galaxy {row + 1}" for row in range(RANDOM_STARTS)]
+        if number is None:
+            columns, asked, codes = names, {}, np.tile(starts, (len(classes), 1, 1))
+        else:
+            train = dataset.condition[dataset.split("train"), conditions.columns.index(number)]
+            ends = config.conditions or (train.min(), train.max())
+            values = np.linspace(*ends, config.steps).astype(np.float32)
+            columns = [f"{conditions.symbol} {value:.2f}" for value in values]
+            codes = np.repeat(np.tile(starts, (len(classes) or 1, 1))[:, None], config.steps, axis=1)
+            asked = {number: np.tile(values, len(codes))}
+        if classes:
+            asked[CLASS] = np.repeat(classes, codes.shape[1])
+            names = [conditions.classes[label] for label in classes]
+        condition = self.run.at_condition(asked, self.condition)
         arrays = {"condition": condition.reshape(*codes.shape[:2], -1)}
-        return Walk("condition", self.decode(codes, condition), codes, arrays)
+        return Walk("condition", self.decode(codes, condition), codes, arrays, names, columns, around)
 
     def between_galaxies(self):
         """Path between the codes of two galaxies, and between their conditions.
@@ -174,6 +197,8 @@ class Traversal:
         if self.run.model.condition_dim:
             first, last = dataset.condition[self.ends]
             condition = ((1 - fraction) * first + fraction * last).astype(np.float32)
+            count = len(self.run.conditions.classes)  # which are one or the other
+            condition[:, :count] = np.where(fraction < 0.5, first, last)[:, :count]
         images = self.decode(path[None], condition)
         ids = {"ids": dataset.ids[self.ends].astype(str)}
         return Walk("between", images, path[None], self._with_condition(ids))
@@ -207,17 +232,24 @@ class Traversal:
         """Condition at which galaxies are decoded outside of the walk along the condition, (K,), or None."""
         dataset, requested, run = self.run.dataset, self.config.condition, self.run
         if not run.model.condition_dim:
-            given = self.config.conditions or ([] if requested is None else [requested])
-            if given:
-                run.at_condition(given)  # raises GalvaeError
+            given = self.config.conditions or requested
+            if given is not None:
+                run.conditions.requests(given)  # raises GalvaeError
             return None
+        if self.config.conditions and not dataset.condition_numbers:
+            raise GalvaeError(
+                "conditions: expected none, because the run's only condition is its class, received "
+                f"{self.config.conditions}"
+            )
         for galaxy in [*([self.at] if self.at is not None else []), *(self.ends or [])]:
             if not np.isfinite(dataset.condition[galaxy]).all():
                 raise GalvaeError(
                     f"id {dataset.ids[galaxy]}: expected a galaxy with a known "
-                    f"{', '.join(dataset.condition_names)}, received one without"
+                    f"{', '.join(run.conditions.names)}, received one without"
                 )
-        condition = dataset.condition[dataset.split("train")].mean(axis=0)
+        condition = run.conditions.typical(dataset.condition[dataset.split("train")])
         if self.at is not None:
             condition = dataset.condition[self.at]
-        return condition if requested is None else run.at_condition([requested], condition)[0]
+        if requested is None:
+            return condition
+        return run.at_condition(requested if isinstance(requested, dict) else [requested], condition)[0]

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def main(config, output_dir):
-    """Draws samples of every run from the same random numbers, tabulates the runs and plots their losses.
+    """Draws samples of every run with the same seed, tabulates the runs and plots their losses.
 
     Args:
         config: CompareConfig.
@@ -36,7 +36,7 @@ def main(config, output_dir):
             temporary.write_text(text, encoding="utf-8")
     style = figures.Style.of(config)
     if runs.samples:
-        draw_samples(runs, config.temperature, output_dir, style)
+        draw_samples(runs, config, output_dir, style)
     losses, curve = runs.losses_by_latent_dim(), runs.rate_distortion()
     if losses is not None:
         figures.save(figures.loss_against_latent_dim(*losses, style), output_dir / "loss", style, VALIDATION)
@@ -47,12 +47,12 @@ def main(config, output_dir):
     print(table, end="")
 
 
-def draw_samples(runs, temperature, output_dir, style):
+def draw_samples(runs, config, output_dir, style):
     """Draws a panel of samples for each run, and writes samples.npz.
 
     Args:
         runs: ComparedRuns.
-        temperature: factor on the standard deviation of the codes, for the note.
+        config: CompareConfig.
         output_dir: directory of the results.
         style: Style.
     """
@@ -69,6 +69,7 @@ def draw_samples(runs, temperature, output_dir, style):
         for name, own in zip(order, settings, strict=True)
     ]
     figure = figures.panels(panels, titles, columns, styles)
-    note = f"generated from the same random numbers, each by its run's prior, temperature {temperature:g}"
+    which = "its run's prior" if config.prior is None else f"its {config.prior} prior"
+    note = f"generated with the same seed, each by {which}, temperature {config.temperature:g}"
     figures.save(figure, output_dir / "samples", style, note)
     save_arrays(output_dir / "samples.npz", **runs.sample_arrays(order))

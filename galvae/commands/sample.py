@@ -5,13 +5,18 @@ import logging
 import numpy as np
 
 from galvae import figures
+from galvae.analysis.mock_catalogue import Mocks, write_fits
 from galvae.analysis.samples import compare_with_training, draw_samples
 from galvae.data.catalogue import galaxy_table, write_table
 from galvae.data.summary import galaxies_of
-from galvae.latent.codes import decoded_batches
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import Blocks, save_arrays
 
+NOISE_NOTES = {
+    "none": "no noise",
+    "model": "noise of the likelihood",
+    "full": "noise learned from residuals",
+}
 MAX_DRAWN = 400  # maximum number of galaxies in the figure; samples.npz holds all
 
 log = logging.getLogger(__name__)
@@ -25,29 +30,32 @@ def main(config, output_dir):
         output_dir: directory of the results.
 
     Raises:
-        GalvaeError: if a condition is requested that the run does not have.
+        GalvaeError: if a condition, a prior or noise is requested that the run does not have.
     """
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     if config.nearest:
         _ = run.dataset  # opened first, so that a missing dataset leaves nothing behind
     samples = draw_samples(run, config)
-    shape = (len(samples.codes), *run.model.image_shape)
-    images = Blocks(shape, np.float32, decoded_batches(run.model, samples.codes, samples.condition))
-    save_arrays(output_dir / "samples.npz", **samples.arrays, images=images)
+    count = max(1, min(config.n, MAX_DRAWN // len(samples.values)))
+    mocks = Mocks(run, samples, config, count)
+    path = output_dir / "samples.npz"
+    save_arrays(path, **samples.arrays, images=Blocks(mocks.shape, np.float32, mocks.batches()))
+    if config.fits:
+        write_fits(output_dir / "samples.fits", path, run, samples, config, mocks.noise)
 
     style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
-    note = f"generated, prior {run.prior().label}, temperature {config.temperature:g}"
-    count = max(1, min(config.n, MAX_DRAWN // len(samples.values)))
     if count < config.n:
         log.info("the figure shows the first %d of %d galaxies of each block", count, config.n)
-    positions = samples.first(count)
-    images = samples.decode(run, positions)
-    titles = [f"{run.condition_symbol} = {value:g}" for value in config.condition or []]
-    blocks = images.reshape(len(samples.values), count, *run.model.image_shape)
-    figures.save(figures.blocks(blocks, titles, style), output_dir / "samples", style, note)
+    titles = [run.conditions.title(value) for value in samples.values]
+    note = (
+        f"generated, prior {run.prior(config.prior).label}, temperature {config.temperature:g}, "
+        f"{NOISE_NOTES[mocks.noise]}{', field galaxies added' if config.neighbours else ''}"
+    )
+    figures.save(figures.blocks(mocks.shown, titles, style), output_dir / "samples", style, note)
     if config.nearest:
         note += f"; nearest of {galaxies_of(run.dataset, run.dataset.split('train'))}"
-        draw_nearest(run, samples, positions, images, output_dir, style, note)
+        images = mocks.shown.reshape(-1, *run.model.image_shape)
+        draw_nearest(run, samples, samples.first(count), images, output_dir, style, note)
 
 
 def draw_nearest(run, samples, positions, images, output_dir, style, note):

@@ -9,6 +9,8 @@ from galvae.data.summary import galaxies_of
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays
 
+CLASSES_IN_ROW = 5  # images of one galaxy under each class
+
 
 def main(config, output_dir):
     """Draws walks along the latent dimensions and, if requested, over a plane, along a condition, between galaxies.
@@ -70,14 +72,16 @@ def draw_plane(traversal, colour, output_dir, style):
 
 
 def draw_condition(traversal, output_dir, style):
-    """Draws galaxies decoded over a range of conditions, in a row each."""
-    walk, config = traversal.along_condition(), traversal.config
-    count, symbol = len(walk.images), traversal.run.condition_symbol
-    values = [f"{symbol} {value:.2f}" for value in walk.arrays["condition"][0, :, 0]]
-    save(walk, output_dir, style, config.gif, [[text] * count for text in values])
-    labels = [f"galaxy {row + 1}" for row in range(count)] if traversal.at is None else [f"id {config.at}"]
-    figure = figures.rows(walk.images, labels, values, style=style)
-    figures.save(figure, output_dir / "condition", style, note(traversal, "random codes of the prior"))
+    """Draws galaxies decoded over a range of conditions, in a row each, or in a row for each class."""
+    walk = traversal.along_condition()
+    captions = [[text] * len(walk.images) for text in walk.column_labels]
+    save(walk, output_dir, style, traversal.config.gif, captions)
+    if len(walk.column_labels) == 1:  # one galaxy of each class
+        columns = min(len(walk.images), CLASSES_IN_ROW)
+        figure = figures.grid(walk.images[:, 0], columns, walk.row_labels, style)
+    else:
+        figure = figures.rows(walk.images, walk.row_labels, walk.column_labels, style=style)
+    figures.save(figure, output_dir / "condition", style, note(traversal, walk.around))
 
 
 def draw_path(traversal, output_dir, style):

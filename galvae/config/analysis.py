@@ -14,11 +14,17 @@ CARDS = (
     *("scores", "conditions", "information", "reconstructions", "morphology"),
     *("card", "axes", "probes", "memorisation", "prior"),
 )
+PRIORS = ("normal", "gaussian", "mixture", "flow")  # of galvae.latent.priors.of_model
+NOISES = ("none", "model", "full")  # of galvae.runs.noise
+PRIOR = (
+    "distribution from which codes are drawn: normal, N(0, I), or one that galvae prior has fitted; null: the one that "
+    "it chose, else that with which the model was trained"
+)
 COLOUR = (
     "colour of each galaxy's point: class, a condition such as redshift, a column of the catalogue, or a measure of "
     "its morphology such as r50; null: class if there are classes, else the first condition, else r50"
 )
-SAME = "same as {}, for a run whose first condition is a redshift"
+SAME = "same as {}, for the redshift of a run that is conditional on one"
 
 
 @dataclass(kw_only=True)
@@ -78,6 +84,7 @@ class EvaluateConfig(RunConfig):
         "are obeyed; prior: how far codes lie from it",
         choices=CARDS,
     )
+    prior: str | None = key(PRIOR, choices=PRIORS)
     samples: int = key("largest number of generated galaxies that are measured", at_least=50, at_most=100_000)
     morphology: str = key(
         "code that measures flux, size and structure for the table of galaxies; statmorph (install -e '.[statmorph]') "
@@ -111,21 +118,34 @@ class SampleConfig(RunConfig):
     """Draw generated galaxies from a run."""
 
     n: int = key("number of images", at_least=1, at_most=1_000_000)
+    prior: str | None = key(PRIOR, choices=PRIORS)
     temperature: float = key("factor on the standard deviation of the latent codes", at_least=0)
-    condition: float | list[float] | None = key(
-        "value or values of a conditional model's first condition, n galaxies for each; null: conditions of training "
-        "galaxies drawn at random"
+    condition: float | str | list[float | str] | dict[str, float | str | list[float | str]] | None = key(
+        "value or values of a conditional model's first condition, n galaxies for each: classes, which come first, by "
+        "number or name, or all, else numbers; or a mapping of several conditions, as {class:3,redshift:0.5}, of whose "
+        "lists every combination is drawn; null: conditions of training galaxies drawn at random"
     )
-    redshift: float | list[float] | None = key(SAME.format("condition"))
+    redshift: float | list[float] | None = key(SAME.format("condition={redshift:...}"))
+    noise: str | None = key(
+        "noise that is added to decoded images: none; model, that of the likelihood (reconstruction.loss=gaussian); "
+        "full, correlated noise learned from the residuals of validation galaxies; null: full where the run has "
+        "learned it, else none",
+        choices=NOISES,
+    )
+    neighbours: bool = key(
+        "whether to add field galaxies, other generated ones that are smaller and fainter, off the middle, as many as "
+        "training galaxies have neighbours"
+    )
+    fits: bool = key(
+        "whether to write samples.fits too: images in stored units, and a catalogue with the code of each galaxy"
+    )
     nearest: bool = key("whether to draw and list the training galaxy nearest to each generated one")
 
     def check(self):
         for name in ("condition", "redshift"):
             value = getattr(self, name)
-            if isinstance(value, float):
-                setattr(self, name, [value])
-            if value == []:
-                raise GalvaeError(f"{name}: expected at least one number or null, received []")
+            if value in ([], {}) or (isinstance(value, dict) and [] in value.values()):
+                raise GalvaeError(f"{name}: expected at least one value or null, received {value}")
         _copy_alias(self, "redshift", "condition")
 
 
@@ -139,6 +159,7 @@ class TraverseConfig(RunConfig):
         "codes); null: around the median code, within the 0.5 to 99.5 percentiles of the dataset's codes",
         above=0,
     )
+    prior: str | None = key(PRIOR, choices=PRIORS)
     axes: list[int] | None = key(
         "latent dimensions to walk along; if there are two, their plane is drawn too; null: all", at_least=0
     )
@@ -148,14 +169,16 @@ class TraverseConfig(RunConfig):
     )
     from_: int | str | None = key("id of the galaxy where a path begins; null: no path")
     to: int | str | None = key("id of the galaxy where the path ends; null: no path")
-    condition: float | None = key(
-        "value of a conditional model's first condition; null: that of the galaxy `at`, else the mean of the training "
-        "galaxies"
+    condition: float | str | dict[str, float | str] | None = key(
+        "value of a conditional model's first condition: a class, which comes first, by number or name, else a number; "
+        "or a mapping of several conditions, as {class:3,redshift:0.5}; null: that of the galaxy `at`, else the mean, "
+        "or the most frequent class, of the training galaxies"
     )
     conditions: list[float] | None = key(
-        "first and last value of the walk along the first condition; null: the range of the training galaxies"
+        "first and last value of the walk along the first condition that is a number, in a row for each class if there "
+        "are any; null: the range of the training galaxies"
     )
-    redshift: float | None = key(SAME.format("condition"))
+    redshift: float | None = key(SAME.format("condition={redshift:...}"))
     redshifts: list[float] | None = key(SAME.format("conditions"))
     colour: str | None = key(COLOUR)
     gif: bool = key("whether to write the walks as animations too")
@@ -173,6 +196,19 @@ class TraverseConfig(RunConfig):
                 raise GalvaeError(f"{name}: expected two numbers, as [0,2.5], received {ends}")
         _copy_alias(self, "redshift", "condition")
         _copy_alias(self, "redshifts", "conditions")
+
+
+@dataclass(kw_only=True)
+class PriorConfig(RunConfig):
+    """Fit the distribution of a run's codes, from which its galaxies are then generated."""
+
+    prior: str = key(
+        "what is fitted and then chosen: normal, N(0, I); gaussian, one with all correlations; mixture, of Gaussians; "
+        "flow, a normalizing flow; auto: gaussian, mixture and flow, of which the one is chosen whose samples are most "
+        "like the codes of validation galaxies",
+        choices=("auto", *PRIORS),
+    )
+    most: int = key("largest number of codes that priors are fitted to", at_least=100)
 
 
 @dataclass(kw_only=True)
@@ -214,6 +250,7 @@ class CompareConfig(FiguresConfig):
 
     runs: str | list[str] = key("directory of a sweep, latest: the newest one, or a list of runs")
     n: int = key("number of images sampled from each run", at_least=1, at_most=400)
+    prior: str | None = key(PRIOR, choices=PRIORS)
     temperature: float = key("factor on the standard deviation of the latent codes", at_least=0)
     galaxies: int = key(
         "largest number of validation galaxies on which active latent dimensions are counted", at_least=2
@@ -232,4 +269,5 @@ def _copy_alias(config, alias, name):
         return
     if getattr(config, name) is not None:
         raise GalvaeError(f"{name}, {alias}: expected one of them, received both")
-    setattr(config, name, getattr(config, alias))
+    value = getattr(config, alias)
+    setattr(config, name, {"redshift": value} if name == "condition" else value)

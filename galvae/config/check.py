@@ -209,11 +209,21 @@ def _convert_to_any(kinds, value):
 
 
 def _convert(kind, value):
-    """The value as `kind`; raises an exception unless it is of that type, but integers are accepted as numbers."""
+    """The value as `kind`; raises an exception unless it is of that type, but integers are accepted as numbers.
+
+    Names in a mapping become texts.
+    """
     if typing.get_origin(kind) is list:
         if isinstance(value, str) or not hasattr(value, "__iter__") or isinstance(value, Mapping):
             raise TypeError
         return [_convert_to_any(_kinds(typing.get_args(kind)[0]), entry) for entry in value]
+    if typing.get_origin(kind) is dict:
+        if not isinstance(value, Mapping):
+            raise TypeError
+        return {
+            str(name): _convert_to_any(_kinds(typing.get_args(kind)[1]), entry)
+            for name, entry in value.items()
+        }
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not kind or (kind is float and not math.isfinite(value)):
@@ -243,6 +253,8 @@ def _type_name(kind, plural=False):
     if typing.get_origin(kind) is list:
         entries = " or ".join(_type_name(entry, plural=True) for entry in _kinds(typing.get_args(kind)[0]))
         return f"list{'s' if plural else ''} of {entries}"
+    if typing.get_origin(kind) is dict:
+        return "mapping"
     name = {int: "integer", float: "number", str: "text", bool: "true or false"}[kind]
     return f"{name}s" if plural else name
 

@@ -34,6 +34,11 @@ class DatasetConfig:
         "the mean condition",
         choices=("drop", "error", "mean"),
     )
+    condition: list[str] = key(
+        "columns on which a conditional model is conditioned, as [class] or [class,redshift]; a class comes first, and "
+        "commands vary the first; []: the redshift, if there is one",
+        added=[],
+    )
     nan: str = key(
         "what happens to images with pixels that are not finite: stop with an error, fill these pixels with the median "
         "of the image's sky and set them aside in the loss, or drop the images",
@@ -192,7 +197,8 @@ class FilesConfig(ArraysConfig):
     )
     class_names: list[str] | None = key("names of the classes 0, 1, ...; null: as in the file")
     condition: list[str] = key(
-        "columns or arrays on which a conditional model is conditioned; commands vary the first"
+        "columns or arrays on which a conditional model is conditioned, such as [class,redshift], where class means "
+        "the classes of `labels`; a class comes first, and commands vary the first; []: that of `redshift`"
     )
     redshift: str | None = key(
         "column of redshifts, if its name does not say that it is one, and the condition if `condition` is empty; "

@@ -116,6 +116,17 @@ class SlimConfig(DenseConfig):
     """Image patches as channels, 3x3 convolutions, a dense layer."""
 
     patch: int = key("side of an image patch in pixels", at_least=1, at_most=16)
+    refine: str = key(
+        "kernels that draw the decoded patches: smooth, without the grid that those of none leave between them",
+        choices=("none", "smooth"),
+        added="none",
+    )
+    padding: str = key(
+        "what the decoder's last convolution sees beyond the edges: reflect, its input mirrored there, or zeros, "
+        "which leave a frame",
+        choices=("zeros", "reflect"),
+        added="zeros",
+    )
 
 
 @dataclass(kw_only=True)

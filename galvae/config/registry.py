@@ -3,7 +3,14 @@
 galvae.config.check turns what Hydra composed, or a run's own config.yaml, into these dataclasses.
 """
 
-from galvae.config.analysis import CompareConfig, EvaluateConfig, SampleConfig, TraverseConfig, UmapConfig
+from galvae.config.analysis import (
+    CompareConfig,
+    EvaluateConfig,
+    PriorConfig,
+    SampleConfig,
+    TraverseConfig,
+    UmapConfig,
+)
 from galvae.config.dataset import (
     FilesConfig,
     Galaxy10Config,
@@ -31,6 +38,7 @@ from galvae.config.train import TrainCommand
 
 COMMANDS = {
     "train": TrainCommand,
+    "prior": PriorConfig,
     "evaluate": EvaluateConfig,
     "sample": SampleConfig,
     "traverse": TraverseConfig,

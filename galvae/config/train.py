@@ -13,10 +13,24 @@ class ReconstructionConfig:
     """The reconstruction term of the objective."""
 
     loss: str = key(
-        "reconstruction loss: binary cross-entropy or squared error, summed over pixels, averaged over bands",
-        choices=("bce", "mse"),
+        "reconstruction loss: gaussian, the density of pixels and bands with learned noise; or binary cross-entropy or "
+        "squared error, averaged over bands, whose weight against the KL term is chosen by hand",
+        choices=("gaussian", "bce", "mse"),
     )
-    weight: float = key("factor on the reconstruction loss", above=0)
+    noise: str = key(
+        "what the learned noise of loss=gaussian is: one number, one for each band, the covariance of the bands, or a "
+        "function of the decoded brightness for each band",
+        choices=("scalar", "band", "covariance", "brightness"),
+        added="scalar",
+    )
+    weight: float = key("factor on the reconstruction loss; 1 for gaussian, whose noise sets it", above=0)
+
+    def check(self):
+        if self.loss == "gaussian" and self.weight != 1:
+            raise GalvaeError(
+                "reconstruction.weight: expected 1 with reconstruction.loss=gaussian, whose weight is its learned "
+                f"noise, received {self.weight:g}; beta.value weighs the KL term"
+            )
 
 
 @dataclass(kw_only=True)
@@ -63,6 +77,12 @@ class TrainConfig:
     reconstruction: ReconstructionConfig = key("reconstruction term of the loss")
     schedule: ScheduleConfig = key("learning rate over the course of the run")
     checkpoint: CheckpointConfig = key("how often checkpoints are written")
+    prior: str = key(
+        "what is fitted to the codes after training, to generate galaxies from: auto, a Gaussian or a mixture of "
+        "them; none, so that N(0, I) remains",
+        choices=("auto", "none"),
+        added="none",
+    )
     latent_dim: int = key("number of latent dimensions", at_least=1, at_most=65536)
     epochs: int = key("number of passes over the training images", at_least=1, at_most=1_000_000)
     batch: int = key("number of images per step", at_least=1)

@@ -36,8 +36,8 @@ def galaxy_table(dataset, indices, columns):
     if dataset.labels is not None:
         names = np.array([*dataset.class_names, ""])  # the last one is that of -1
         with_units["class"] = names[dataset.labels[indices]], None
-    for column, (name, unit) in enumerate(zip(dataset.condition_names, dataset.condition_units, strict=True)):
-        with_units[name] = dataset.condition[indices, column], unit
+    for name, column in dataset.condition_numbers.items():
+        with_units[name] = dataset.condition[indices, column], dataset.condition_units[column]
     for name, values in columns.items():
         while name in with_units:
             name += "_"
@@ -49,9 +49,18 @@ def galaxy_table(dataset, indices, columns):
     return table
 
 
-def plain_table(columns):
-    """An astropy Table of columns, name -> (n,) values."""
-    return Table(columns)
+def plain_table(columns, units=None):
+    """An astropy Table.
+
+    Args:
+        columns: name -> (n,) or (n, k) values.
+        units: name -> unit as text, "" for none; names that are no column do not count.
+    """
+    table = Table(columns)
+    for name, unit in (units or {}).items():
+        if unit and name in table.colnames:
+            table[name].unit = Unit(unit, parse_strict="silent")
+    return table
 
 
 def code_columns(codes, name="code"):
@@ -75,15 +84,21 @@ def write_table(table, path):
             table.write(temporary, format="ascii.ecsv")
         return path
     path = path.with_name(f"{path.name}.fits")
+    table = as_fits(table)
+    with replacing(path) as temporary:
+        table.write(temporary, format="fits")
+    return path
+
+
+def as_fits(table):
+    """A copy of an astropy Table whose units and texts the FITS standard has: other units left out, ASCII texts."""
     table = table.copy()
     for name in table.colnames:
         if table[name].unit is not None:
             try:
                 Unit(table[name].unit.to_string("fits"), format="fits")
-            except ValueError:  # a unit that the FITS standard does not have
+            except ValueError:
                 table[name].unit = None
-        if table[name].dtype.kind == "U":  # FITS tables hold ASCII text only
+        if table[name].dtype.kind == "U":
             table[name] = np.char.encode(table[name], "ascii", "replace")
-    with replacing(path) as temporary:
-        table.write(temporary, format="fits")
-    return path
+    return table

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.batches import Batches
+from galvae.data.conditions import CLASS, classes_among, ranges, with_known
 from galvae.data.find_id import find_id
 from galvae.data.store.mapped_files import MappedFiles
 from galvae.errors import GalvaeError
@@ -56,7 +57,8 @@ class GalaxyDataset:
             are, of any other number as their mean.
         labels: (N,) integers, -1 where unlabelled, or None.
         class_names: names of classes 0, 1, ..., or None.
-        condition: (N, K) float32, or None; NaN where unknown.
+        condition: (N, K) float32, or None; NaN where unknown. Where a model is conditional on classes, the first
+            columns are theirs, see `galvae.data.conditions`.
         condition_names, condition_units: K names and K units.
         catalogue: column name -> (N,) array: ids, sky positions and measurements, as they were read.
         catalogue_units: column name -> unit, for the columns that have one.
@@ -185,10 +187,26 @@ class GalaxyDataset:
         return find_id(identifier, self.ids, self.name)
 
     @property
+    def condition_classes(self):
+        """Names of the classes that the first columns of the condition stand for; empty if it has no class."""
+        return classes_among(self.condition_names)
+
+    @property
+    def condition_numbers(self):
+        """The conditions that are numbers, name -> index of its column."""
+        first = len(self.condition_classes)
+        return {name: first + index for index, name in enumerate(self.condition_names[first:])}
+
+    @property
+    def condition_ranges(self):
+        """Smallest and largest value of each column of the condition, see `galvae.data.conditions.ranges`."""
+        return ranges(self)
+
+    @property
     def column_names(self):
         """Names of the columns by which a figure can be coloured: class, conditions and those of the catalogue."""
-        classes = ["class"] if self.labels is not None else []
-        return list(dict.fromkeys([*classes, *self.condition_names, *self.catalogue]))
+        classes = [CLASS] if self.labels is not None else []
+        return list(dict.fromkeys([*classes, *self.condition_numbers, *self.catalogue]))
 
     def column(self, name, indices):
         """The values of a column for some galaxies, to colour a figure by.
@@ -205,16 +223,16 @@ class GalaxyDataset:
         Raises:
             GalvaeError: if there is no such column, or it holds more than 30 different texts.
         """
-        classes = ["class"] if self.labels is not None else []
+        classes, numbers = [CLASS] if self.labels is not None else [], self.condition_numbers
         if name is None:
-            defaults = classes or self.condition_names
+            defaults = [*classes, *numbers]
             if not defaults:
                 return None
             name = defaults[0]
         if name in classes:
-            return Column("class", "", self.labels[indices], list(self.class_names))
-        if name in self.condition_names:
-            index = self.condition_names.index(name)
+            return Column(CLASS, "", self.labels[indices], list(self.class_names))
+        if name in numbers:
+            index = numbers[name]
             return Column(name, self.condition_units[index], self.condition[indices, index])
         if name not in self.catalogue:
             raise GalvaeError(f"colour: expected {' or '.join(self.column_names)}, received {name!r}")
@@ -269,47 +287,8 @@ class GalaxyDataset:
         return dataclasses.replace(self, stretch=stretch, pixel_range=(float(low), float(high)))
 
     def with_known_condition(self, missing):
-        """The dataset without unknown conditions in any split, as conditional models need it.
-
-        Args:
-            missing: treatment of images whose condition is unknown: "drop" (leave them out of the splits),
-                "mean" (give them the mean of the training images) or "error".
-
-        Raises:
-            GalvaeError: if no condition is known at all, if one is unknown and `missing` is "error", or if a
-                split would become empty.
-        """
-        if self.condition is None or not np.isfinite(self.condition).all(axis=1).any():
-            raise GalvaeError(
-                f"dataset {self.name}: a conditional model expects a condition, such as redshift; received "
-                "none that is known"
-            )
-        known = np.isfinite(self.condition).all(axis=1)
-        unknown = len(known) - int(known.sum())
-        if not unknown:
-            return self
-        names = ", ".join(self.condition_names)
-        counts = unknown, len(known), names
-        if missing == "error":
-            raise GalvaeError(
-                f"dataset.missing_condition: expected a known {names} for every image, received {unknown} of "
-                f"{len(known)} without; missing_condition=drop leaves them out, mean fills them in"
-            )
-        if missing == "mean":
-            log.warning("%d of %d images have no known %s and get the training images' mean", *counts)
-            train = self.condition[self.split("train")]
-            mean = np.nanmean(np.where(np.isfinite(train), train, np.nan), axis=0)
-            filled = np.where(np.isfinite(self.condition), self.condition, mean).astype(np.float32)
-            return dataclasses.replace(self, condition=filled)
-        log.warning("%d of %d images have no known %s and are left out", *counts)
-        splits = {name: indices[known[indices]] for name, indices in self.splits.items()}
-        for name, indices in splits.items():
-            if not len(indices):
-                raise GalvaeError(
-                    f"dataset.missing_condition: expected a known {names} in every split, received none in "
-                    f"{name}; missing_condition=mean keeps the images without one"
-                )
-        return dataclasses.replace(self, splits=splits)
+        """The dataset without unknown conditions in any split, see `galvae.data.conditions.with_known`."""
+        return with_known(self, missing)
 
 
 def check_rgb(rgb, bands):

@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 
+from galvae.data.conditions import chosen, classes_among
 from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits, split_notes
 from galvae.data.store import cache_entry, isolation
@@ -66,6 +67,7 @@ def load_dataset(config):
             f"dataset.pixel_range: expected the values that become 0 and 1 for the pixels of {config.path}, received "
             "null; dataset.stretch=linear or asinh finds them"
         )
+    condition, condition_names, condition_units = chosen(config, columns, about)
     image_facts = {name: columns[f"image.{name}"] for name in ("hash", "low", "high")}
     given = columns.get("split")
     try:
@@ -73,6 +75,7 @@ def load_dataset(config):
     except GalvaeError as error:  # perhaps because images were left out
         raise GalvaeError("; ".join([str(error), *about.get("warnings", [])])) from error
     report = _report(images, columns, about, image_facts)
+    report |= _conditions(condition, condition_names)
     report["notes"] += split_notes(given, splits)
     return GalaxyDataset(
         name=config.name,
@@ -84,9 +87,9 @@ def load_dataset(config):
         band_names=about.get("band_names", []),
         labels=columns.get("labels"),
         class_names=about["class_names"],
-        condition=columns.get("condition"),
-        condition_names=about["condition_names"],
-        condition_units=about["condition_units"],
+        condition=condition,
+        condition_names=condition_names,
+        condition_units=condition_units,
         catalogue={
             name.removeprefix("catalogue."): column
             for name, column in columns.items()
@@ -112,7 +115,7 @@ def _fingerprint(reader, config):
 
 
 def _report(images, columns, about, image_facts):
-    """Summary of a dataset for its report: number, shape and range of the images, classes and conditions."""
+    """Summary of a dataset for its report: number, shape and range of the images, and classes."""
     report = {
         "sha256": about["content"],
         "count": len(images),
@@ -129,8 +132,14 @@ def _report(images, columns, about, image_facts):
             name: int((columns["labels"] == index).sum()) for index, name in enumerate(about["class_names"])
         }
         report["unlabelled"] = int((columns["labels"] < 0).sum())
-    for index, name in enumerate(about["condition_names"]):
-        values = columns["condition"][:, index]
+    return report
+
+
+def _conditions(condition, names):
+    """Numbers and range of each condition for a dataset's report; classes are counted there besides."""
+    report = {}
+    for index in range(len(classes_among(names)), len(names)):
+        name, values = names[index], condition[:, index]
         known = values[np.isfinite(values)]
         report[f"condition {name}"] = {
             "known": len(known),

@@ -241,7 +241,7 @@ def classes(dataset):
 def conditions(dataset):
     """Conditions that are unknown, constant, codes for "unknown", far from all others, or negative redshifts."""
     findings = []
-    for index, name in enumerate(dataset.condition_names):
+    for name, index in dataset.condition_numbers.items():
         values = dataset.condition[:, index].astype(float)
         known = np.isfinite(values)
         findings += _finding(dataset, f"{name} missing", ~known, f" without {name}", "image")

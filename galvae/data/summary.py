@@ -123,7 +123,7 @@ def galaxy_columns(dataset, digits=4):
 
 def _conditions_and_redshift(dataset):
     """The conditions, and the redshifts of the catalogue if none of the conditions is one."""
-    columns = {name: dataset.condition[:, index] for index, name in enumerate(dataset.condition_names)}
+    columns = {name: dataset.condition[:, index] for name, index in dataset.condition_numbers.items()}
     if not any(map(is_redshift, columns)):
         for name, values in dataset.catalogue.items():
             if is_redshift(name) and values.dtype.kind == "f" and name not in columns:

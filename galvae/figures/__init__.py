@@ -21,6 +21,7 @@ from galvae.figures.plots import (
     predictions,
     rate_distortion,
 )
+from galvae.figures.priors import priors
 from galvae.figures.scatter import latent_scatter, scatter
 from galvae.figures.style import Style, amount, axis_label, latent_name, save, with_minus
 
@@ -46,6 +47,7 @@ __all__ = [
     "plane",
     "plane_and_scatter",
     "predictions",
+    "priors",
     "rate_distortion",
     "reconstructions",
     "rows",

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from galvae.figures import plots
+from galvae.figures.class_audit import class_audit, class_grid
 from galvae.figures.style import LITERAL, RC, UNKNOWN, VAL
 
 LONGEST_NAME = 50  # characters of a condition in the name of a file
@@ -25,13 +26,15 @@ def conditions(report, column, style):
         report: report with the facts predictions, absent for a model that predicts nothing, a list of dicts with name
             and unit of the condition, true (n,) and predicted (n,), and errors, a dict with rmse and, for a redshift,
             sigma_nmad and bias; audit, the summary of the audit; and labels, name of a measure -> label of its axis.
-            arrays["condition_audit"] has asked and read_off (m,), absent without an audit.
+            arrays["condition_audit"] has asked and read_off (m,), absent without an audit. Of a model that is
+            conditional on classes, facts["class_audit"] is the summary of its audit, class_names are the names of all
+            classes, and arrays["class_grid"] is what `class_grid` draws.
         column: not used.
-        style: not used.
+        style: Style.
 
     Returns:
         dict with the Figures predicted_NAME, in which "/" of a condition's name becomes "_" and a long one is cut, and
-        condition_audit.
+        condition_audit, class_audit and class_grid.
     """
     figures = {}
     for index, prediction in enumerate(report.facts.get("predictions", [])):
@@ -49,6 +52,11 @@ def conditions(report, column, style):
     audit = report.facts.get("audit", {})
     if "trend" in audit:
         figures["condition_audit"] = _audit(audit, report.facts["labels"], report.arrays["condition_audit"])
+    classes = report.facts.get("class_audit", {})
+    if "judge" in classes:
+        names = report.facts["class_names"]
+        figures["class_audit"] = class_audit(classes, names)
+        figures["class_grid"] = class_grid(report.arrays["class_grid"], names, style)
     return figures
 
 

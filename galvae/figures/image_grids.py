@@ -177,6 +177,23 @@ def blocks(images, titles, style=PLAIN):
     return panels(images, titles, style=style)
 
 
+def beside(left, right, row_labels, titles, style=PLAIN):
+    """Two groups of images side by side in labelled rows, such as generated and real galaxies of each class.
+
+    Args:
+        left, right: (rows, columns, H, W, C) intensities in [0, 1]; an image that contains NaN is drawn white.
+        row_labels: text for each row.
+        titles: texts above the two groups.
+        style: Style.
+    """
+    images = np.concatenate([left, np.full_like(left[:, :1], np.nan), right], axis=1)
+    columns = images.shape[1]
+    canvas = Canvas(rgb(np.concatenate(list(images)), style), columns, row_labels, [""] * columns)
+    for title, ends in zip(titles, ((0, left.shape[1] - 1), (left.shape[1] + 1, columns - 1)), strict=True):
+        canvas.texts.append((canvas.centres[list(ends), 0].mean(), LINE_HEIGHT, title, "center", "baseline"))
+    return canvas.figure()
+
+
 def panels(blocks, titles, columns=None, style=PLAIN):
     """Grids of images side by side, each under a title, such as samples of several runs.
 

@@ -28,8 +28,8 @@ def card(report, column, style):
     Args:
         report: report whose arrays["card"] has indices (n,), frequencies (f,), and for the set "real" and those of
             GENERATED, also with "_with_noise", that could be measured: NAME_measures (n, k), NAME_power (f,) and
-            NAME_examples (m, H, W, C); with the facts labels (of the k measures) and w1 (name of a set, or "floor" ->
-            k numbers or None). Without these arrays, nothing was measured.
+            NAME_examples (m, H, W, C); with the facts labels (of the k measures), noise ("learned" or "border") and
+            w1 (name of a set, or "floor" -> k numbers or None). Without these arrays, nothing was measured.
         column: not used.
         style: Style.
 
@@ -55,7 +55,7 @@ def card(report, column, style):
         _spectra(power, arrays)
         for panel in (legend, *others):
             panel.set_axis_off()
-        _legend(legend, arrays, "floor" in facts["w1"])
+        _legend(legend, arrays, "floor" in facts["w1"], facts["noise"])
         axes = axes_of_dots(figure, strip.dots, (0, 1 - height / total, 1, height / total))
         for x, y, text, ha, va in strip.texts:
             axes.text(x, y, text, ha=ha, va=va, size=FONT_SIZE, **LITERAL)
@@ -128,10 +128,10 @@ def _spectra(panel, arrays):
     panel.tick_params(labelsize=SMALL)
 
 
-def _legend(panel, arrays, has_floor):
+def _legend(panel, arrays, has_floor, noise):
     names = _drawn(arrays)
     handles = [Patch(color=UNKNOWN), *(Line2D([], [], **_line_of(name)) for name in names[1:])]
-    labels = [name.replace(NOISE, ", border noise added") for name in names]
+    labels = [name.replace(NOISE, f", {noise} noise added") for name in names]
     first = "floor (left), " if has_floor else ""
     count = len(arrays["indices"])
     title = f"n = {count} galaxies of each\nabove a panel: W1 of {first}\ndecoded, sampled / with noise"

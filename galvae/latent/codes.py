@@ -9,6 +9,7 @@ import numpy as np
 from galvae.backend.graph import compiled
 from galvae.data.batches import Batches
 from galvae.errors import GalvaeError
+from galvae.latent.orientations import orient, orientations_of
 from galvae.models.build import layer_bytes
 from galvae.system.atomic import save_arrays
 from galvae.system.progress import progress_bar
@@ -127,13 +128,15 @@ def read_codes(path, expected, latent_dim, has_posterior):
     return Codes(arrays["indices"], arrays["mean"], arrays.get("log_variance"))
 
 
-def encode_dataset(model, dataset, indices):
+def encode_dataset(model, dataset, indices, rotated=None):
     """Encodes images of a dataset.
 
     Args:
         model: a model of galvae.models.
         dataset: GalaxyDataset.
-        indices: (n,) row indices of the images to encode.
+        indices: (n,) row indices of the images to encode, which may be repeated.
+        rotated: (n,) numbers of the orientations in which they are encoded, positions in
+            `galvae.latent.orientations.orientations_of`; None: as they are stored.
 
     Returns:
         Codes.
@@ -141,10 +144,14 @@ def encode_dataset(model, dataset, indices):
     Raises:
         GalvaeError: if a code is not finite, or larger than LARGEST_CODE.
     """
-    encode = compiled_for(model.encode, len(indices))
+    encode, done = compiled_for(model.encode, len(indices)), 0
     means, log_variances = [], []
     for inputs in batches(dataset, indices, "encoding", batch_size(model)):
-        mean, log_variance = encode(inputs["images"], inputs.get("condition"))
+        images = inputs["images"]
+        if rotated is not None:
+            images = _orient_each(images, rotated[done : done + len(images)])
+            done += len(images)
+        mean, log_variance = encode(images, inputs.get("condition"))
         means.append(np.asarray(mean))
         if log_variance is not None:
             log_variances.append(np.asarray(log_variance))
@@ -159,6 +166,15 @@ def encode_dataset(model, dataset, indices):
             f"received others or NaN for {wrong.sum()} of {len(wrong)} galaxies; they are not those of a trained model"
         )
     return codes
+
+
+def _orient_each(images, numbers):
+    """Images (n, H, W, C), each in its own orientation (n,), see `encode_dataset`."""
+    result, orientations = np.empty_like(images), orientations_of(images.shape[1:])
+    for number in np.unique(numbers):
+        rows = numbers == number
+        result[rows] = orient(images[rows], *orientations[number])
+    return result
 
 
 def encode_images(model, images, condition=None):

@@ -5,8 +5,10 @@ import numpy as np
 from keras import ops
 
 from galvae.backend.model import BatchModel
+from galvae.errors import GalvaeError
 from galvae.models import losses
 from galvae.models.layers import CodeMoments, RandomDihedral, UnitScaling
+from galvae.models.likelihood import GaussianLikelihood
 from galvae.models.networks.build import build_decoder, build_encoder
 
 
@@ -22,8 +24,9 @@ class Autoencoder(BatchModel):
         latent_dim: number of latent dimensions.
         network: the network's configuration (name, filters, kernels, ...).
         reconstruction: "bce" (binary cross-entropy) or "mse" (squared error), summed over pixels and
-            averaged over channels.
+            averaged over channels; or "gaussian" (negative logarithm of a density), summed over both.
         reconstruction_weight: factor of the reconstruction term in the loss.
+        noise: "scalar", "band", "covariance" or "brightness", what the learned noise of "gaussian" depends on.
         pixel_range: (low, high), the stored values that become 0 and 1.
         stretch: "none", "linear" or "asinh", see galvae.stretch.
         augment: whether training images are flipped and rotated at random.
@@ -44,6 +47,7 @@ class Autoencoder(BatchModel):
         network,
         reconstruction="bce",
         reconstruction_weight=1.0,
+        noise="scalar",
         pixel_range=(0, 255),
         stretch="none",
         augment=False,
@@ -64,6 +68,11 @@ class Autoencoder(BatchModel):
         self.seed = seed
         self.scaling = UnitScaling(self.pixel_range, stretch, name="scaling")
         self.augmentation = RandomDihedral(seed, name="augmentation") if augment else None
+        self.likelihood = (
+            GaussianLikelihood(self.image_shape[-1], noise, name="likelihood")
+            if reconstruction == "gaussian"
+            else None
+        )
         self.encoder = build_encoder(self.encoder_shape, network)
         self.decoder = build_decoder(self.decoder_dim, self.image_shape, network)
         self.mean_head = keras.layers.Dense(
@@ -219,8 +228,10 @@ class Autoencoder(BatchModel):
         logits, target, mask = outputs["logits"], outputs["target"], outputs.get("mask")
         if self.reconstruction == "bce":
             reconstruction = losses.binary_cross_entropy(logits, target, mask)
-        else:
+        elif self.reconstruction == "mse":
             reconstruction = losses.squared_error(ops.sigmoid(logits), target, mask)
+        else:
+            reconstruction = self.likelihood(ops.sigmoid(logits), target, mask)
         return {"reconstruction": reconstruction}
 
     def total_loss(self, terms, training):
@@ -261,6 +272,23 @@ class Autoencoder(BatchModel):
             (B, H, W, C) float32 in [0, 1].
         """
         return ops.sigmoid(self.decode_logits(codes))
+
+    def noise(self, images, normal):
+        """Noise that the likelihood gives decoded images, (B, H, W, C) in network units.
+
+        Args:
+            images: (B, H, W, C) decoded intensities in [0, 1].
+            normal: (B, H, W, C) standard normal numbers.
+
+        Raises:
+            GalvaeError: if the model has not learned its noise.
+        """
+        if self.likelihood is None:
+            raise GalvaeError(
+                "noise: expected a run with reconstruction.loss=gaussian, which learns its noise, received one with "
+                f"reconstruction.loss={self.reconstruction}"
+            )
+        return self.likelihood.draw(images, normal)
 
     def set_output_bias(self, pixels):
         """Starts the decoder at a constant image, instead of spending the first epochs on the background.

@@ -103,6 +103,7 @@ def _make(config, image_shape, pixel_range, stretch, condition_dim):
         network=config.network,
         reconstruction=config.reconstruction.loss,
         reconstruction_weight=config.reconstruction.weight,
+        noise=config.reconstruction.noise,
         pixel_range=pixel_range,
         stretch=stretch,
         augment=config.dataset.augment,

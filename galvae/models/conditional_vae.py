@@ -12,8 +12,9 @@ class ConditionalVAE(VAE):
     """A VAE whose encoder and decoder both receive a condition, such as redshift.
 
     Conditions come in physical units; inside they are scaled by `condition_mean` and `condition_std`,
-    variables that are saved with the weights. Subclasses decide how the encoder (`image_features`,
-    `encoder_features`) and the decoder (`decoder_input`, `decoder_dim`) receive them.
+    variables that are saved with the weights. A class comes as a column of zeros and ones for each class, which stay
+    as they are: the standard deviation of a rare class is small, and would make its column huge. Subclasses decide how
+    the encoder (`image_features`, `encoder_features`) and the decoder (`decoder_input`, `decoder_dim`) receive them.
 
     Args:
         condition_dim: number K of columns of the condition.
@@ -38,14 +39,17 @@ class ConditionalVAE(VAE):
         # Checkpoints have it under the name condition_spread.
         self.condition_std = keras.Variable("ones", name="condition_spread", dtype="float32", **options)
 
-    def set_condition_scale(self, conditions):
-        """Sets the scale that gives conditions zero mean and unit variance.
+    def set_condition_scale(self, conditions, classes=0):
+        """Sets the scale that gives conditions zero mean and unit variance, and leaves classes as they are.
 
         Args:
             conditions: (n, K) of the training images, in physical units.
+            classes: number of the first columns that are classes.
         """
-        self.condition_mean.assign(conditions.mean(axis=0))
-        self.condition_std.assign(np.maximum(conditions.std(axis=0), 1e-6))
+        mean, std = conditions.mean(axis=0), np.maximum(conditions.std(axis=0), 1e-6)
+        mean[:classes], std[:classes] = 0, 1
+        self.condition_mean.assign(mean)
+        self.condition_std.assign(std)
 
     def scaled_condition(self, condition):
         """Conditions (B, K) in the units of the network.

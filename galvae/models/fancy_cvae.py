@@ -18,7 +18,8 @@ class FancyCVAE(CVAE):
     network is useless on real images.
 
     The term, `condition_error`, is the squared error summed over the condition's columns, in the scaled
-    condition's units; in the default form, the mean of those on the decoded and on the real image.
+    condition's units; in the default form, the mean of those on the decoded and on the real image. Over the columns of
+    a class that is Brier's score, whose minimum are the probabilities of the classes.
 
     Args:
         prediction: "image" or "published".
@@ -26,7 +27,7 @@ class FancyCVAE(CVAE):
         **kwargs: see `CVAE`.
 
     Reference:
-        "fancy_cvae" of vae-project.
+        "fancy_cvae" of vae-project; Brier 1950, Monthly Weather Review 78, 1 (the score of predicted classes).
     """
 
     def __init__(self, *args, prediction="image", prediction_weight=1.0, name="fancy_cvae", **kwargs):

@@ -35,15 +35,34 @@ def squared_error(images, targets, mask=None):
     return _per_image(ops.square(images - targets), mask)
 
 
+def gaussian(images, targets, variance, mask=None):
+    """Negative logarithm of a Gaussian density of the target intensities around decoded ones, per image.
+
+    Args:
+        images, targets: (B, H, W, C).
+        variance: of each value, in a shape that broadcasts to (B, H, W, C).
+        mask: (B, H, W, C), 1 where a pixel is set aside, else 0; or None.
+
+    Returns:
+        (B,) nats, summed over pixels and channels; negative where the noise is small.
+    """
+    return _summed(0.5 * (ops.square(images - targets) / variance + ops.log(2 * math.pi * variance)), mask)
+
+
 def _per_image(values, mask):
-    """Sum over pixels of the mean over channels, (B,), in which a pixel set aside has weight zero.
+    """Sum over pixels of the mean over channels, (B,), in which a pixel set aside has weight zero."""
+    return _summed(values, mask) / values.shape[-1]
+
+
+def _summed(values, mask):
+    """Sum over pixels and channels, (B,), in which a pixel set aside has weight zero.
 
     The sum is not enlarged to that of a whole image: pixels that nobody has measured say nothing about the code, whose
     KL term then weighs more, as in a likelihood of the measured pixels alone.
     """
     if mask is not None:
         values = values * (1.0 - ops.cast(mask, values.dtype))
-    return ops.sum(values, axis=(1, 2, 3)) / values.shape[-1]
+    return ops.sum(values, axis=(1, 2, 3))
 
 
 def kl_divergence(mean, log_variance):

@@ -14,12 +14,16 @@ from galvae.data.dataset import check_rgb
 from galvae.data.splits import check_within, read_splits
 from galvae.errors import GalvaeError
 from galvae.latent import codes as latent_codes
-from galvae.latent.priors.of_model import PRIORS, prior_of
+from galvae.latent.priors.normal import NormalPrior
+from galvae.latent.priors.of_model import prior_of
 from galvae.models.build import build_model, outline
 from galvae.runs import checkpoints
+from galvae.runs.conditions import Conditions
 from galvae.runs.directory import RunDirectory, dataset_for_model, without_write_paths
 from galvae.runs.links import refuse_link_below
 from galvae.runs.memory import check_memory
+from galvae.runs.noise import AddedNoise, stored_noise
+from galvae.runs.priors import chosen_prior, stored_prior
 
 log = logging.getLogger(__name__)
 
@@ -194,47 +198,50 @@ class TrainedRun:
         """
         return latent_codes.decode_codes(self.model, np.asarray(codes, np.float32), condition)
 
-    def sample(self, n, prior=None, condition=None, seed=None, temperature=1.0):
+    def sample(self, n, prior=None, condition=None, seed=None, temperature=1.0, noise=None):
         """Generates images of galaxies.
 
         Args:
             n: number of galaxies.
-            prior: a Prior, or its name, see `prior`; None for the prior that the model was trained with.
+            prior: a Prior, or its name or None, see `prior`.
             condition: (n, K) in physical units, for conditional models; None for the conditions of random training
                 galaxies.
             seed: integer, or None for different galaxies each time.
             temperature: factor by which the prior's noise is multiplied.
+            noise: "none", "model", "full" or None, see `galvae.runs.noise.AddedNoise`.
 
         Returns:
             (n, H, W, C) float32 intensities in [0, 1].
         """
+        noise = AddedNoise(self, noise, seed)
         if condition is None and self.model.condition_dim:
             condition = self.random_condition(n, seed)
         if prior is None or isinstance(prior, str):
             prior = self.prior(prior)
-        return self.decode(prior.sample(n, condition, seed, temperature), condition)
+        return noise(self.decode(prior.sample(n, condition, seed, temperature), condition))
+
+    @functools.cached_property
+    def noise(self):
+        """ResidualNoise that was learned from the run's residuals; None if none was, see `galvae.runs.noise`."""
+        return stored_noise(self)
 
     def prior(self, name=None):
         """Distribution of latent codes from which galaxies are generated.
 
         Args:
-            name: "normal"; "gaussian", fitted to posterior samples of the training galaxies; or None for the prior
-                that the model was trained with.
+            name: "normal", or a prior that was fitted to the run, see `galvae.runs.priors`; None for the one of these
+                that was chosen, else that with which the model was trained.
 
         Returns:
             Prior.
 
         Raises:
-            GalvaeError: if there is no prior of that name.
+            GalvaeError: if no prior of that name was fitted to the run's present weights.
         """
-        if name is None:
-            return prior_of(self.model)
-        if name not in PRIORS:
-            raise GalvaeError(f"prior: expected {' or '.join(PRIORS)}, received {name!r}")
-        codes = self.codes("train")
-        return PRIORS[name].fit(
-            codes.sample(self.config.seed), self.condition(codes.indices), self.config.seed
-        )
+        if name == "normal":
+            return NormalPrior(self.model.latent_dim)
+        name = name or chosen_prior(self)
+        return prior_of(self.model) if name is None else stored_prior(self, name)
 
     def condition(self, indices):
         """Conditions of galaxies as inputs of the model.
@@ -247,56 +254,51 @@ class TrainedRun:
         """
         return latent_codes.condition_of(self.model, self.dataset, indices)
 
-    def random_condition(self, n, seed):
+    @functools.cached_property
+    def conditions(self):
+        """Conditions by which users ask for galaxies, see `galvae.runs.conditions`."""
+        columns = self.state.condition_names if self.model.condition_dim else []
+        return Conditions(columns, self.state.condition_ranges, self.config.model.name)
+
+    def random_condition(self, n, seed, label=None):
         """Conditions of random training galaxies, (n, K) in physical units.
 
         Args:
             n: number of galaxies.
             seed: integer, or None for different galaxies each time.
+            label: number of the class to which they belong; None: any.
         """
-        chosen = np.random.default_rng(seed).choice(self.dataset.split("train"), n)
-        return self.dataset.condition[chosen]
+        rows = self.dataset.split("train")
+        if label is not None:
+            rows = rows[self.dataset.condition[rows, label] == 1]
+        return self.dataset.condition[np.random.default_rng(seed).choice(rows, n)]
 
     def at_condition(self, values, like=None):
-        """Conditions with given values in the first column.
+        """Conditions with given values, such as `[0.5, 1]` redshifts or `{"class": "Merging", "redshift": 0.5}`.
 
-        Values outside of the dataset's range are accepted with a warning, because the model extrapolates.
+        Numbers outside of the dataset's range are accepted with a warning, because the model extrapolates.
 
         Args:
-            values: (n,) in physical units, such as redshifts.
-            like: (n, K) or (K,) conditions that give the other columns; None for the means of the training galaxies.
+            values: (n,) values of the first condition, or a mapping of conditions to one or n values: numbers in
+                physical units, classes by number or name.
+            like: (n, K) or (K,) conditions that give the others; None for the means of the training galaxies and their
+                most frequent class.
 
         Returns:
-            (n, K) in physical units.
+            (n, K), a column of zeros and ones for each class, and numbers in physical units.
 
         Raises:
-            GalvaeError: if the model takes no condition.
+            GalvaeError: if the model takes no condition, or there is no such condition or class.
         """
-        if not self.model.condition_dim:
-            raise GalvaeError(
-                f"condition: expected none, because {self.config.model.name} takes no condition, received "
-                f"{', '.join(f'{value:g}' for value in np.unique(values))}"
-            )
-        name, (low, high) = self.state.condition_names[0], self.state.condition_ranges[0]
-        if low is not None and (np.min(values) < low or np.max(values) > high):
-            requested = " to ".join(f"{value:g}" for value in dict.fromkeys((np.min(values), np.max(values))))
-            log.warning(
-                "%s %s is outside of the dataset's range, %.4g to %.4g: the model extrapolates",
-                *(name, requested, low, high),
-            )
-        condition = np.zeros((len(values), self.model.condition_dim), np.float32)
-        if like is not None:
-            condition[:] = like
-        elif self.model.condition_dim > 1:
-            condition[:] = self.dataset.condition[self.dataset.split("train")].mean(axis=0)
-        condition[:, 0] = values
-        return condition
+        conditions, given = self.conditions, self.conditions.resolved(values)
+        if like is None and not conditions.determined_by(given):
+            like = conditions.typical(self.dataset.condition[self.dataset.split("train")])
+        return conditions.filled(given, like)
 
     @property
     def condition_symbol(self):
-        """Name of the first condition in captions: z for the redshift."""
-        name = self.state.condition_names[0]
-        return "z" if name == "redshift" else name
+        """Short name, in captions, of the first condition that is a number: z for the redshift."""
+        return self.conditions.symbol
 
     @functools.cached_property
     def weights_digest(self):

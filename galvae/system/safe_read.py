@@ -161,12 +161,7 @@ def weights_header(path, largest=LARGEST_HEADER):
     import numpy as np  # late: see `_array`
 
     try:
-        with open_file(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(size - 8, largest):
-                raise ValueError(f"a header of {length} bytes in {size}, more than {largest} for its arrays")
-            entries = json.loads(file.read(length), object_pairs_hook=_unique)
+        entries, length, size = _header_of(path, largest)
         entries.pop("__metadata__", None)
         header, end = {}, 0
         for name, entry in sorted(entries.items(), key=lambda item: item[1]["data_offsets"]):
@@ -182,6 +177,39 @@ def weights_header(path, largest=LARGEST_HEADER):
     except DAMAGED as error:
         raise GalvaeError(f"{path}: expected a safetensors file, received {_damage(error)}") from error
     return header
+
+
+def weights_metadata(path):
+    """The texts that a safetensors file holds beside its arrays.
+
+    Args:
+        path: path of the file.
+
+    Returns:
+        dict of text, by name.
+
+    Raises:
+        GalvaeError: if the file is missing or damaged, or has none.
+    """
+    try:
+        metadata = _header_of(path, LARGEST_HEADER)[0]["__metadata__"]
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("metadata that are no texts")
+    except DAMAGED as error:
+        raise GalvaeError(
+            f"{path}: expected a safetensors file with metadata, received {_damage(error)}"
+        ) from error
+    return metadata
+
+
+def _header_of(path, largest):
+    """Entries in the header of a safetensors file, the header's length and the file's size, in bytes."""
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        (length,) = struct.unpack("<Q", file.read(8))
+        if length > min(size - 8, largest):
+            raise ValueError(f"a header of {length} bytes in {size}, more than {largest} for its arrays")
+        return json.loads(file.read(length), object_pairs_hook=_unique), length, size
 
 
 def read_weights(path):

@@ -83,8 +83,11 @@ class DivergenceGuard(keras.callbacks.Callback):
         for name, array in variables.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise self.diverged("its end", f"finite weights, received NaN or infinity in {name}")
-        least = min((before["loss"] for before in self.state.history), default=math.inf)
-        if row["loss"] > EXPLODED * least > 0:
+        losses = [before["loss"] for before in self.state.history]
+        least = min(losses, default=math.inf)
+        # The loss of loss=gaussian may be negative: what has been gained since the first epoch is its scale.
+        largest = EXPLODED * least if least > 0 else least + EXPLODED * (losses[0] - least)
+        if row["loss"] > largest > least:
             raise self.diverged("its end", f"a loss of the order of {least:.4g}, received {row['loss']:.4g}")
         if not self.collapsed and row.get("val_kl", math.inf) < COLLAPSED:
             self.collapsed = True

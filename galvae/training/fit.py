@@ -1,6 +1,7 @@
 """Training of a model: Keras' fit with its callbacks, and attempts with lower learning rates."""
 
 import logging
+import math
 import statistics
 
 import numpy as np
@@ -25,6 +26,7 @@ from galvae.training.callbacks import (
 from galvae.training.schedules import beta_schedule, learning_rate_schedule
 from galvae.training.state import TrainingState
 
+MISFIT = 3  # times the residuals, above or below which a fixed weight stands for another noise
 ROSE = 1.5  # times its lowest value, above which a loss has ended far above it
 
 log = logging.getLogger(__name__)
@@ -129,7 +131,8 @@ def set_from_data(model, dataset, config):
     if config.network.output_bias == "median":
         model.set_output_bias(dataset.median_pixel())
     if model.condition_dim and config.model.condition_scaling == "standard":
-        model.set_condition_scale(dataset.condition[dataset.split("train")])
+        train = dataset.condition[dataset.split("train")]
+        model.set_condition_scale(train, len(dataset.condition_classes))
 
 
 def summary(state):
@@ -173,13 +176,41 @@ def loss_rose(history, config):
         losses = {row["epoch"]: row["loss"] - row["beta"] * row["kl"] for row in (history[0], last)}
     best, first, end = min(losses, key=losses.get), min(losses), losses[last["epoch"]]
     low = losses[best]
-    if not end > ROSE * low > 0 or 2 * (end - low) < losses[first] - low:
+    # The loss of loss=gaussian may be negative: only what was gained is its scale.
+    if end <= low or 0 < end <= ROSE * low or 2 * (end - low) < losses[first] - low:
         return None
     clip = f"a smaller clip_norm than {config.clip_norm:g}" if config.clip_norm else "clip_norm=1"
     return (
         f"the {what} ended at {end:.4g}; it was {losses[first]:.4g} in epoch {first} and {low:.4g} in epoch {best}: "
         f"learning_rate={config.learning_rate:g} is likely too large; try "
         f"learning_rate={config.learning_rate / 10:.2g} or {clip}"
+    )
+
+
+def weight_misfits(metrics, config, image_shape):
+    """A line that says that a fixed weight of the squared error stands for another noise than there is; or None.
+
+    The squared error with weight w, averaged over C bands, beside beta x KL, is the likelihood of Gaussian noise of
+    standard deviation sqrt(C beta / (2 w)). Three times more than the residuals of the validation images, and codes say
+    less about an image than they could; three times less, and the KL term hardly counts. Masked pixels are taken for
+    residuals of zero.
+
+    Args:
+        metrics: what `summary` returns.
+        config: TrainConfig.
+        image_shape: (H, W, C).
+    """
+    beta = None if config.beta.name == "none" else config.beta.final(config.epochs)
+    if config.reconstruction.loss != "mse" or not beta:
+        return None
+    height, width, bands = image_shape
+    implied = math.sqrt(bands * beta / (2 * config.reconstruction.weight))
+    residual = math.sqrt(metrics["val_reconstruction"] / (height * width))
+    if residual / MISFIT <= implied <= MISFIT * residual:
+        return None
+    return (
+        f"reconstruction.weight={config.reconstruction.weight:g} with beta {beta:g} stands for noise of {implied:.2g}, "
+        f"but the residuals have {residual:.2g}: reconstruction.loss=gaussian learns it"
     )
 
 

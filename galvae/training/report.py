@@ -11,6 +11,7 @@ from galvae.data.summary import galaxies_of
 from galvae.latent.codes import batches, condition_of, decode_codes, encode_dataset
 from galvae.latent.information import active_units, information, information_unit
 from galvae.latent.priors.of_model import prior_of
+from galvae.runs.noise import AddedNoise
 from galvae.system.atomic import save_arrays
 
 RECONSTRUCTED = 24  # galaxies
@@ -21,22 +22,20 @@ MOST_IMAGES = 10_000  # from which the entropy of a split is measured
 log = logging.getLogger(__name__)
 
 
-def write_report(run, model, dataset, history):
+def write_report(run, history):
     """Draws loss curves, latent space, reconstructions and samples into the run's `figures`.
 
     Args:
-        run: RunDirectory.
-        model: its trained model.
-        dataset: GalaxyDataset.
+        run: TrainedRun.
         history: list with a dict per epoch.
 
     Returns:
         dict for metrics.json: the number of active latent dimensions, and the indices of the others; None for a plain
         autoencoder, whose codes have no scale of their own to count them by.
     """
-    folder = run.path / "figures"
+    model, dataset, folder = run.model, run.dataset, run.path / "figures"
     folder.mkdir(exist_ok=True)
-    style = figures.Style().for_images(dataset.rgb, dataset.stretch, run.display_range)
+    style = figures.Style().for_images(dataset.rgb, dataset.stretch, run.directory.display_range)
     draw_losses(run.config, dataset, history, folder, style)
     # Validation first: the reconstructions show galaxies that training has not seen.
     indices = np.concatenate([dataset.split("val"), dataset.split("train")])[:SCATTERED]
@@ -44,7 +43,7 @@ def write_report(run, model, dataset, history):
     _draw_latent_space(model, dataset, codes, folder)
     validation = min(len(indices), len(dataset.split("val")))
     _draw_reconstructions(model, dataset, codes, min(RECONSTRUCTED, validation), folder, style)
-    _draw_samples(model, dataset, run.config.seed, folder, style)
+    _draw_samples(run, folder, style)
     if codes.log_variance is None:
         return {"active_units": None, "dead_dimensions": None}
     return _unused_dimensions(codes.mean[:validation])
@@ -118,15 +117,16 @@ def _draw_reconstructions(model, dataset, codes, count, folder, style):
     save_arrays(folder / "reconstructions.npz", **arrays)
 
 
-def _draw_samples(model, dataset, seed, folder, style):
-    prior = prior_of(model)
-    codes = prior.sample(SAMPLED, seed=seed)
-    generator = np.random.default_rng(seed)
-    condition = condition_of(model, dataset, generator.choice(dataset.split("train"), SAMPLED))
-    images = decode_codes(model, codes, condition)
-    figures.save(
-        figures.grid(images, style=style), folder / "samples", note=f"generated, prior {prior.label}"
-    )
+def _draw_samples(run, folder, style):
+    seed = run.config.seed
+    # A prior that was fitted to an earlier epoch may still lie there if this training fitted none.
+    prior = prior_of(run.model) if run.config.prior == "none" else run.prior()
+    noise = AddedNoise(run, None if run.config.reconstruction.loss == "gaussian" else "none", seed)
+    condition = run.random_condition(SAMPLED, seed) if run.model.condition_dim else None
+    codes = prior.sample(SAMPLED, condition, seed)
+    images = noise(run.decode(codes, condition))
+    note = f"generated, prior {prior.label}, noise {noise.kind}"
+    figures.save(figures.grid(images, style=style), folder / "samples", note=note)
     arrays = {"codes": codes, "images": images}
     if condition is not None:
         arrays["condition"] = condition

@@ -15,7 +15,8 @@ from galvae.runs.evaluations import mark_old
 from galvae.runs.memory import check_step
 from galvae.runs.resume import lock_owner
 from galvae.system.signals import Stopped
-from galvae.training.fit import fit, loss_rose
+from galvae.training.fit import fit, loss_rose, weight_misfits
+from galvae.training.generation import learn_to_generate
 from galvae.training.report import write_report
 
 log = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ def train(config, source, output_dir, count, resident, trusted=True):
     try:
         run.write_json("metrics.json", {"status": "running", **lock_owner()})
         history, metrics = fit(model, dataset, config, run, device, found, resident)
-        metrics |= write_report(run, model, dataset, history)
+        trained = learn_to_generate(run, model, dataset)
+        metrics |= write_report(trained, history)
         dataset.mapped_files.check()  # the figures have read them
         run.write_json("metrics.json", metrics)
     except BaseException as error:
@@ -87,7 +89,11 @@ def train(config, source, output_dir, count, resident, trusted=True):
         raise
     log.info("best epoch %d: validation loss %.5g", metrics["best_epoch"], metrics["val_loss"])
     weights = checkpoints.weights_digest(checkpoints.newest(run.path / "checkpoints"))
-    for warning in (mark_old(run.path, metrics["best_epoch"], weights), loss_rose(history, config)):
+    for warning in (
+        mark_old(run.path, metrics["best_epoch"], weights),
+        loss_rose(history, config),
+        weight_misfits(metrics, config, dataset.image_shape),
+    ):
         if warning:
             log.warning("%s", warning)
     return metrics["val_loss"]

@@ -108,7 +108,6 @@ class TrainingState:
         Returns:
             CheckpointState.
         """
-        names, report = self.dataset.condition_names, self.dataset.report
         return CheckpointState(
             **identity,
             epoch=self.epoch,
@@ -120,10 +119,8 @@ class TrainingState:
             image_shape=list(self.dataset.image_shape),
             pixel_range=list(self.dataset.pixel_range),
             stretch=self.dataset.stretch,
-            condition_names=names,
-            condition_ranges=[
-                [report.get(f"condition {name}", {}).get(end) for end in ("low", "high")] for name in names
-            ],
+            condition_names=self.dataset.condition_names,
+            condition_ranges=self.dataset.condition_ranges,
             peak_memory_mb=self.peak_memory_mb,
             history=self.history,
         )

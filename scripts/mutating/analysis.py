@@ -8,16 +8,16 @@ MUTANTS = [
     Mutant(
         "samples of compared runs ignore the temperature",
         "galvae/analysis/compared_runs.py",
-        "from_noise(config.temperature * noise[",
-        "from_noise(noise[",
+        "config.seed, config.temperature)",
+        "config.seed)",
         "tests/analysis/test_compared_runs.py::"
         "test_a_run_is_measured_on_its_first_validation_galaxies_and_drawn_with_the_keys_of_the_command",
     ),
     Mutant(
         "compared runs do not share their random numbers",
         "galvae/analysis/compared_runs.py",
-        "noise[:, : run.model.latent_dim]",
-        "noise[:, -run.model.latent_dim :]",
+        "sample(config.n, condition, config.seed,",
+        "sample(config.n, condition, None,",
         "tests/analysis/test_compared_runs.py::"
         "test_a_run_is_measured_on_its_first_validation_galaxies_and_drawn_with_the_keys_of_the_command",
     ),
@@ -62,8 +62,8 @@ MUTANTS = [
     Mutant(
         "predicted redshifts of other galaxies",
         "galvae/analysis/conditions.py",
-        "predicted[queried, 0] = most_likely",
-        "predicted[: len(queried), 0] = most_likely",
+        "predicted[name][queried] = values",
+        "predicted[name][: len(queried)] = values",
         "tests/analysis/test_conditions.py::"
         "test_each_galaxy_has_the_prediction_of_its_own_image_and_some_have_none",
     ),
@@ -78,23 +78,23 @@ MUTANTS = [
     Mutant(
         "trial conditions span those of the test galaxies too",
         "galvae/analysis/conditions.py",
-        'train = dataset.condition[dataset.split("train"), 0]',
-        'train = dataset.condition[dataset.split("all"), 0]',
+        'train = dataset.condition[dataset.split("train"), column]',
+        'train = dataset.condition[dataset.split("all"), column]',
         "tests/analysis/test_conditions.py::"
         "test_each_galaxy_has_the_prediction_of_its_own_image_and_some_have_none",
     ),
     Mutant(
-        "predictions of a second condition are those of the first",
+        "predictions of a second condition are compared with the first",
         "galvae/analysis/conditions.py",
-        "values = predicted[:, index]",
-        "values = predicted[:, 0]",
+        "index = dataset.condition_numbers[name]",
+        "index = 0",
         "tests/analysis/test_conditions.py::test_each_of_several_conditions_has_its_own_values_and_unit",
     ),
     Mutant(
         "trial values replace the other conditions of a galaxy",
         "galvae/analysis/conditions.py",
-        "condition[:, 0] = value",
-        "condition[:] = value",
+        "condition[:, columns] = trial",
+        "condition[:] = trial",
         "tests/analysis/test_conditions.py::test_the_other_conditions_of_a_galaxy_are_its_own_at_every_trial_value",
     ),
     Mutant(
@@ -177,7 +177,7 @@ MUTANTS = [
     Mutant(
         "audit: a swap replaces a galaxy's other conditions too",
         "galvae/analysis/condition_audit.py",
-        "condition[:, 0] = values",
+        "condition[:, column] = values",
         "condition[:] = np.reshape(values, (-1, 1))",
         f"{AUDIT}::test_a_swapped_redshift_changes_what_it_should_and_leaves_other_conditions",
     ),
@@ -317,9 +317,17 @@ MUTANTS = [
     Mutant(
         "every block of samples has codes of its own",
         "galvae/analysis/samples.py",
-        "np.tile(codes, (len(values), 1))",
-        "np.repeat(codes, len(values), axis=0)",
+        "sample(config.n, block, config.seed, ",
+        "sample(config.n, block, None, ",
         "tests/analysis/test_samples.py::test_every_block_has_the_same_codes_at_its_own_condition",
+    ),
+    Mutant(
+        "all blocks of samples are drawn at the first condition",
+        "galvae/analysis/samples.py",
+        "sample(config.n, block, config.seed, ",
+        "sample(config.n, blocks[0], config.seed, ",
+        "tests/analysis/test_samples.py::"
+        "test_a_prior_that_knows_the_condition_draws_each_block_at_its_own_from_the_same_numbers",
     ),
     Mutant(
         "the objective of the mean instead of a draw",
@@ -375,16 +383,16 @@ MUTANTS = [
     Mutant(
         "walks along the condition span that of the test galaxies too",
         "galvae/analysis/traversal.py",
-        'train = dataset.condition[dataset.split("train"), 0]',
-        'train = dataset.condition[dataset.split("all"), 0]',
+        'train = dataset.condition[dataset.split("train"), conditions',
+        'train = dataset.condition[dataset.split("all"), conditions',
         "tests/analysis/test_traversal.py::"
         "test_the_condition_is_walked_over_the_range_of_the_training_galaxies",
     ),
     Mutant(
         "walks along the condition start from the same codes by any seed",
         "galvae/analysis/traversal.py",
-        "sample(RANDOM_STARTS, seed=config.seed)",
-        "sample(RANDOM_STARTS, seed=0)",
+        "sample(RANDOM_STARTS, given, config.seed)",
+        "sample(RANDOM_STARTS, given, 0)",
         "tests/analysis/test_traversal.py::"
         "test_the_condition_is_walked_over_the_range_of_the_training_galaxies",
     ),

@@ -114,16 +114,16 @@ MUTANTS = [
     ),
     Mutant(
         "the figure of many samples shows the first block under every title",
-        "galvae/commands/sample.py",
-        "positions = samples.first(count)",
-        "positions = np.arange(count * len(samples.values))",
-        "tests/commands/test_traverse.py::test_many_samples_are_written_in_batches",
+        "galvae/analysis/mock_catalogue.py",
+        "shown = self.shown[block, first : first + len(images)]",
+        "shown = self.shown[0, first : first + len(images)]",
+        "tests/analysis/test_mock_catalogue.py::test_every_block_has_the_same_noise_and_the_figure_shows_it",
     ),
     Mutant(
         "generated galaxies of a block stand under the titles of others",
         "galvae/commands/sample.py",
-        "for value in config.condition or []]",
-        "for value in reversed(config.condition or [])]",
+        "for value in samples.values]",
+        "for value in reversed(samples.values)]",
         "tests/commands/test_traverse.py::test_galaxies_of_every_redshift_are_drawn_and_their_nearest_listed",
     ),
     Mutant(
@@ -136,8 +136,8 @@ MUTANTS = [
     Mutant(
         "the figure of a walk along the condition ignores image_map",
         "galvae/commands/traverse.py",
-        "figures.rows(walk.images, labels, values, style=style)",
-        "figures.rows(walk.images, labels, values)",
+        "figures.rows(walk.images, walk.row_labels, walk.column_labels, style=style)",
+        "figures.rows(walk.images, walk.row_labels, walk.column_labels)",
         "tests/commands/test_traverse.py::test_a_redshift_is_refused_where_the_condition_is_another_one",
     ),
     Mutant(

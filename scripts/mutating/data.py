@@ -143,23 +143,25 @@ MUTANTS = [
     ),
     Mutant(
         "unknown conditions get the mean of test images, too",
-        "galvae/data/dataset.py",
-        'condition[self.split("train")]',
-        "condition",
+        "galvae/data/conditions.py",
+        'train = condition[dataset.split("train"), count:]',
+        "train = condition[:, count:]",
         "tests/data/test_dataset.py::test_unknown_conditions_get_the_mean_of_the_training_images",
     ),
     Mutant(
         "images without a condition are left out by their place in the split",
-        "galvae/data/dataset.py",
+        "galvae/data/conditions.py",
         "indices[known[indices]] for",
         "indices[known[: len(indices)]] for",
         "tests/data/test_dataset.py::test_unknown_conditions_are_dropped_from_the_splits",
     ),
     Mutant(
         "images with some of their conditions count as known",
-        "galvae/data/dataset.py",
-        "= np.isfinite(self.condition).all(axis=1)",
-        "= np.isfinite(self.condition).any(axis=1)",
+        "galvae/data/conditions.py",
+        """    known = np.isfinite(condition).all(axis=1)
+    names""",
+        """    known = np.isfinite(condition).any(axis=1)
+    names""",
         "tests/data/test_dataset.py::test_unknown_conditions_are_dropped_from_the_splits",
     ),
     Mutant(
@@ -257,8 +259,8 @@ MUTANTS = [
     Mutant(
         "the smallest unknown condition is the report's",
         "galvae/data/load.py",
-        'columns["condition"][:, index]',
-        'columns["condition"][:, 0]',
+        "values = names[index], condition[:, index]",
+        "values = names[index], condition[:, 0]",
         "tests/data/test_row_alignment.py::test_every_galaxy_keeps_what_belongs_to_it",
     ),
     Mutant(

@@ -5,6 +5,8 @@ from mutating.mutant import Mutant
 DISTANCES = "tests/analysis/test_distances.py::"
 NOISE = "tests/analysis/test_border_noise.py::"
 CARD = "tests/analysis/test_physics_card.py::"
+LEARNED = "tests/noise/test_residual_noise.py::"
+MOCKS = "tests/analysis/test_mock_catalogue.py::"
 
 MUTANTS = [
     Mutant(
@@ -87,8 +89,8 @@ MUTANTS = [
     Mutant(
         "galaxies with noise are measured without it",
         "galvae/analysis/galaxy_sets.py",
-        "stored[0] + noise(len(images), generator)",
-        "stored[0]",
+        "np.clip(images + noise(images, generator), 0, 1)",
+        "images",
         f"{CARD}test_a_perfect_model_reaches_the_floor_once_its_images_have_noise",
     ),
     Mutant(
@@ -128,5 +130,47 @@ MUTANTS = [
         "if numbers:",
         "tests/runs/test_evaluations.py::"
         "test_numbers_of_the_card_are_those_of_the_last_one_of_the_present_weights",
+    ),
+    Mutant(
+        "bands of learned noise are correlated in the opposite direction",
+        "galvae/noise/covariances.py",
+        "spectrum = np.fft.rfft2(laid, axes=(0, 1)).conj()",
+        "spectrum = np.fft.rfft2(laid, axes=(0, 1))",
+        f"{LEARNED}test_pixels_and_bands_are_correlated_in_the_directions_of_the_residuals",
+    ),
+    Mutant(
+        "learned noise is the same in the sky and on galaxies",
+        "galvae/noise/residual_noise.py",
+        "return amplitudes[:, 0] * sky, excess * galaxy",
+        "return amplitudes[:, 0] * sky, 0 * galaxy",
+        f"{LEARNED}test_it_is_stronger_on_galaxies_and_in_images_like_noisy_ones",
+    ),
+    Mutant(
+        "learned noise is not calibrated",
+        "galvae/noise/residual_noise.py",
+        "for _ in range(ROUNDS):",
+        "for _ in range(0):",
+        f"{LEARNED}test_its_power_is_that_of_the_residuals_at_every_frequency",
+    ),
+    Mutant(
+        "pixels that are set aside teach noise",
+        "galvae/noise/residual_noise.py",
+        "residuals = np.where(used, residuals, 0).astype(np.float32)",
+        "residuals = residuals.astype(np.float32)",
+        f"{LEARNED}test_pixels_that_are_set_aside_teach_nothing",
+    ),
+    Mutant(
+        "every block of conditions has noise of its own",
+        "galvae/analysis/mock_catalogue.py",
+        "if first == 0:",
+        "if start == 0:",
+        f"{MOCKS}test_every_block_has_the_same_noise_and_the_figure_shows_it",
+    ),
+    Mutant(
+        "mocks in FITS files are upside down",
+        "galvae/data/fits_output.py",
+        "np.transpose(block[:, ::-1], (0, 3, 1, 2))",
+        "np.transpose(block, (0, 3, 1, 2))",
+        f"{MOCKS}test_fits_files_are_read_back_the_same_way_up",
     ),
 ]

@@ -2,6 +2,7 @@
 
 from mutating.mutant import Mutant
 
+LAYERS = "tests/models/test_layers.py"
 NETWORKS = "tests/models/test_networks.py"
 
 MUTANTS = [
@@ -74,5 +75,47 @@ MUTANTS = [
         "((0, crop[0]), (0, crop[1]))",
         "((crop[0], 0), (crop[1], 0))",
         f"{NETWORKS}::test_slim_cuts_patches_from_the_upper_left_corner_and_puts_them_back_there",
+    ),
+    Mutant(
+        "patches are drawn with kernels that are not smoothed",
+        "galvae/models/layers.py",
+        "features, self.smooth_kernel())",
+        "features, self.kernel)",
+        f"{LAYERS}::test_smooth_patches_leave_no_grid_in_constant_and_linear_features",
+    ),
+    Mutant(
+        "each pixel of a patch has its own bias",
+        "galvae/models/layers.py",
+        "+ self.even_bias()",
+        "+ self.bias",
+        f"{LAYERS}::test_smooth_patches_leave_no_grid_in_constant_and_linear_features",
+    ),
+    Mutant(
+        "kernels are smoothed as if a convolution's first row drew the first patch",
+        "galvae/models/layers.py",
+        "reshape(3, factor, 3, factor)[::-1, :, ::-1]",
+        "reshape(3, factor, 3, factor)",
+        f"{LAYERS}::test_smooth_patches_leave_no_grid_in_constant_and_linear_features",
+    ),
+    Mutant(
+        "kernels are smoothed by a single box, which leaves the grid in gradients",
+        "galvae/models/layers.py",
+        "np.convolve(np.ones(factor), np.ones(factor))",
+        "np.pad(np.ones(factor), (0, factor - 1))",
+        f"{LAYERS}::test_smooth_patches_leave_no_grid_in_constant_and_linear_features",
+    ),
+    Mutant(
+        "smoothed kernels start with less than their variance",
+        "galvae/models/layers.py",
+        "math.sqrt(factor * side / np.square(smooth).sum())",
+        "1 / side",
+        f"{LAYERS}::test_kernels_start_smooth_and_with_the_variance_of_their_rule",
+    ),
+    Mutant(
+        "beyond the edges of a map of features there are zeros",
+        "galvae/models/layers.py",
+        'mode="symmetric"',
+        'mode="constant"',
+        f"{NETWORKS}::test_a_sky_is_decoded_without_a_grid_and_a_frame",
     ),
 ]

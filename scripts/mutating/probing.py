@@ -52,7 +52,7 @@ MUTANTS = [
     ),
     Mutant(
         "codes are averaged over four of the eight orientations",
-        "galvae/analysis/memorisation.py",
+        "galvae/latent/orientations.py",
         "for flip in (False, True) for rotations",
         "for flip in (False, False) for rotations",
         f"{PROBES}test_codes_over_orientations_do_not_depend_on_the_orientation",
@@ -95,15 +95,15 @@ MUTANTS = [
     Mutant(
         "the divergence from the prior is that of the fitted codes themselves",
         "galvae/analysis/prior_match.py",
-        "for codes in (fitted, held_out)",
-        "for codes in (fitted, fitted[: len(held_out)])",
+        "new = held_out, held_out_condition",
+        "new = fitted[: len(held_out)], held_out_condition",
         f"{PRIOR}test_the_density_is_fitted_to_training_galaxies_and_judged_by_others",
     ),
     Mutant(
         "the divergence from the prior forgets the units of the codes",
-        "galvae/analysis/prior_match.py",
-        ".score_samples(new_unit) - jacobian",
-        ".score_samples(new_unit)",
+        "galvae/latent/priors/mixture.py",
+        " - np.log(scale).sum()",
+        "",
         f"{PRIOR}test_codes_of_another_gaussian_are_as_far_as_the_closed_form_says",
     ),
     Mutant(

@@ -144,9 +144,37 @@ MUTANTS = [
     Mutant(
         "a loss is compared with the largest before it",
         "galvae/training/callbacks.py",
-        'least = min((before["loss"]',
-        'least = max((before["loss"]',
+        "least = min(losses, default",
+        "least = max(losses, default",
         f"{CALLBACKS}::test_the_guard_refuses_epochs_that_are_not_finite_or_explode",
+    ),
+    Mutant(
+        "the scale of a negative loss is its smallest value",
+        "galvae/training/callbacks.py",
+        "EXPLODED * (losses[0] - least)",
+        "EXPLODED * -least",
+        f"{CALLBACKS}::test_a_negative_loss_explodes_by_what_was_gained_since_the_first_epoch",
+    ),
+    Mutant(
+        "a prior is fitted whatever the configuration says",
+        "galvae/training/generation.py",
+        'if run.config.prior == "auto":',
+        "if True:",
+        "tests/training/test_generation.py",
+    ),
+    Mutant(
+        "noise is learned for every likelihood",
+        "galvae/training/generation.py",
+        'if run.config.reconstruction.loss == "gaussian":',
+        "if True:",
+        "tests/training/test_generation.py",
+    ),
+    Mutant(
+        "beta plays no part in the noise that a weight stands for",
+        "galvae/training/fit.py",
+        "math.sqrt(bands * beta / (2",
+        "math.sqrt(bands / (2",
+        "tests/training/test_loss_rose.py",
     ),
     Mutant(
         "a posterior that collapses is seen ten times later",
@@ -235,8 +263,8 @@ MUTANTS = [
     Mutant(
         "the scale of conditions is that of all splits",
         "galvae/training/fit.py",
-        'set_condition_scale(dataset.condition[dataset.split("train")])',
-        "set_condition_scale(dataset.condition)",
+        'train = dataset.condition[dataset.split("train")]',
+        "train = dataset.condition",
         f"{KEY}[model.condition_scaling]",
     ),
     Mutant(

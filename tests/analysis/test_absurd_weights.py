@@ -127,13 +127,15 @@ def test_a_run_whose_weights_are_absurd_is_left_out_of_a_comparison(tmp_path, mo
         weights_digest="w",
         state=SimpleNamespace(peak_memory_mb=5.0, history=[], best_epoch=1),
         dataset=SimpleNamespace(split=lambda name: np.arange(3)),
-        prior=lambda: NormalPrior(2),
+        prior=lambda name=None: NormalPrior(2),
         decode=refuse,
     )
     monkeypatch.setattr(compared_runs, "TrainedRun", SimpleNamespace(open=lambda *given: run))
     directory = SimpleNamespace(status="finished", metrics={}, config=train_config())
-    config = SimpleNamespace(n=3, seed=6, temperature=1, galaxies=2, dataset=SimpleNamespace(), force=False)
-    given = directory, "a", config, "tensorflow", np.zeros((3, 2))
+    config = SimpleNamespace(
+        n=3, seed=6, prior=None, temperature=1, galaxies=2, dataset=SimpleNamespace(), force=False
+    )
+    given = directory, "a", config, "tensorflow"
     row, samples = compared_runs.measure_run(*given, False)
     assert (row["parameters"], samples) == (77, None)
     assert caplog.messages == ["a is not drawn: received NaN"]

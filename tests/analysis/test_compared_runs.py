@@ -75,7 +75,7 @@ def test_a_run_is_measured_on_its_first_validation_galaxies_and_drawn_with_the_k
         dataset=SimpleNamespace(split={"val": rows, "train": rows[::-1]}.__getitem__),
         codes_at=lambda rows: Codes(rows, np.array([means[row] for row in rows]), None),
         random_condition=lambda n, seed: asked.append((n, seed)) or condition,
-        prior=lambda: NormalPrior(2),
+        prior=lambda name: asked.append(name) or NormalPrior(2),
         decode=lambda codes, condition: np.concatenate([codes, condition], axis=1),
     )
     monkeypatch.setattr(
@@ -85,18 +85,25 @@ def test_a_run_is_measured_on_its_first_validation_galaxies_and_drawn_with_the_k
         status="finished", metrics={}, config=SimpleNamespace(beta=SimpleNamespace(name="constant"))
     )
     config = SimpleNamespace(
-        n=3, seed=6, temperature=0.5, galaxies=2, dataset=SimpleNamespace(path="moved"), force=False
+        n=3,
+        seed=6,
+        prior="normal",
+        temperature=0.5,
+        galaxies=2,
+        dataset=SimpleNamespace(path="moved"),
+        force=False,
     )
-    noise = np.arange(12.0).reshape(3, 4)
     (tmp_path / "evaluate").mkdir()
     results = {"epoch": 1, "weights_sha256": "w", "card": {"w1": 0.3, "auc": 0.9, "floor": {"w1": 0.04}}}
     (tmp_path / "evaluate" / "metrics.json").write_text(json.dumps(results))
-    row, samples = compared_runs.measure_run(directory, "a", config, "jax", noise, True)
+    row, samples = compared_runs.measure_run(directory, "a", config, "jax", True)
     card = {name: value for name, value in row.items() if name.startswith("card.")}
     assert card == {"card.w1": 0.3, "card.auc": 0.9, "card.floor.w1": 0.04} and row["evaluated"] == "epoch 1"
-    assert asked == [("jax", {"path": "moved"}), (3, 6)]
+    assert asked == [("jax", {"path": "moved"}), (3, 6), "normal"]
     assert (row["active_units"], row["parameters"]) == (1, 77)
-    np.testing.assert_array_equal(samples["codes"], [[0, 0.5], [2, 2.5], [4, 4.5]])
+    np.testing.assert_allclose(
+        samples["codes"], 0.5 * np.random.default_rng(6).standard_normal((3, 2)), rtol=1e-6
+    )
     np.testing.assert_array_equal(samples["condition"], condition)
     np.testing.assert_array_equal(samples["images"], np.concatenate([samples["codes"], condition], axis=1))
 

@@ -18,7 +18,7 @@ from galvae.latent.priors.normal import NormalPrior
 
 COUNT, SIDE = 420, 24
 REDDENING = 0.36  # dex per unit redshift, of the first over the last band
-CONFIG = SimpleNamespace(samples=150, bootstrap=100, seed=0, condition_grid=0)
+CONFIG = SimpleNamespace(samples=150, bootstrap=100, seed=0, condition_grid=0, prior=None)
 
 
 def draw(codes, redshift):
@@ -67,7 +67,7 @@ def audited_run(sampler, leak):
         model=model,
         dataset=data,
         given=given,
-        prior=lambda: NormalPrior(3),
+        prior=lambda name=None: NormalPrior(3),
         codes_at=lambda rows: Codes(rows, codes[rows], log_variance[rows]),
     )
 
@@ -186,7 +186,7 @@ def few(images, condition):
     return SimpleNamespace(
         model=model,
         dataset=data,
-        prior=lambda: NormalPrior(2),
+        prior=lambda name=None: NormalPrior(2),
         codes_at=lambda rows: Codes(rows, codes[rows], None),
     )
 

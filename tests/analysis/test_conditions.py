@@ -9,7 +9,9 @@ from builders.galaxies import redshift_dataset
 from builders.models import build
 
 from galvae.analysis import conditions
+from galvae.data.conditions import one_hot
 from galvae.latent.codes import encode_dataset
+from galvae.runs.conditions import Conditions
 
 ROWS = np.random.default_rng(0).permutation(40)[:20]
 AUDITED = {"not measured": "40 galaxies"}
@@ -66,7 +68,12 @@ def test_each_of_several_conditions_has_its_own_values_and_unit(monkeypatch):
     data = two_conditions()
     run = SimpleNamespace(dataset=data)
     monkeypatch.setattr(
-        conditions, "predict", lambda run, rows, size: (data.condition[rows] + [1, 2], "somehow")
+        conditions,
+        "predict",
+        lambda run, rows, size: (
+            {"redshift": data.condition[rows, 0] + 1, "mass": data.condition[rows, 1] + 2},
+            "somehow",
+        ),
     )
     report = conditions.measure(run, ROWS, SimpleNamespace(condition_grid=0), {})
     for index, (name, unit) in enumerate({"redshift": "", "mass": "solMass"}.items()):
@@ -94,6 +101,37 @@ def test_the_other_conditions_of_a_galaxy_are_its_own_at_every_trial_value(monke
         np.testing.assert_allclose(model.physical_condition(condition), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_the_class_of_a_galaxy_is_the_one_of_the_smallest_objective(monkeypatch):
+    """Of a model whose objective is the squared difference of the class asked for from twice the redshift."""
+    data, labels = redshift_dataset(), np.arange(40) % 3
+    condition = np.concatenate([one_hot(labels, 3), data.condition], axis=1)
+    names = ["class=a", "class=b", "class=c", "redshift"]
+    data = dataclasses.replace(data, condition=condition, condition_names=names, condition_units=[""] * 4)
+    model = build("cvae2", condition_dim=4)
+    monkeypatch.setattr(type(model), "loss_terms", lambda self, outputs: outputs)
+
+    def objective(self, outputs, training):
+        label = outputs["condition"][:, :3] @ np.array([[0], [1], [2]], np.float32)
+        return (label[:, 0] - 2 * outputs["condition"][:, 3]) ** 2
+
+    monkeypatch.setattr(type(model), "total_loss", objective)
+    run = SimpleNamespace(
+        model=model, dataset=data, conditions=Conditions(names, [[0, 1]] * 3 + [[0, 2]], "cvae2")
+    )
+    predicted, how = conditions.predict(run, ROWS, 11)
+    redshift = data.condition[ROWS, 3]
+    np.testing.assert_array_equal(predicted["class"], np.clip(np.rint(2 * redshift), 0, 2))
+    span = data.condition[data.split("train"), 3]
+    expected = np.clip(labels[ROWS] / 2, span.min(), span.max())
+    np.testing.assert_allclose(predicted["redshift"], expected, atol=0.01)
+    assert how.startswith("the objective's minimum over 3 classes, and over 11 values from ")
+    # Every second class is right.
+    right = SimpleNamespace(bootstrap=100, seed=0)
+    found = conditions._class_errors(np.array([0, 0, 1, 1, 1, 1]), np.array([0, 0, 1, 2, 2, 2]), right)
+    assert found["accuracy"] == 0.5 and found["balanced_accuracy"] == pytest.approx((1 + 0.25) / 2)
+    assert (found["galaxies"], found["classes"]) == (6, 2) and found["accuracy_error"] > 0.1
+
+
 def test_a_grid_of_none_asks_nothing_and_a_small_one_has_three_values(monkeypatch):
     run, grids = grid_run(), []
     monkeypatch.setattr(
@@ -105,7 +143,7 @@ def test_a_grid_of_none_asks_nothing_and_a_small_one_has_three_values(monkeypatc
     conditions.measure(run, ROWS, SimpleNamespace(condition_grid=1), {})
     assert [len(grid) for grid in grids] == [3]
     run.model = build("vae")
-    assert conditions.predict(run, ROWS, 16) == (None, None)
+    assert conditions.predict(run, ROWS, 16) == ({}, None)
 
 
 def test_predictions_are_in_the_units_of_the_condition():

@@ -28,6 +28,7 @@ CONFIG = EvaluateConfig(
     run="",
     split="all",
     cards=None,
+    prior=None,
     samples=60,
     morphology="galvae",
     invariant=False,

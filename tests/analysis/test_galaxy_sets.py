@@ -9,7 +9,7 @@ import pytest
 from galvae.analysis import physics_card
 from galvae.runs.trained_run import TrainedRun
 
-CONFIG = SimpleNamespace(samples=2000, bootstrap=100, seed=4)
+CONFIG = SimpleNamespace(samples=2000, bootstrap=100, seed=4, prior=None)
 
 
 @pytest.mark.parametrize("model", [pytest.param("ae", marks=pytest.mark.slow), "cvae2"])

@@ -13,7 +13,7 @@ from galvae.data.splits import make_splits
 from galvae.latent import codes
 from galvae.latent.priors.normal import NormalPrior
 
-CONFIG = SimpleNamespace(seed=0, bootstrap=200, samples=600)
+CONFIG = SimpleNamespace(seed=0, bootstrap=200, samples=600, prior=None)
 LATENT_DIM, SIDE = 4, 8
 
 

@@ -21,7 +21,7 @@ from galvae.latent.priors.gaussian import GaussianPrior
 from galvae.morphology.measures import compared_names
 
 SIDE, TRAIN, HELD_OUT = 32, 200, 150
-CONFIG = SimpleNamespace(samples=2000, bootstrap=100, seed=0)
+CONFIG = SimpleNamespace(samples=2000, bootstrap=100, seed=0, prior=None)
 BANDS = ["g", "r", "z"]
 COLOURS = ["colour_g_r", "colour_r_z"]
 
@@ -75,7 +75,8 @@ def run_of(codes, data, decode=paint, prior=None, conditional=False):
         model=SimpleNamespace(condition_dim=int(conditional), decode=decode),
         codes_at=lambda rows: SimpleNamespace(mean=codes[rows]),
         condition=lambda rows: data.condition[rows] if conditional else None,
-        prior=lambda: prior,
+        prior=lambda name=None: prior,
+        noise=None,
     )
 
 
@@ -348,3 +349,19 @@ def test_permuted_redshifts_are_seen_in_their_bins(galaxies):
     assert wrong["sampled_with_noise"]["w1"] < right["sampled_with_noise"]["w1"] + 0.05
     for one, other in zip(wrong["bins"]["sampled"][::2], right["bins"]["sampled"][::2], strict=True):
         assert one["flux"]["w1"] > 3 * other["flux"]["w1"]
+
+
+def test_learned_noise_is_taken_where_there_is_any(galaxies, unclassified):
+    run = run_of(*galaxies)
+    run.noise = lambda images, generator: np.full_like(images, 0.01) * generator.choice([-1, 1])
+    report = physics_card.measure(run, None, CONFIG, {})
+    found, arrays = report.summary["card"], report.arrays["card"]
+    assert found["noise"] == report.facts["noise"] == "learned" and "with learned noise" in report.lines[3]
+    assert found["w1"] == found["sampled_with_noise"]["w1"] != found["sampled"]["w1"]
+    shift = np.abs(arrays["decoded_with_noise_examples"] - arrays["decoded_examples"])
+    assert shift.max() < 0.0101 and np.median(shift) > 0.0099  # clipped to [0, 1]
+    assert arrays["decoded_with_noise_examples"].min() >= 0
+    run.noise = None
+    report = physics_card.measure(run, None, CONFIG, {})
+    assert report.summary["card"]["noise"] == "border" and "a real border's noise" in report.lines[3]
+    assert report.summary["card"]["w1"] == report.summary["card"]["sampled"]["w1"]

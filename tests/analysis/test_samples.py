@@ -5,15 +5,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builders.galaxies import dataset
+from builders.runs import run_of
 
 from galvae.analysis.samples import Samples, compare_with_training, draw_samples, sampled_condition
+from galvae.data.conditions import one_hot
 from galvae.errors import GalvaeError
+from galvae.latent.priors.gaussian import GaussianPrior
+from galvae.runs.conditions import Conditions
 from galvae.runs.trained_run import TrainedRun
 
 
 def config(**changes):
     """The keys of SampleConfig that draw codes."""
-    values = {"n": 3, "seed": 5, "temperature": 1.0, "condition": None, "redshift": None}
+    values = {"n": 3, "seed": 5, "prior": None, "temperature": 1.0, "condition": None, "redshift": None}
     return SimpleNamespace(**{**values, **changes})
 
 
@@ -30,12 +34,24 @@ def test_every_block_has_the_same_codes_at_its_own_condition(trained):
     codes = np.random.default_rng(5).standard_normal((3, 3)).astype(np.float32)
     np.testing.assert_array_equal(samples.codes, np.tile(codes, (2, 1)))
     np.testing.assert_array_equal(samples.condition, [[0.5]] * 3 + [[1.5]] * 3)
-    positions = np.array([4, 0])
-    images = run.model.decode(samples.codes[positions], samples.condition[positions])
-    np.testing.assert_allclose(samples.decode(run, positions), images, atol=1e-5)
     cold = draw_samples(run, config(temperature=0.5))
     np.testing.assert_allclose(cold.codes, 0.5 * codes, rtol=1e-6)
     np.testing.assert_array_equal(cold.condition, run.random_condition(3, 5))
+
+
+def test_a_prior_that_knows_the_condition_draws_each_block_at_its_own_from_the_same_numbers(
+    trained, monkeypatch
+):
+    run, asked = TrainedRun.open(trained("cvae2")), []
+    condition = np.random.default_rng(0).uniform(0, 2, (500, 1))
+    fitted = GaussianPrior.fit(condition * [[1.0, -3.0, 0.0]] + np.eye(3)[np.arange(500) % 3], condition)
+    monkeypatch.setattr(run, "prior", lambda name: asked.append(name) or fitted)
+    samples = draw_samples(run, config(prior="gaussian", condition=[0.5, 1.5]))
+    low, high = np.split(samples.codes, 2)
+    # Linear in the condition, with the same scatter about the line.
+    np.testing.assert_allclose(high - low, np.tile([1, -3, 0], (3, 1)), atol=0.3)
+    np.testing.assert_allclose(np.ptp(high - low, axis=0), 0, atol=1e-5)
+    assert asked == ["gaussian"] and np.ptp(low, axis=0).min() > 0.1
 
 
 def test_generated_galaxies_are_compared_with_training_galaxies_turned_if_training_turned_them():
@@ -47,7 +63,7 @@ def test_generated_galaxies_are_compared_with_training_galaxies_turned_if_traini
     run = SimpleNamespace(
         dataset=data,
         config=SimpleNamespace(dataset=section),
-        state=SimpleNamespace(condition_names=["redshift", "mass"]),
+        conditions=Conditions(["redshift", "mass"], [], "cvae2"),
     )
     condition = np.arange(20.0).reshape(10, 2)
     drawn = Samples([None], np.zeros((10, 2), np.float32), condition)
@@ -67,20 +83,44 @@ def test_generated_galaxies_are_compared_with_training_galaxies_turned_if_traini
 def test_a_model_without_a_condition_takes_none(trained):
     run = TrainedRun.open(trained("vae"))
     samples = draw_samples(run, config())
-    assert samples.values == [None] and samples.condition is None
+    assert samples.values == [{}] and samples.condition is None
     with pytest.raises(GalvaeError, match="condition: expected none, because vae takes no condition"):
         draw_samples(run, config(condition=[0.5]))
 
 
 def test_the_other_conditions_are_those_of_the_same_training_galaxies_in_every_block():
-    def at_condition(values, like):
-        condition = like.copy()
-        condition[:, 0] = values
-        return condition
-
     others = np.array([[1.0, 10.0], [2.0, 20.0]])
-    model = SimpleNamespace(condition_dim=2)
-    run = SimpleNamespace(model=model, at_condition=at_condition, random_condition=lambda n, seed: others[:n])
+    run = SimpleNamespace(
+        model=SimpleNamespace(condition_dim=2),
+        conditions=Conditions(["redshift", "mass"], [[0, 2], [0, 20]], "cvae2"),
+        random_condition=lambda n, seed, label: others[:n],
+    )
     expected = [[0.5, 10], [0.5, 20], [1.5, 10], [1.5, 20]]
-    np.testing.assert_array_equal(sampled_condition(run, [0.5, 1.5], 2, 0), expected)
-    np.testing.assert_array_equal(sampled_condition(run, None, 2, 0), others)
+    blocks = [{"redshift": 0.5}, {"redshift": 1.5}]
+    np.testing.assert_array_equal(sampled_condition(run, blocks, 2, 0), expected)
+    np.testing.assert_array_equal(sampled_condition(run, [{}], 2, 0), others)
+
+
+def test_the_other_conditions_of_a_class_are_those_of_its_own_training_galaxies():
+    labels = np.arange(25) % 3
+    redshift = labels + np.linspace(0, 0.9, 25)
+    data = dataset(
+        condition=np.concatenate([one_hot(labels, 3), redshift[:, None]], axis=1).astype(np.float32),
+        condition_names=["class=a", "class=b", "class=c", "redshift"],
+        condition_units=[""] * 4,
+    )
+    run = run_of(data, model="cvae2")
+    blocks = run.conditions.requests("all")
+    condition = sampled_condition(run, blocks, 50, 3).reshape(3, 50, 4)
+    train = data.split("train")
+    for label in range(3):
+        np.testing.assert_array_equal(condition[label, :, :3], np.tile(np.eye(3)[label], (50, 1)))
+        own = data.condition[train[labels[train] == label], 3]
+        assert {*condition[label, :, 3].tolist()} == {*own.tolist()}
+    asked = run.conditions.requests({"class": ["c", "a"], "redshift": 0.25})
+    np.testing.assert_array_equal(
+        sampled_condition(run, asked, 2, 0), [[0, 0, 1, 0.25]] * 2 + [[1, 0, 0, 0.25]] * 2
+    )
+    some = sampled_condition(run, run.conditions.requests({"redshift": [0.5, 1.0]}), 40, 0)
+    np.testing.assert_array_equal(some[:40, :3], some[40:, :3])  # the same galaxies in both blocks
+    assert {*some[:, 3].tolist()} == {0.5, 1.0} and {*some[:, :3].argmax(axis=1).tolist()} == {0, 1, 2}

@@ -1,5 +1,6 @@
 """Walks of a run whose decoder shows the code and the condition that it is given, so that each can be recognised."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,18 +8,24 @@ import pytest
 from builders.galaxies import redshift_dataset
 
 from galvae.analysis.traversal import Traversal
+from galvae.data.conditions import one_hot
+from galvae.errors import GalvaeError
 from galvae.latent.codes import Codes
 from galvae.latent.priors.gaussian import GaussianPrior
 from galvae.latent.priors.normal import NormalPrior
+from galvae.runs.conditions import Conditions
 
 # Of each galaxy; the second dimension is the most informative, then the third.
 CODES = np.random.default_rng(0).normal(0, [0.1, 3, 1], (40, 3)).astype(np.float32)
 KEYS = {"axes": None, "at": None, "from_": None, "to": None, "condition": None, "conditions": None}
-KEYS |= {"redshift": None, "span": 2.0, "steps": 5, "seed": 0}
+KEYS |= {"prior": None, "redshift": None, "span": 2.0, "steps": 5, "seed": 0}
 
 
-def traversal(terms=("reconstruction", "kl"), condition_dim=1, prior=None, **keys):
-    data = redshift_dataset()
+def traversal(terms=("reconstruction", "kl"), condition_dim=1, prior=None, data=None, **keys):
+    data = redshift_dataset() if data is None else data
+    conditions = Conditions(
+        data.condition_names if condition_dim else [], [[None, None]] * condition_dim, "cvae2"
+    )
     log_variance = np.zeros_like(CODES) if "kl" in terms else None
 
     def decode(codes, condition):
@@ -28,11 +35,12 @@ def traversal(terms=("reconstruction", "kl"), condition_dim=1, prior=None, **key
     run = SimpleNamespace(
         model=SimpleNamespace(latent_dim=3, condition_dim=condition_dim, terms=terms),
         dataset=data,
-        state=SimpleNamespace(condition_names=["redshift"]),
+        conditions=conditions,
         codes_at=lambda rows: Codes(rows, CODES[rows], None if log_variance is None else log_variance[rows]),
-        prior=lambda: prior or NormalPrior(3),
+        prior=lambda name=None: prior or NormalPrior(3),
         decode=decode,
-        at_condition=lambda values, like=None: np.array(values, np.float32)[:, None],
+        random_condition=lambda n, seed: data.condition[:n],
+        at_condition=lambda values, like: conditions.filled(conditions.resolved(values), like),
     )
     walks = Traversal(run, SimpleNamespace(**{**KEYS, **keys}))
     walks.names = {axis: f"name {axis}" for axis in walks.axes}  # which galaxies of one pixel do not have
@@ -127,6 +135,54 @@ def test_the_condition_is_walked_over_the_range_of_the_training_galaxies(at):
     np.testing.assert_allclose(walk.arrays["condition"][0, :, 0], values, rtol=1e-6)
     asked = traversal(at=at, conditions=[0.5, 4.5]).along_condition()
     np.testing.assert_allclose(asked.images[0, :, 0, 0, 3], [0.5, 1.5, 2.5, 3.5, 4.5])
+
+
+def classified(*names):
+    """Forty galaxies of three classes, and of the redshifts of `redshift_dataset` if that is among the names."""
+    data = redshift_dataset()
+    columns = [one_hot(np.arange(40) % 5 // 2, 3), *([data.condition] if "redshift" in names else [])]
+    return dataclasses.replace(
+        data,
+        condition=np.concatenate(columns, axis=1),
+        condition_names=["class=a", "class=b", "class=c", *names],
+        condition_units=[""] * (3 + len(names)),
+    )
+
+
+def test_every_class_has_a_row_along_the_redshift():
+    walks = traversal(data=classified("redshift"), condition_dim=4, at=7, conditions=[0.5, 4.5])
+    walk = walks.along_condition()
+    assert walk.row_labels == ["a", "b", "c"] and walk.column_labels == [f"z {z}.50" for z in range(5)]
+    np.testing.assert_allclose(walk.images[:, :, 0, 0, :3], np.tile(CODES[7], (3, 5, 1)))
+    np.testing.assert_allclose(walk.images[..., 0, 0, 6], np.tile([0.5, 1.5, 2.5, 3.5, 4.5], (3, 1)))
+    np.testing.assert_array_equal(walk.images[:, :, 0, 0, 3:6], np.repeat(np.eye(3)[:, None], 5, axis=1))
+    # Elsewhere the class is the galaxy's own, that which is asked for, or the most frequent one.
+    kept = walks.run.dataset.condition[7]
+    for keys, expected in (({"at": 7}, kept[:3]), ({"condition": "c"}, [0, 0, 1]), ({}, [1, 0, 0])):
+        axes = traversal(data=classified("redshift"), condition_dim=4, **keys).along_axes()
+        np.testing.assert_array_equal(axes.images[0, 0, 0, 0, 3:6], expected)
+
+
+def test_without_a_number_to_walk_along_every_class_has_a_row_of_the_same_galaxies():
+    walk = traversal(data=classified(), condition_dim=3, seed=4).along_condition()
+    starts = np.random.default_rng(4).standard_normal((8, 3))
+    assert walk.around == "random codes of the prior" and walk.column_labels[7] == "galaxy 8"
+    for row in range(3):
+        np.testing.assert_allclose(walk.images[row, :, 0, 0, :3], starts, rtol=1e-5)
+        np.testing.assert_array_equal(walk.images[row, :, 0, 0, 3:], np.tile(np.eye(3)[row], (8, 1)))
+    alone = traversal(data=classified(), condition_dim=3, at=7).along_condition()
+    assert alone.images.shape[:2] == (3, 1) and alone.column_labels == ["id 7"]
+    with pytest.raises(
+        GalvaeError, match=r"^conditions: expected none, .* its class, received \[0.0, 1.0\]$"
+    ):
+        traversal(data=classified(), condition_dim=3, conditions=[0.0, 1.0])
+
+
+def test_between_galaxies_of_two_classes_there_is_no_third_one():
+    walk = traversal(data=classified("redshift"), condition_dim=4, from_=10, to=4).between_galaxies()
+    np.testing.assert_array_equal(walk.images[0, :, 0, 0, 3:6], np.eye(3)[[0, 0, 2, 2, 2]])
+    ends = redshift_dataset().condition[[10, 4], 0]
+    np.testing.assert_allclose(walk.images[0, :, 0, 0, 6], np.linspace(*ends, 5), rtol=1e-6)
 
 
 def test_codes_and_conditions_change_together_from_galaxy_to_galaxy():

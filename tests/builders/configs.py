@@ -16,6 +16,7 @@ COMMON = {
     "split_seed": 0,
     "cache_dir": None,
     "stretch": "none",
+    "condition": [],
     "missing_condition": "drop",
     "nan": "error",
     "drop": None,
@@ -26,8 +27,19 @@ COMMON = {
 SOURCE = {"reading": READING, **COMMON}
 ARRAYS = {"axes": None, "row_0": None, **SOURCE}
 
-# Overrides that make a run take seconds.
-SMALL = ("network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "epochs=2", "batch=32")
+# Overrides that make a run take seconds; it generates galaxies from N(0, I), without noise.
+SMALL = (
+    *(
+        "network=conv",
+        "network.filters=[4,8]",
+        "network.kernels=[3]",
+        "network.dense=16",
+        "epochs=2",
+        "batch=32",
+    ),
+    *("latent_dim=8", "learning_rate=0.002", "clip_norm=null", "prior=none"),
+    *("reconstruction.loss=mse", "reconstruction.weight=15"),
+)
 
 
 def composed(command, *overrides):

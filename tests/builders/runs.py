@@ -1,6 +1,7 @@
 """Runs without a directory: a model with initial weights, a dataset, and codes that a test chooses."""
 
 import functools
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,8 +29,8 @@ def run_of(data, mean=None, std=None, prior=None, decode=None, model="vae", augm
     # One model serves all tests that choose its codes, and hence need no weights of their own.
     built = build_model(config, *arguments) if mean is None else build(*arguments)
     built.decode = type(built).decode.__get__(built)
-    state = SimpleNamespace(condition_names=data.condition_names)
-    run = TrainedRun(SimpleNamespace(config=config), built, state, None, {})
+    state = SimpleNamespace(condition_names=data.condition_names, condition_ranges=data.condition_ranges)
+    run = TrainedRun(SimpleNamespace(config=config, path=Path("no-such-run")), built, state, None, {})
     run.dataset = data
     rows = data.split("all")
     if mean is None:
@@ -38,7 +39,7 @@ def run_of(data, mean=None, std=None, prior=None, decode=None, model="vae", augm
         mean = np.asarray(mean, np.float32)[rows]
         run._codes["all"] = Codes(rows, mean, None if std is None else np.full_like(mean, 2 * np.log(std)))
     if prior is not None:
-        run.prior = lambda: prior
+        run.prior = lambda name=None: prior
     if decode is not None:
         built.decode = lambda codes, condition=None: decode(np.asarray(codes))
     return run

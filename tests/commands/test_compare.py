@@ -128,12 +128,9 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep, drawn):
         noise = np.random.default_rng(5).standard_normal((10, 4))
         np.testing.assert_array_equal(stored["noise"], noise)
         np.testing.assert_allclose(stored["codes_3"], noise, rtol=1e-6)
-        np.testing.assert_array_equal(stored["codes_2"], stored["codes_3"][:, :2])
         for index, name in enumerate(JOBS):
             model = TrainedRun.open(sweep / name).model
-            np.testing.assert_allclose(
-                stored[f"codes_{index}"], prior_of(model).from_noise(noise[:, : model.latent_dim])
-            )
+            np.testing.assert_allclose(stored[f"codes_{index}"], prior_of(model).sample(10, seed=5))
             np.testing.assert_allclose(
                 stored[f"images_{index}"], model.decode(stored[f"codes_{index}"]), atol=1e-5
             )

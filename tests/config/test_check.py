@@ -16,9 +16,15 @@ from galvae.errors import GalvaeError
 def test_defaults_of_train_are_those_that_the_readme_promises():
     config = train_config()
     assert (config.dataset.name, config.model.name, config.network.name) == ("hdf", "vae", "conv")
-    assert (config.latent_dim, config.beta.name, config.beta.value) == (8, "constant", 1.0)
+    assert (config.latent_dim, config.beta.name, config.beta.value) == (32, "constant", 1.0)
+    assert (config.reconstruction.loss, config.reconstruction.noise, config.prior) == (
+        "gaussian",
+        "covariance",
+        "auto",
+    )
     assert (config.epochs, config.batch) == (300, 128)
     assert config.dataset.split == [0.8, 0.1, 0.1]
+    assert config == train_config("experiment=hdf_recommended")
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -80,20 +86,33 @@ def test_redshift_is_an_alias_of_condition(command, key, alias, value):
     assert getattr(config(), key) is None
     assert getattr(config(**{key: value}), key) == value
     assert getattr(config(**{key: value}), alias) is None
-    assert getattr(config(**{alias: value}), key) == value
+    meant = {"redshift": value} if key == "condition" else value  # which need not be the first condition
+    assert getattr(config(**{alias: value}), key) == meant
     assert getattr(config(**{alias: value}), alias) == value  # so that the command can refuse it
     with pytest.raises(GalvaeError, match=f"^{key}, {alias}: expected one of them, received both$"):
         config(**{key: value, alias: value})
 
 
-@pytest.mark.parametrize("key", ["condition", "redshift"])
-def test_one_condition_is_a_list_of_one(key):
+@pytest.mark.parametrize(
+    "value", [0.5, "Edge-on", [0.5, 3.0], ["Edge-on", 3.0], {"class": "Edge-on", "redshift": [0.1, 2.0]}]
+)
+def test_a_condition_is_a_number_a_name_a_list_or_a_mapping(value):
     def config(value):
-        return from_dict(COMMANDS["sample"], {**composed("sample"), "run": "x", key: value})
+        return from_dict(COMMANDS["sample"], {**composed("sample"), "run": "x", "condition": value})
 
-    assert config(0.5).condition == config([0.5]).condition == [0.5]
-    with pytest.raises(GalvaeError, match=f"^{key}: expected at least one number or null, received"):
-        config([])
+    assert config(value).condition == value and config({3: 1}).condition == {"3": 1.0}
+    for wrong in ([[1]], {"class": {"a": 1}}, True, "", {"class": None}):
+        with pytest.raises(
+            GalvaeError, match=r"^condition: expected number or text or list of .* or mapping"
+        ):
+            config(wrong)
+
+
+@pytest.mark.parametrize("key", ["condition", "redshift"])
+def test_a_condition_is_not_empty(key):
+    for empty in [[], *([{}, {"class": []}] if key == "condition" else [])]:
+        with pytest.raises(GalvaeError, match=f"^{key}: expected at least one value or null, received"):
+            from_dict(COMMANDS["sample"], {**composed("sample"), "run": "x", key: empty})
 
 
 @pytest.mark.parametrize("key", ["conditions", "redshifts"])

@@ -33,7 +33,7 @@ def report(sets=SETS, count=100, measures=3):
         }
         if number:
             w1[name] = [0.1 * number, 0.2 * number, None][:measures]
-    facts = {"labels": ["log flux", "r50 (pix)", "A_$B"][:measures], "w1": w1}
+    facts = {"labels": ["log flux", "r50 (pix)", "A_$B"][:measures], "w1": w1, "noise": "learned"}
     return SimpleNamespace(arrays={"card": arrays}, facts=facts)
 
 

@@ -25,6 +25,16 @@ def test_a_dataset_encodes_as_its_images_do(name, monkeypatch):
     np.testing.assert_allclose(decoded, model.decode(encoded.mean), atol=1e-5)
 
 
+def test_each_image_is_encoded_in_its_own_orientation(monkeypatch):
+    monkeypatch.setattr(codes, "BATCH", 3)
+    model, images = build("vae"), ellipses(4, 16)
+    data = GalaxyDataset(name="test", images=images, pixel_range=(0, 255))
+    encoded = codes.encode_dataset(model, data, np.array([2, 2, 0, 1]), np.array([0, 1, 6, 4]))
+    # 90 degrees; flipped, then 180 degrees; flipped.
+    turned = [images[2], np.rot90(images[2]), images[0][::-1], images[1][:, ::-1]]
+    np.testing.assert_allclose(encoded.mean, model.encode(np.stack(turned))[0], atol=1e-5)
+
+
 def test_each_galaxy_is_encoded_and_decoded_with_its_own_condition(monkeypatch):
     monkeypatch.setattr(codes, "BATCH", 7)
     model, data = build("cvae2"), redshift_dataset()

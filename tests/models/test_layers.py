@@ -1,11 +1,15 @@
+import math
+
 import numpy as np
 import pytest
 
 from galvae.models.layers import (
     CodeMoments,
     DepthToSpace,
+    MirroredEdges,
     RandomDihedral,
     Sampling,
+    SmoothPatches,
     SpaceToDepth,
     UnitScaling,
 )
@@ -82,6 +86,66 @@ def test_patches_become_channels_and_pixels_again():
     assert patches.shape == (2, 2, 3, 48)
     np.testing.assert_array_equal(patches[1, 1, 2].reshape(4, 4, 3), images[1, 4:8, 8:12])
     np.testing.assert_array_equal(DepthToSpace(4, name="unfold")(patches), images)
+
+
+def smooth_patches(factor, inputs=2, seed=0):
+    """A layer that draws patches of one band, with a random bias for every pixel."""
+    layer = SmoothPatches(1, factor, padding="valid", kernel_initializer="he_normal", name="image")
+    layer.build((None, None, None, inputs))
+    layer.bias.assign(np.random.default_rng(seed).normal(size=factor**2))
+    return layer
+
+
+def drawn(layer, features):
+    """The image of the features' patches, (B, H, W)."""
+    return np.asarray(DepthToSpace(layer.factor, name="pixels")(layer(features.astype(np.float32))))[..., 0]
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4])
+def test_smooth_patches_leave_no_grid_in_constant_and_linear_features(factor):
+    layer = smooth_patches(factor)
+    rows = np.broadcast_to(np.arange(6)[None, :, None, None], (1, 6, 6, 2)) * [1.0, -0.5]
+    for features in (np.ones((1, 6, 6, 2)), rows, rows.transpose(0, 2, 1, 3)):
+        image = drawn(layer, features)
+        for axis in (1, 2):
+            # Away from the ends of the kernels the image is flat, or a plane.
+            assert np.abs(np.diff(image, 2, axis=axis)).max() < 1e-5 * np.abs(image).max()
+    assert np.abs(np.diff(image)).min() > 0.01  # in the gradient's direction
+
+
+def test_the_patches_around_a_feature_are_a_kernel_without_power_on_the_grid():
+    factor = 4
+    layer = smooth_patches(factor, inputs=1)
+    features = np.zeros((1, 7, 7, 1))
+    features[0, 3, 3] = 1
+    image = drawn(layer, features)[0]
+    pixels = image - image[0, 0]  # which is the bias
+    assert set(np.nonzero(pixels.any(axis=1))[0]) == set(range(4, 16))  # of 20 rows, 3 x 4 around the feature
+    power = np.abs(np.fft.fft2(pixels)) ** 2
+    assert power[5::5].max() < 1e-9 * power.max()  # 1/4, 1/2 and 3/4 cycles per pixel
+    assert power[:, 5::5].max() < 1e-9 * power.max()
+
+
+def test_kernels_start_smooth_and_with_the_variance_of_their_rule():
+    layer = smooth_patches(4, inputs=64)
+    kernel = np.asarray(layer.kernel)
+    assert kernel.std() == pytest.approx(math.sqrt(2 / (9 * 64)), rel=0.1)  # He's
+    np.testing.assert_allclose(layer.smooth_kernel(), kernel, atol=1e-6)
+    noise = np.random.default_rng(0).normal(size=kernel.shape)
+    layer.kernel.assign(kernel + noise)
+    changed = np.asarray(layer.smooth_kernel()) - kernel
+    assert np.square(changed).sum() == pytest.approx(
+        np.square(noise).sum() / 4, rel=0.1
+    )  # 6 of 12 pixels per axis
+    assert (changed * noise).sum() == pytest.approx(
+        np.square(changed).sum(), rel=1e-3
+    )  # an orthogonal projection
+
+
+def test_edges_are_mirrored():
+    features = np.arange(6, dtype=np.float32).reshape(1, 2, 3, 1)
+    expected = [[0, 0, 1, 2, 2], [0, 0, 1, 2, 2], [3, 3, 4, 5, 5], [3, 3, 4, 5, 5]]
+    np.testing.assert_array_equal(MirroredEdges(name="edges")(features)[0, ..., 0], expected)
 
 
 @pytest.mark.parametrize("stretch", ["none", "linear", "asinh"])

@@ -148,6 +148,7 @@ def test_no_model_is_concerned_with_devices():
     business = re.compile(r"\b(resident|positions|replicas|rows)\b|\"weight\"")
     assert not {module: business.findall(text) for module, text in texts.items() if business.search(text)}
     ways = {"galvae.backend.model", "galvae.backend.random_numbers", "galvae.backend.fused_ops"}
+    ways.add("galvae.backend.transposed")
     for module in texts:
         assert within(imports(module), "galvae.backend", "tensorflow", "jax") <= ways, module
 
@@ -368,6 +369,13 @@ def test_conditions_are_scaled_by_statistics_that_are_variables():
     paths = [variable.path for variable in model.non_trainable_variables]
     assert "condition_mean" in " ".join(paths)
     assert "condition_spread" in " ".join(paths)
+    rare = np.eye(2, dtype=np.float32)[
+        np.arange(5000) % 50 // 49
+    ]  # of which one in 50 is of the second class
+    model.set_condition_scale(rare, 2)
+    np.testing.assert_array_equal(model.scaled_condition(rare), rare)
+    model.set_condition_scale(np.stack([rare[:, 1], conditions[:, 1]], axis=1), 1)
+    np.testing.assert_allclose(model.scaled_condition(conditions)[:, 1], scaled[:, 1], atol=1e-5)
     model.set_condition_scale(np.ones((4, 2), np.float32))  # a constant condition divides by no zero
     assert np.isfinite(model.scaled_condition(conditions)).all()
 

@@ -3,9 +3,11 @@ import math
 import keras
 import numpy as np
 import pytest
-from builders.configs import conv
+from builders.configs import conv, train_config
 
+from galvae.config.check import from_dict, to_dict
 from galvae.config.model import DcganConfig, SlimConfig
+from galvae.config.train import TrainConfig
 from galvae.errors import GalvaeError
 from galvae.models.build import VAE
 from galvae.models.networks.build import build_decoder, build_encoder
@@ -88,8 +90,8 @@ def dcgan(**changes):
 
 
 def slim(**changes):
-    """The network `slim` as conf/ has it, unless told otherwise."""
-    values = {"filters": [32, 64, 128, 256], "dense": 256, "patch": 4}
+    """The network `slim` with the layers of 0.1, unless told otherwise."""
+    values = {"filters": [32, 64, 128, 256], "dense": 256, "patch": 4, "refine": "none", "padding": "zeros"}
     return SlimConfig(name="slim", initializer="he", output_bias="median", **{**values, **changes})
 
 
@@ -160,7 +162,9 @@ def test_dcgan_warns_of_latent_dimensions_for_which_its_bottleneck_has_no_room(c
 
 
 @pytest.mark.parametrize("side", [16, 28, 31, 32, 64, 79, 100, 128, 158])
-@pytest.mark.parametrize("network", [dcgan(bottleneck=3), slim(), slim(patch=2)])
+@pytest.mark.parametrize(
+    "network", [dcgan(bottleneck=3), slim(), slim(patch=2, refine="smooth", padding="reflect")]
+)
 def test_other_networks_come_back_to_the_encoders_size(side, network):
     shape = (side, side, 2)
     features = build_encoder(shape, network)(np.zeros((1, *shape), np.float32))
@@ -193,6 +197,41 @@ def test_slim_at_128_pixels():
     assert counts(build_decoder(8, (128, 128, 3), slim())) == decoder
 
 
+def decoded_from(decoder, name, features):
+    """Images that the layers of a decoder make from the input of one of them on."""
+    first = [layer.name for layer in decoder.layers].index(name)
+    for layer in decoder.layers[first:]:
+        features = layer(features)
+    return np.asarray(features)
+
+
+def test_a_sky_is_decoded_without_a_grid_and_a_frame():
+    shape, sky = (30, 33, 3), np.ones((1, 8, 9, 32), np.float32)
+    free = decoded_from(build_decoder(4, shape, slim()), "decoder_image", sky)
+    mirrored = decoded_from(build_decoder(4, shape, slim(padding="reflect")), "decoder_edges", sky)
+    smooth = decoded_from(build_decoder(4, shape, slim(refine="smooth")), "decoder_image", sky)
+    both = decoded_from(
+        build_decoder(4, shape, slim(refine="smooth", padding="reflect")), "decoder_edges", sky
+    )
+    for image in (free, mirrored, smooth, both):
+        assert image.shape == (1, *shape)
+    assert np.ptp(free[:, 4:-6, 4:-5], axis=(1, 2)).min() > 0.1  # grid
+    np.testing.assert_allclose(mirrored[:, :4, :4], mirrored[:, 4:8, 4:8], atol=1e-5)  # grid, but no frame
+    assert np.abs(smooth[:, :4] - smooth[:, 8:9, 8:9]).max() > 0.1  # frame
+    assert np.ptp(smooth[:, 4:-6, 4:-5], axis=(1, 2)).max() < 1e-5
+    assert np.ptp(both, axis=(1, 2)).max() < 1e-5
+
+
+def test_a_configuration_of_0_1_builds_slims_earlier_layers():
+    values = to_dict(train_config("dataset=simulated", "network=slim"))
+    del values["network"]["refine"], values["network"]["padding"]
+    network = from_dict(TrainConfig, values).network
+    assert (network.refine, network.padding) == ("none", "zeros")
+    decoder = build_decoder(4, (32, 32, 3), network)
+    assert type(decoder.get_layer("decoder_image")) is keras.layers.Conv2D
+    assert "decoder_edges" not in [layer.name for layer in decoder.layers]
+
+
 def test_batch_normalisation_uses_its_moving_averages_outside_of_training():
     model = VAE((16, 16, 1), 2, dcgan(filters=[4, 8], bottleneck=2), pixel_range=(0, 1))
     model.build_all()
@@ -208,7 +247,13 @@ def test_batch_normalisation_uses_its_moving_averages_outside_of_training():
 
 
 @pytest.mark.parametrize(
-    "network", [conv(filters=[24, 32], dense=64), dcgan(filters=[24, 32], bottleneck=16), slim()]
+    "network",
+    [
+        conv(filters=[24, 32], dense=64),
+        dcgan(filters=[24, 32], bottleneck=16),
+        slim(),
+        slim(refine="smooth", padding="reflect"),
+    ],
 )
 def test_he_initialisation_has_the_variance_of_its_rule(network):
     # Two divided by the number of terms that a pixel sums: with stride 2, one of a transposed kernel's four entries.

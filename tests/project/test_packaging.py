@@ -44,7 +44,7 @@ def test_an_unpacked_wheel_finds_its_configuration(wheel, tmp_path):
         [sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True
     )
     assert done.stdout.splitlines()[0] == str(tmp_path / "site" / "galvae" / "conf")
-    assert "latent_dim: 8" in done.stdout
+    assert "latent_dim: 32" in done.stdout
 
 
 def test_versions_agree():

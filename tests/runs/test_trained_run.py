@@ -15,8 +15,6 @@ from builders.processes import child_environment
 import galvae as package
 from galvae.errors import GalvaeError
 from galvae.latent import codes as latent_codes
-from galvae.latent.priors.normal import NormalPrior
-from galvae.latent.priors.of_model import PRIORS
 from galvae.runs.trained_run import TrainedRun, _exists
 
 
@@ -93,20 +91,13 @@ def test_codes_that_cannot_be_cached_are_still_returned(copied, monkeypatch, cap
     assert "the codes cannot be cached in" in caplog.text
 
 
-def test_priors_by_name(copied):
-    run = TrainedRun.open(copied("vae"))
-    assert isinstance(run.prior(), NormalPrior) and isinstance(run.prior("normal"), NormalPrior)
-    assert (run.sample(2, "gaussian", seed=0) != run.sample(2, seed=0)).any()
-    with pytest.raises(GalvaeError, match="prior: expected normal or gaussian, received 'flow'"):
-        run.prior("flow")
-
-
 @pytest.fixture
 def untrained():
     """A run without a directory, of 25 galaxies with two conditions; what its model would do is written down."""
     run, calls = TrainedRun.__new__(TrainedRun), []
     condition = np.stack([np.arange(25), np.arange(25.0) ** 2], axis=1).astype(np.float32)
-    run.model, run.config = SimpleNamespace(condition_dim=2), SimpleNamespace(seed=0)
+    run.model = SimpleNamespace(condition_dim=2)
+    run.config = SimpleNamespace(seed=0, model=SimpleNamespace(name="cvae2"))
     run.state = SimpleNamespace(condition_names=["redshift", "mass"], condition_ranges=[[0, 25], [0, 600]])
     run.dataset = dataset(condition=condition, condition_names=["redshift", "mass"])
     run.decode = lambda codes, condition: calls.append((codes, condition))
@@ -114,27 +105,6 @@ def untrained():
     run._codes = {}
     run.calls = calls
     return run
-
-
-def test_a_fitted_prior_is_the_aggregate_posterior_of_the_training_galaxies(untrained, monkeypatch):
-    asked, generator = [], np.random.default_rng(3)
-    mean = generator.normal([3, -2, 0], [0.5, 1, 2], (20_000, 3))
-    std = np.tile([1.5, 0.3, 0.1], (20_000, 1))
-
-    def codes(split):
-        asked.append(split)
-        return latent_codes.Codes(np.arange(20_000) % 25, mean, 2 * np.log(std))
-
-    untrained.codes = codes
-    gaussian = untrained.prior("gaussian")
-    assert asked == ["train"]
-    monkeypatch.setitem(PRIORS, "fitted", SimpleNamespace(fit=lambda *given: given))
-    samples, condition, seed = untrained.prior("fitted")
-    assert (samples.shape, seed) == ((20_000, 3), 0)
-    np.testing.assert_array_equal(condition, untrained.dataset.condition[np.arange(20_000) % 25])
-    np.testing.assert_allclose(gaussian.mean, [3, -2, 0], atol=0.05)
-    # The variance of the means and the mean of the variances.
-    np.testing.assert_allclose(gaussian.std**2, [0.5**2 + 1.5**2, 1 + 0.3**2, 4 + 0.1**2], rtol=0.05)
 
 
 def test_conditions_that_are_not_given_are_those_of_training_galaxies(untrained, caplog):
@@ -156,8 +126,8 @@ def test_galaxies_are_sampled_at_the_temperature_and_the_conditions_that_are_giv
         return n, condition, seed, temperature
 
     prior = SimpleNamespace(sample=sample)
-    untrained.sample(2, prior, condition=[[1, 2], [3, 4]], seed=5, temperature=0.7)
-    untrained.sample(1, prior, seed=5)
+    untrained.sample(2, prior, condition=[[1, 2], [3, 4]], seed=5, temperature=0.7, noise="none")
+    untrained.sample(1, prior, seed=5, noise="none")
     (first, condition), (second, drawn) = untrained.calls
     assert first == (2, condition, 5, 0.7) and condition == [[1, 2], [3, 4]]
     assert second[::2] == (1, 5) and second[3] == 1

@@ -101,6 +101,14 @@ def test_the_guard_refuses_epochs_that_are_not_finite_or_explode(state, values, 
     assert stopped.value.metrics == {"epoch": 3, "where": where}
 
 
+def test_a_negative_loss_explodes_by_what_was_gained_since_the_first_epoch(state):
+    add(state, 3.0, -2.0)  # a gain of 5 nats
+    guard = guard_of(state)
+    guard.check(row(3, 4990.0), {"kernel": np.ones(2)})
+    with pytest.raises(TrainingDiverged, match="expected a loss of the order of -2, received 5000"):
+        guard.check(row(3, 5000.0), {"kernel": np.ones(2)})
+
+
 def test_the_guard_refuses_steps_whose_loss_is_not_finite(state, monkeypatch):
     add(state, 3.0)
     guard = guard_of(state)

@@ -18,6 +18,7 @@ from galvae.commands import train
 from galvae.config.registry import GROUPS
 from galvae.config.train import TrainConfig
 from galvae.models.build import build_model
+from galvae.models.likelihood import DEGREE, FIRST_STD, SMALLEST_STD
 from galvae.training import session
 from galvae.training.callbacks import BetaSchedule, Checkpointing, DivergenceGuard, EarlyStop, Progress
 from galvae.training.fit import fit
@@ -51,6 +52,7 @@ RUNS = {
             "learning_rate=0.5",
         ),
         *("schedule.warmup=0", "schedule.final=0.5", "epochs=6", "batch=16"),
+        *("reconstruction.loss=mse", "reconstruction.weight=15", "clip_norm=null"),
     ),
     "ae": (
         "model=ae",
@@ -58,12 +60,17 @@ RUNS = {
         "network=slim",
         "network.patch=2",
         "network.filters=[4]",
+        *("reconstruction.loss=mse", "reconstruction.weight=15"),
     ),
-    "plain ae": ("model=ae", "network=slim", "network.filters=[4]"),
+    "plain ae": (
+        *("model=ae", "network=slim", "network.filters=[4]"),
+        *("network.refine=none", "network.padding=zeros"),
+    ),
     "dcgan": (
         "network=dcgan",
         "network.bottleneck=3",
         "network.filters=[4]",
+        "reconstruction.noise=brightness",
         "beta=per_epoch",
         "beta.values=[0,3]",
     ),
@@ -159,6 +166,8 @@ def bias(run):
     return [values.min(axis=0), values.max(axis=0)]
 
 
+FIRST_VARIANCE = FIRST_STD**2 + SMALLEST_STD**2
+GRAY_NATS = 256 * 3 * 0.5 * (0.25 / FIRST_VARIANCE + np.log(2 * np.pi * FIRST_VARIANCE))
 TRAIN = DATA.splits["train"]
 MEDIAN = np.median(DATA.images[TRAIN] / 255, axis=(0, 1, 2)).clip(0.01, 0.99)
 RISE = np.minimum(np.arange(56) / 14, 1) / 4  # 7 steps in each of 8 epochs, a quarter of them for the rise
@@ -216,10 +225,19 @@ KEYS = {
         },
     ),
     "network.bottleneck": (lambda run: run.layer("encoder_bottleneck").filters, {"dcgan": 3}),
+    "network.refine": (
+        lambda run: type(run.layer("decoder_image")).__name__,
+        {"ae": "SmoothPatches", "plain ae": "Conv2D"},
+    ),
+    "network.padding": (lambda run: run.layer("decoder_edges") is None, {"ae": False, "plain ae": True}),
     "network.patch": (lambda run: run.layer("encoder_patches").factor, {"ae": 2, "plain ae": 4}),
     **{f"beta.{name}": (betas, BETAS) for name in ("name", "start", "epochs", "cycles", "rise", "values")},
     "beta.value": (lambda run: run.model.final_beta, {"one": 0.5, "two": 2, "dcgan": 1}),
-    "reconstruction.loss": (loss_of_gray, {"one": 256 * np.log(2), "two": 256 / 4}),
+    "reconstruction.loss": (loss_of_gray, {"one": 256 * np.log(2), "two": 256 / 4, "dcgan": GRAY_NATS}),
+    "reconstruction.noise": (
+        lambda run: tuple(run.model.likelihood.coefficients.shape),
+        {"dcgan": (1 + DEGREE, 3), "plain ae": (1, 3)},
+    ),
     "reconstruction.weight": (lambda run: weight_of(run, "reconstruction"), {"one": 3, "two": 15, "ae": 15}),
     **{f"schedule.{name}": (rates, RATES) for name in ("name", "warmup", "final")},
     "checkpoint.every": (lambda run: run.callbacks[Checkpointing].every, {"one": 4, "two": "auto"}),
@@ -233,7 +251,7 @@ KEYS = {
     "on_nan": (lambda run: run.callbacks[DivergenceGuard].on_nan, {"one": "rollback", "two": "stop"}),
     "dataset.augment": (lambda run: run.model.augmentation is None, {"one": True, "two": False}),
 }
-OF_THE_DEVICE = ("backend", "precision")
+ELSEWHERE = ("backend", "precision", "prior")  # of the device, and of what follows the training
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -252,7 +270,7 @@ def test_no_key_is_forgotten():
     sections = {field.name: [field.type] for field in fields(TrainConfig) if is_dataclass(field.type)}
     sections |= {name: GROUPS[name].values() for name in ("model", "network", "beta")}
     del sections["dataset"]  # its keys, but one, concern the reading of files
-    keys = {field.name for field in fields(TrainConfig)} - {"dataset", *sections} - set(OF_THE_DEVICE)
+    keys = {field.name for field in fields(TrainConfig)} - {"dataset", *sections} - set(ELSEWHERE)
     for section, kinds in sections.items():
         keys |= {f"{section}.{field.name}" for kind in kinds for field in fields(kind)}
     assert keys | {"dataset.augment"} == set(KEYS)
@@ -321,7 +339,7 @@ def test_device_and_model_are_those_of_the_configuration_and_its_data(monkeypatc
     assert calls == {
         "setup": ("tensorflow", "bfloat16", 7, 3, 5),
         "dataset_for_model": (source,),
-        "checked": (data, "mse"),
+        "checked": (data, "gaussian"),
         "build_model": (config, (12, 16, 3), (-3.0, 300.0), "asinh", 2),
     }
     model = build_model(*calls["build_model"])

@@ -1,9 +1,9 @@
-"""The line that says that a loss ended far above where it had been."""
+"""The lines that say that a loss ended far above where it had been, or was weighted by a noise that is not there."""
 
 import pytest
 from builders.configs import train_config
 
-from galvae.training.fit import loss_rose
+from galvae.training.fit import loss_rose, weight_misfits
 
 
 def history(loss, beta=None, kl=0.0):
@@ -36,6 +36,13 @@ def history(loss, beta=None, kl=0.0):
             history([50, 800], beta=[0, 1.0], kl=[90.0, 300.0]),
             "the loss without its KL term ended at 500; it was 50",
         ),
+        # Losses in nats of a density may be negative: half of what was gained is lost.
+        (
+            history([3000, -7000, -1900]),
+            "the loss ended at -1900; it was 3000 in epoch 1 and -7000 in epoch 2",
+        ),
+        (history([3000, -7000, -2100]), None),
+        (history([-100, -7000, 50]), "the loss ended at 50"),
         (history([50, 30, 44]), None),
         (history([50, 1, 4]), None),  # three times the lowest, but hardly any of what was gained
         (history([50]), None),
@@ -47,7 +54,7 @@ def history(loss, beta=None, kl=0.0):
     ],
 )
 def test_a_loss_that_ends_far_above_its_first_value_is_said(rows, words):
-    line = loss_rose(rows, train_config())
+    line = loss_rose(rows, train_config("clip_norm=null"))
     assert (line is None) == (words is None)
     if words:
         assert words in line
@@ -56,3 +63,35 @@ def test_a_loss_that_ends_far_above_its_first_value_is_said(rows, words):
 
 def test_a_clip_norm_that_was_not_small_enough_is_named():
     assert loss_rose(history([1, 9]), train_config("clip_norm=5")).endswith("or a smaller clip_norm than 5")
+
+
+@pytest.mark.parametrize(
+    ("residual", "weight", "beta", "line"),
+    [
+        # 15 stands for 0.3162 where three bands are averaged: sqrt(3 / 30).
+        (
+            0.104,
+            15,
+            1,
+            "reconstruction.weight=15 with beta 1 stands for noise of 0.32, but the residuals have 0.1",
+        ),
+        (0.107, 15, 1, None),
+        (0.9, 15, 1, None),
+        (1.0, 15, 1, "stands for noise of 0.32, but the residuals have 1:"),
+        (0.104, 15, 0.5, None),  # beta 0.5 is as twice the weight
+        (0.104, 15, 0, None),  # without a KL term there is nothing to weigh
+    ],
+)
+def test_a_weight_that_stands_for_another_noise_is_said(residual, weight, beta, line):
+    config = train_config("reconstruction.loss=mse", f"reconstruction.weight={weight}", f"beta.value={beta}")
+    metrics = {"val_reconstruction": 20 * 30 * residual**2}
+    received = weight_misfits(metrics, config, (20, 30, 3))
+    assert received is None if line is None else line in received
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [["model=ae", "reconstruction.loss=mse"], ["reconstruction.loss=gaussian"], ["reconstruction.loss=bce"]],
+)
+def test_a_loss_without_a_fixed_noise_has_no_misfit(overrides):
+    assert weight_misfits({"val_reconstruction": 1e-9}, train_config(*overrides), (20, 30, 3)) is None

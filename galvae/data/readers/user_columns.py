@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.column_names import IDS, is_named, is_redshift
+from galvae.data.conditions import numbers_of
 from galvae.data.formats.opened import id_columns
 from galvae.data.plain_columns import plain
 from galvae.data.tables.joins import Identity, Join, join
@@ -63,7 +64,7 @@ def read_users_table(config):
     """
     if config.table is None:
         return None
-    named = [config.ids, config.labels, config.redshift, config.split_from, *config.condition]
+    named = [config.ids, config.labels, config.redshift, config.split_from, *numbers_of(config)]
     wanted = [name for name in named if name not in (None, "folder") and not name.endswith(".npy")]
     if isinstance(config.band_files, list):
         wanted += config.band_files

@@ -6,8 +6,11 @@ import os
 
 import numpy as np
 
+from galvae.data.conditions import numbers_of
 from galvae.data.formats.array_files import ENDINGS, open_arrays
 from galvae.data.formats.band_files import open_band_files
+from galvae.data.formats.fits_cube import ENDINGS as FITS_CUBE
+from galvae.data.formats.fits_cube import open_cube
 from galvae.data.formats.folder_listing import folder_identity
 from galvae.data.formats.image_folder import open_folder
 from galvae.data.formats.parquet import open_parquet
@@ -20,7 +23,7 @@ from galvae.data.tables.table_formats import PARQUET
 from galvae.errors import GalvaeError
 
 # Keys that determine the prepared arrays: those of galvae 0.1, and later ones with the values by which it behaved.
-SETTINGS = ("images", "labels", "class_names", "condition", "ids", "image_size", "pixel_range")
+SETTINGS = ("images", "labels", "class_names", "ids", "image_size", "pixel_range")
 OPTIONS = {
     **dict.fromkeys(
         ("axes", "row_0", "channels", "hdu", "band_files", "mask", "table_name", "redshift", "split_from")
@@ -53,6 +56,7 @@ def fingerprint(config):
         "source": source,
         "table": None if config.table is None else file_identity(config.table),
         **{name: getattr(config, name) for name in SETTINGS},
+        "condition": numbers_of(config),
         **({"options": options} if options else {}),
     }
 
@@ -141,9 +145,11 @@ def _open_file(path, config):
         return open_arrays(path, config)
     if name.endswith(PARQUET):
         return open_parquet(path, config)
+    if name.endswith(FITS_CUBE):
+        return open_cube(path, config)
     raise GalvaeError(
-        f"dataset.path: expected a file ending in {' '.join((*ENDINGS, *PARQUET))}, or a folder of images, received "
-        f"{path}"
+        f"dataset.path: expected a file ending in {' '.join((*ENDINGS, *PARQUET, *FITS_CUBE))}, or a folder of "
+        f"images, received {path}"
     )
 
 

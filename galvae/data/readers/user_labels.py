@@ -5,6 +5,7 @@ import re
 import numpy as np
 
 from galvae.data.column_names import is_redshift
+from galvae.data.conditions import numbers_of
 from galvae.data.formats.folder_listing import classes_by_folder, is_split_by_folder, split_by_folder
 from galvae.data.readers.user_columns import integers_or_text, no_numbers
 from galvae.data.splits import SPLIT_NAMES, SPLITS
@@ -19,7 +20,8 @@ NEGATIVE = re.compile(r"\s*-[0-9]+\s*")
 def conditions(config, merged):
     """The columns on which a conditional model is conditioned.
 
-    They are those of `dataset.condition`, else the one of `dataset.redshift`.
+    They are the numbers of `dataset.condition`, else the one of `dataset.redshift`; classes are added to them by
+    `galvae.data.conditions.chosen`.
 
     Args:
         config: FilesConfig.
@@ -35,7 +37,7 @@ def conditions(config, merged):
     if config.redshift is not None:
         stored = merged.find(config.redshift, "redshift") if is_redshift(config.redshift) else "redshift"
     names = []
-    for name in config.condition or ([stored] if stored else []):
+    for name in numbers_of(config) or ([stored] if stored else []):
         is_stored = stored and name.lower() == config.redshift.lower()
         names.append(stored if is_stored else merged.find(name, "condition"))
     if not names:
@@ -47,7 +49,10 @@ def conditions(config, merged):
     values = [merged.columns[name] for name in names]
     for name, column in zip(names, values, strict=True):
         if column.dtype.kind == "U":
-            raise GalvaeError(f"dataset.condition: {no_numbers(name, merged)}")
+            raise GalvaeError(
+                f"dataset.condition: {no_numbers(name, merged)}; dataset.labels={name} dataset.condition=[class] reads "
+                "it as classes"
+            )
     with np.errstate(over="ignore"):
         condition = np.stack([column.astype(np.float32) for column in values], axis=1)
     return condition, names, [merged.units.get(name, "") for name in names]

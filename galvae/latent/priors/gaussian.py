@@ -1,47 +1,43 @@
-"""A Gaussian prior with the mean and the full covariance of the training images' codes."""
+"""A Gaussian prior with the mean and the full covariance of the training images' codes, or of these at a condition."""
 
 import numpy as np
 
-from galvae.latent.priors.prior import Prior
-
-MIN_VARIANCE = 1e-12  # along an eigenvector, so that the density stays finite
+from galvae.latent.priors.mixture import MixturePrior, standardised
 
 
-class GaussianPrior(Prior):
-    """Prior that is a multivariate Gaussian.
+class GaussianPrior(MixturePrior):
+    """Prior that is a multivariate Gaussian; given a condition, its mean is the linear regression of the codes on it.
 
     Args:
-        mean: (latent_dim,).
-        covariance: (latent_dim, latent_dim), symmetric.
+        mean: (latent_dim + K,), of codes and then conditions.
+        covariance: (latent_dim + K, latent_dim + K), symmetric.
+        shift, scale, latent_dim: see MixturePrior; None for codes in their own unit, without a condition.
     """
 
     label = "Gaussian fitted to training codes"
 
-    def __init__(self, mean, covariance):
-        self.mean, self.covariance = np.asarray(mean), np.asarray(covariance)
-        self.latent_dim = len(self.mean)
-        self.std = np.sqrt(np.maximum(np.diag(self.covariance), 0))
+    def __init__(self, mean, covariance, shift=None, scale=None, latent_dim=None):
+        shift = np.zeros(len(mean)) if shift is None else shift
+        scale = np.ones(len(mean)) if scale is None else scale
+        arrays = np.ones(1), np.asarray(mean)[None], np.asarray(covariance)[None]
+        super().__init__(*arrays, shift, scale, len(mean) if latent_dim is None else latent_dim)
 
     @classmethod
-    def fit(cls, codes, condition=None, seed=0):
-        """Fits the mean and covariance of the codes, ignoring the condition."""
-        codes = np.asarray(codes, np.float64)
-        return cls(codes.mean(axis=0), np.atleast_2d(np.cov(codes, rowvar=False, bias=True)))
+    def fit(cls, codes, condition=None, seed=0, validation=None):
+        """Takes the mean and covariance of codes and conditions."""
+        joint, shift, scale = standardised(codes, condition)
+        covariance = np.atleast_2d(np.cov(joint, rowvar=False, bias=True))
+        return cls(joint.mean(axis=0), covariance, shift, scale, np.shape(codes)[1])
 
-    def from_noise(self, noise, condition=None):
-        values, vectors = np.linalg.eigh(self.covariance)
-        factor = vectors * np.sqrt(np.maximum(values, 0.0))
-        return (self.mean + noise @ factor.T).astype(np.float32)
-
-    def log_prob(self, codes, condition=None):
-        values, vectors = np.linalg.eigh(np.asarray(self.covariance, np.float64))
-        values = np.maximum(values, MIN_VARIANCE)
-        projected = (np.asarray(codes, np.float64) - self.mean) @ vectors
-        return -0.5 * ((projected**2 / values).sum(axis=1) + np.log(2 * np.pi * values).sum())
-
-    def arrays(self):
-        return {"mean": self.mean, "covariance": self.covariance}
+    @staticmethod
+    def _root(covariance):
+        """Eigenvectors times the roots of their variances, as samples of galvae 0.1 were drawn."""
+        values, vectors = np.linalg.eigh(covariance)
+        return vectors * np.sqrt(np.maximum(values, 0.0))
 
     @classmethod
     def from_arrays(cls, arrays):
-        return cls(arrays["mean"], arrays["covariance"])
+        (mean,), (covariance,), (latent_dim,) = (
+            arrays[name] for name in ("means", "covariances", "latent_dim")
+        )
+        return cls(mean, covariance, arrays["shift"], arrays["scale"], latent_dim)

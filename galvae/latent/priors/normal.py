@@ -19,7 +19,7 @@ class NormalPrior(Prior):
         self.mean, self.std = np.zeros(latent_dim), np.ones(latent_dim)
 
     @classmethod
-    def fit(cls, codes, condition=None, seed=0):
+    def fit(cls, codes, condition=None, seed=0, validation=None):
         """Standard normal with the codes' number of dimensions; nothing is fitted."""
         return cls(codes.shape[1])
 

@@ -4,10 +4,12 @@ import numpy as np
 
 from galvae.errors import GalvaeError
 from galvae.latent.codes import LARGEST_CODE
+from galvae.latent.priors.flow import FlowPrior
 from galvae.latent.priors.gaussian import GaussianPrior
+from galvae.latent.priors.mixture import MixturePrior
 from galvae.latent.priors.normal import NormalPrior
 
-PRIORS = {"normal": NormalPrior, "gaussian": GaussianPrior}
+PRIORS = {"normal": NormalPrior, "gaussian": GaussianPrior, "mixture": MixturePrior, "flow": FlowPrior}
 
 
 def prior_of(model):

@@ -17,13 +17,15 @@ class Prior(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, codes, condition=None, seed=0):
+    def fit(cls, codes, condition=None, seed=0, validation=None):
         """Fits the prior to codes.
 
         Args:
             codes: (n, latent_dim) samples from the posteriors of the training images.
             condition: (n, K) in physical units, or None.
             seed: seed of the fit's random numbers.
+            validation: (codes, condition) of other galaxies, by which sizes are chosen and fits are ended; None: a part
+                of the codes is set aside for that.
 
         Returns:
             Prior.

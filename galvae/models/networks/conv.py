@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers
 
+from galvae.backend.transposed import Conv2DTranspose
 from galvae.models.initializers import initializer, transposed_initializer
 
 
@@ -79,7 +80,7 @@ def conv_decoder(code_dim, image_shape, network):
     for i, kernel in enumerate(reversed(kernels)):
         is_image = i == depth - 1 and not own_output
         stack.append(
-            layers.Conv2DTranspose(
+            Conv2DTranspose(
                 outputs[i],
                 kernel,
                 strides=2,

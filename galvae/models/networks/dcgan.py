@@ -6,6 +6,7 @@ import keras
 from keras import layers
 
 from galvae.backend.fused_ops import BatchNormalization
+from galvae.backend.transposed import Conv2DTranspose
 from galvae.errors import GalvaeError
 from galvae.models.initializers import initializer, transposed_initializer
 from galvae.models.networks.conv import padded
@@ -97,7 +98,7 @@ def dcgan_decoder(code_dim, image_shape, network):
     stack = [
         layers.Dense(units, kernel_initializer=initializer(network), name="decoder_dense"),
         layers.Reshape((sides[-1], sides[-1], network.bottleneck), name="decoder_reshape"),
-        layers.Conv2DTranspose(
+        Conv2DTranspose(
             channels[-1],
             **options,
             use_bias=False,
@@ -115,7 +116,7 @@ def dcgan_decoder(code_dim, image_shape, network):
         odd = sides[i - 1] % 2
         kernel = 3 if odd else 4
         stack.append(
-            layers.Conv2DTranspose(
+            Conv2DTranspose(
                 channels[i - 1],
                 kernel,
                 strides=2,

@@ -5,8 +5,9 @@ import math
 import keras
 from keras import layers
 
+from galvae.backend.transposed import Conv2DTranspose
 from galvae.models.initializers import initializer, transposed_initializer
-from galvae.models.layers import DepthToSpace, SpaceToDepth
+from galvae.models.layers import DepthToSpace, MirroredEdges, SmoothPatches, SpaceToDepth
 from galvae.models.networks.conv import conv_sides, padded
 
 SMALLEST_MAP = 4  # pixels
@@ -57,6 +58,9 @@ def slim_encoder(image_shape, network, name):
 def slim_decoder(code_dim, image_shape, network):
     """Decoder that mirrors `slim_encoder`: a last 3x3 convolution draws patches, which become pixels.
 
+    Free kernels of that convolution leave a grid in the image (`network.refine`), and zeros beyond the edges of its
+    input a frame (`network.padding`).
+
     Args:
         code_dim: length of its input vectors.
         image_shape: (H, W, C) of its output.
@@ -79,7 +83,7 @@ def slim_decoder(code_dim, image_shape, network):
     ]
     for i in range(depth, 0, -1):
         stack.append(
-            layers.Conv2DTranspose(
+            Conv2DTranspose(
                 filters[i - 1],
                 3,
                 strides=2,
@@ -92,14 +96,18 @@ def slim_decoder(code_dim, image_shape, network):
         surplus = [2 * small - large for small, large in zip(sides[i], sides[i - 1], strict=True)]
         if any(surplus):
             stack.append(layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), name=f"decoder_crop{i + 1}"))
+    mirrored = network.padding == "reflect"
+    if mirrored:
+        stack.append(MirroredEdges(name="decoder_edges"))
+    options = {
+        "padding": "valid" if mirrored else "same",
+        "kernel_initializer": initializer(network),
+        "name": "decoder_image",
+    }
     stack += [
-        layers.Conv2D(
-            network.patch**2 * image_shape[-1],
-            3,
-            padding="same",
-            kernel_initializer=initializer(network),
-            name="decoder_image",
-        ),
+        SmoothPatches(image_shape[-1], network.patch, **options)
+        if network.refine == "smooth"
+        else layers.Conv2D(network.patch**2 * image_shape[-1], 3, **options),
         DepthToSpace(network.patch, name="decoder_pixels"),
     ]
     crop = [network.patch * side - whole for side, whole in zip(sides[0], image_shape[:2], strict=True)]

@@ -1,0 +1,1 @@
+"""Noise of real images, for images that hold none: pure functions of arrays."""

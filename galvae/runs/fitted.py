@@ -1,0 +1,93 @@
+"""What is fitted to a trained run, such as priors and noise: arrays in safetensors files, bound to its checkpoint."""
+
+import json
+
+import numpy as np
+from safetensors.numpy import save as save_tensors
+
+from galvae.errors import GalvaeError, damage_as_one_line
+from galvae.runs.links import refuse_link_below
+from galvae.system.atomic import replacing
+from galvae.system.safe_read import read_weights, weights_metadata
+
+
+def identity(run):
+    """What a fit depends on, as a JSON-able dict: the run's weights and its dataset, which need not be at hand.
+
+    Args:
+        run: TrainedRun.
+    """
+    return {"weights": run.weights_digest, "dataset": run.state.dataset_sha256}
+
+
+def folder(run, *names):
+    """Makes a folder in a run's directory, to which no link leads.
+
+    Args:
+        run: TrainedRun.
+        names: names of the folders, one in the other.
+
+    Returns:
+        Its path.
+
+    Raises:
+        GalvaeError: if it cannot be made, or there is a link.
+    """
+    path = run.path.joinpath(*names)
+    refuse_link_below(run.path, path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GalvaeError(
+            f"run: {path}: expected a run in which results can be written, received {error.strerror}; copy the run to "
+            "a folder of your own"
+        ) from error
+    return path
+
+
+def save(path, arrays, identity, facts):
+    """Writes the arrays of a fit as a safetensors file, atomically.
+
+    Args:
+        path: path of the file.
+        arrays: dict of arrays, by name.
+        identity: of which run they are, see `identity`.
+        facts: JSON-able dict of what else is to be kept.
+    """
+    metadata = {"identity": json.dumps(identity, sort_keys=True), "facts": json.dumps(facts)}
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save_tensors(arrays, metadata))
+
+
+def read(path, identity, what, remedy):
+    """Reads the arrays of a fit, if they belong to a run's present weights and dataset.
+
+    Args:
+        path: path of the file, see `save`.
+        identity: of which run they should be, see `identity`.
+        what: what is read, in messages, such as "a prior".
+        remedy: command that fits it again.
+
+    Returns:
+        (arrays, facts), see `save`.
+
+    Raises:
+        GalvaeError: if the file is missing or damaged, holds NaN or infinity, or was fitted to another checkpoint.
+    """
+    again = f"fit again: {remedy}"
+    try:
+        metadata = weights_metadata(path)
+        with damage_as_one_line(f"{path}: expected {what} with its identity and facts"):
+            received, facts = json.loads(metadata["identity"]), dict(json.loads(metadata["facts"]))
+        arrays = read_weights(path)
+    except GalvaeError as error:
+        raise GalvaeError(f"{error}; {again}") from error
+    if received != identity:
+        raise GalvaeError(
+            f"{path}: expected {what} fitted to the run's present weights and dataset, received one of others; {again}"
+        )
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise GalvaeError(f"{path}: {name}: expected finite numbers, received NaN or infinity; {again}")
+    return arrays, facts

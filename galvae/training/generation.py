@@ -1,0 +1,44 @@
+"""What a run learns after its training, to generate galaxies: the noise of real images, and a prior of its codes."""
+
+import logging
+
+from galvae.errors import GalvaeError
+from galvae.runs.noise import learn_noise
+from galvae.runs.priors import fit_priors, lines
+from galvae.runs.trained_run import TrainedRun
+
+PRIORS = "gaussian", "mixture"  # those that take seconds
+MOST_CODES = 20_000  # to which they are fitted
+
+log = logging.getLogger(__name__)
+
+
+def learn_to_generate(run, model, dataset):
+    """Learns the noise of the residuals and fits priors to the codes of a run whose training has ended.
+
+    Noise is learned where the likelihood says what a residual is, reconstruction.loss=gaussian; priors are fitted
+    unless the configuration says prior=none. A run whose galaxies allow neither is finished without, and says so.
+
+    Args:
+        run: RunDirectory, with the checkpoint of the last epoch.
+        model: its trained model, with the weights of the best epoch.
+        dataset: GalaxyDataset.
+
+    Returns:
+        TrainedRun.
+    """
+    checkpoint, state = run.checkpoint()
+    trained = TrainedRun(run, model, state, checkpoint, {})
+    trained.dataset = dataset
+    try:
+        if run.config.reconstruction.loss == "gaussian":
+            learn_noise(trained)
+    except GalvaeError as error:
+        log.warning("galaxies are generated without noise: %s", error)
+    try:
+        if run.config.prior == "auto":
+            for line in lines(fit_priors(trained, PRIORS, run.config.seed, MOST_CODES)):
+                log.info("%s", line)
+    except GalvaeError as error:
+        log.warning("galaxies are generated from the prior of the training: %s", error)
+    return trained

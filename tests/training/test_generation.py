@@ -1,0 +1,60 @@
+"""What a run learns after its training, to generate galaxies."""
+
+from types import SimpleNamespace
+
+import pytest
+from builders.configs import train_config
+
+from galvae.errors import GalvaeError
+from galvae.training import generation
+
+
+def learned(monkeypatch, *overrides, fails=()):
+    """Names of what is learned by a run of a configuration, and the arguments of the priors' fit."""
+    calls = []
+
+    def noted(name):
+        def call(run, *arguments):
+            if name in fails:
+                raise GalvaeError(f"{name}: too few galaxies")
+            calls.append((name, run.dataset, *arguments))
+            return {}
+
+        return call
+
+    monkeypatch.setattr(generation, "learn_noise", noted("noise"))
+    monkeypatch.setattr(generation, "fit_priors", noted("prior"))
+    monkeypatch.setattr(generation, "lines", lambda report: ["a line"])
+    config = train_config("dataset=simulated", *overrides)
+    run = SimpleNamespace(config=config, checkpoint=lambda: ("checkpoint", "state"))
+    trained = generation.learn_to_generate(run, "model", "data")
+    assert (trained.model, trained.checkpoint, trained.state) == ("model", "checkpoint", "state")
+    return calls
+
+
+NOISE = ("noise", "data")
+PRIOR = ("prior", "data", ("gaussian", "mixture"), 7, 20_000)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (["seed=7"], [NOISE, PRIOR]),
+        (["prior=none"], [NOISE]),
+        (["seed=7", "reconstruction.loss=bce"], [PRIOR]),
+        (["prior=none", "reconstruction.loss=mse"], []),
+        (["experiment=galaxy10_blog"], []),  # the published runs stay as they are
+    ],
+)
+def test_noise_and_prior_are_learned_where_the_configuration_says_so(overrides, expected, monkeypatch):
+    assert learned(monkeypatch, *overrides) == expected
+
+
+def test_galaxies_that_allow_one_of_them_do_not_lose_the_other(monkeypatch, caplog):
+    assert learned(monkeypatch, "seed=7", fails=["noise"]) == [PRIOR]
+    assert learned(monkeypatch, fails=["prior"]) == [NOISE]
+    warnings = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [
+        "galaxies are generated without noise: noise: too few galaxies",
+        "galaxies are generated from the prior of the training: prior: too few galaxies",
+    ]
