@@ -36,6 +36,7 @@ def test_a_configuration_becomes_flat(network):
         backend=None,
         runs=["a", "b"],
         n=4,
+        prior=None,
         temperature=1.0,
         galaxies=10,
     )

@@ -20,6 +20,12 @@ EMBEDDED = ("vae", "cvae2")
 SETTINGS = (
     *("network.filters=[4,8]", "network.kernels=[3]", "network.dense=16", "latent_dim=3"),
     *("epochs=3", "batch=32", "precision=float32", "seed=0", "checkpoint.every=1"),
+    *(
+        "reconstruction.loss=mse",
+        "reconstruction.weight=15",
+        "clip_norm=null",
+        "prior=none",
+    ),  # the defaults of 0.1
 )
 LEFT_OUT = {"seconds", "images_per_second"}  # of the history: they depend on the machine
 COUNT = 60

@@ -47,9 +47,9 @@ FIGURES = {
 }
 
 
-def check_run(folder, epochs=2):
-    """A complete run directory."""
-    assert {file.name for file in folder.iterdir()} == RUN_FILES
+def check_run(folder, epochs=2, learned=()):
+    """A complete run directory, with the folders of what it has learned to generate galaxies."""
+    assert {file.name for file in folder.iterdir()} == RUN_FILES | set(learned)
     assert {file.name for file in (folder / "figures").iterdir()} == FIGURES
     assert json.loads((folder / "metrics.json").read_text())["status"] == "finished"
     assert checkpoints.newest(folder / "checkpoints").name == f"epoch-{epochs:04d}"
@@ -165,7 +165,7 @@ def test_missing_conditions_can_be_refused(galvae, small_cosmos):
 @pytest.mark.parametrize("stretch", ["linear", "asinh"])
 def test_a_stretch_goes_with_the_run(stretch, galvae, small_cosmos, tmp_path):
     where = f"hydra.run.dir={tmp_path / 'r'}"
-    overrides = [f"dataset.stretch={stretch}", "reconstruction.loss=bce", "network=slim", "network.dense=16"]
+    overrides = [f"dataset.stretch={stretch}", "reconstruction.loss=bce", "network=slim", "prior=none"]
     status, _, err = galvae("train", *small_cosmos[:2], "epochs=1", "batch=32", *overrides, where)
     assert status == 0, err
     run = TrainedRun.open(tmp_path / "r")
@@ -181,11 +181,11 @@ def test_a_sweep_leaves_a_complete_run_for_each_job(galvae, small_files, tmp_pat
     assert status == 0, err
     sweep = (tmp_path / "outputs" / "multirun" / "latest").resolve()
     jobs = sorted(folder.name for folder in sweep.iterdir() if folder.is_dir())
-    assert jobs == ["0_files_ae_z2", "1_files_ae_z4", "2_files_beta_vae_z2", "3_files_beta_vae_z4"]
+    assert jobs == ["0_files_ae_z2", "1_files_beta_vae_z2", "2_files_ae_z4", "3_files_beta_vae_z4"]
     for job in jobs:
         check_run(sweep / job, epochs=1)
     assert not (tmp_path / "outputs" / "train").exists()
-    assert RunDirectory.open(sweep / jobs[1]).config.latent_dim == 4
+    assert RunDirectory.open(sweep / jobs[2]).config.latent_dim == 4
 
 
 def test_sweeps_of_sample_and_prepare(galvae, small_files, tmp_path):
@@ -349,7 +349,7 @@ def test_what_is_odd_about_the_data_stands_in_the_run(galvae, tmp_path):
 def test_the_default_dataset_trains(galvae, tmp_path):
     status, out, err = galvae("train", "epochs=2", "precision=float32")
     assert status == 0, err
-    check_run(tmp_path / out.splitlines()[-1])
+    check_run(tmp_path / out.splitlines()[-1], learned=["codes", "noise", "priors"])
 
 
 def test_mnist_network_trains_on_28_pixels(galvae, tmp_path):
@@ -357,7 +357,7 @@ def test_mnist_network_trains_on_28_pixels(galvae, tmp_path):
     overrides = ["dataset=files", f"dataset.path={tmp_path / 'digits.npy'}", "network=mnist", "latent_dim=2"]
     status, out, err = galvae("train", *overrides, "epochs=1", "model=ae", "reconstruction.loss=bce")
     assert status == 0, err
-    check_run(tmp_path / out.splitlines()[-1], epochs=1)
+    check_run(tmp_path / out.splitlines()[-1], epochs=1, learned=["priors"])
 
 
 @pytest.mark.real_reader
@@ -476,7 +476,7 @@ def test_images_that_do_not_fit_into_memory_are_one_line(galvae, small_files, tm
     def refuse(*arguments):
         raise MemoryError("Unable to allocate 229. GiB")
 
-    monkeypatch.setattr("galvae.commands.sample.decoded_batches", refuse)
+    monkeypatch.setattr("galvae.analysis.mock_catalogue.decoded_batches", refuse)
     status, _, err = galvae("sample", f"run={tmp_path / 'run'}")
     assert status == 1
     assert err.splitlines()[-1].startswith("galvae: not enough memory: Unable to allocate 229. GiB; expected")

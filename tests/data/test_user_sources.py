@@ -17,7 +17,7 @@ from galvae.errors import GalvaeError
     [
         ("missing.npy", ["dataset.path", "No such file", "expected an existing file"]),
         ("missing", ["dataset.path", "No such file"]),
-        ("a.tif", ["dataset.path", ".h5 .hdf5 .hdf .npz .npy .parquet .pq, or a folder", "a.tif"]),
+        ("a.tif", ["dataset.path", ".h5 .hdf5 .hdf .npz .npy .parquet .pq .fits .fit, or a folder", "a.tif"]),
     ],
 )
 def test_bad_paths(tmp_path, refused, path, words):
