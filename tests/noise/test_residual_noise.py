@@ -126,6 +126,7 @@ def test_a_sky_that_is_cut_off_at_zero_keeps_its_standard_deviation():
     assert mocks.std() == pytest.approx(real.std(), rel=0.05)
 
 
+@pytest.mark.slow
 def test_tails_of_the_sky_come_from_unknown_sources():
     generator = np.random.default_rng(0)
     residuals = 0.01 * red_noise(150)
@@ -139,6 +140,7 @@ def test_tails_of_the_sky_come_from_unknown_sources():
         assert np.quantile(drawn, share) == pytest.approx(np.quantile(residuals, share), rel=0.15)
 
 
+@pytest.mark.slow
 def test_what_is_symmetric_stays_so():
     decoded, noise = decoded_images(120), red_noise(120)
     even = (noise + noise[:, ::-1, ::-1]) / np.sqrt(2)
@@ -153,6 +155,7 @@ def test_what_is_symmetric_stays_so():
     np.testing.assert_allclose(drawn[bright].std(), residuals[bright].std(), rtol=0.12)
 
 
+@pytest.mark.slow
 def test_pixels_that_are_set_aside_teach_nothing():
     decoded = decoded_images(80)
     residuals, mask = residuals_of(decoded), np.zeros(decoded.shape, bool)
