@@ -102,6 +102,7 @@ def test_a_beta_vae_is_ranked_above_its_rotated_copy(tmp_path):
     data = ("dataset=simulated", "dataset.count=3000", "dataset.image_size=32", "dataset.max_redshift=0.01")
     training = ("model=vae", "network=slim", "latent_dim=6", "beta.value=0.5", "epochs=120", "seed=1")
     objective = ("reconstruction.loss=mse", "reconstruction.weight=15", "clip_norm=null", "prior=none")
+    objective += ("network.refine=none", "network.padding=zeros")
     assert run_command("train", *data, *training, *objective, f"hydra.run.dir={tmp_path / 'run'}") == 0
     run = TrainedRun.open(tmp_path / "run")
     codes = run.codes("all")
