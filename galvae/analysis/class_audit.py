@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from galvae.analysis.condition_audit import verdict
 from galvae.analysis.condition_trends import CLEAR, NOISY
-from galvae.analysis.distances import bootstrapped, with_errors
+from galvae.analysis.distances import bootstrapped, error_text, with_errors
 from galvae.analysis.measured import band_labels, measure_galaxies, measure_images
 from galvae.analysis.probes import FEW_IN_CLASS, NEIGHBOURS, predict
 from galvae.analysis.properties import MIN_GALAXIES, fitted_components, projected
@@ -321,14 +321,14 @@ def _lines(summary):
     leakage, swap = summary["leakage"], summary["swap"]
     result = summary.get("verdict") or f"{UNMEASURED}, {summary[UNMEASURED]}"
     if "verdict" in summary:
-        result += f", {_text(summary, 'obedience')}"
+        result += f", {error_text(summary, 'obedience')}"
     texts = {
-        f"{CLASS} seen by a kNN in its {summary['judge']}": f"right for {_text(summary, 'accuracy_generated')} of "
-        f"generated, {_text(summary, 'accuracy_real')} of real galaxies, chance {summary['chance']:.2f}: {result}",
-        f"{CLASS} in codes": f"balanced accuracy {_text(leakage, 'knn')} kNN, {_text(leakage, 'logistic')} logistic "
-        f"(ideal {leakage['ideal']:.2f})",
-        f"{CLASS} swapped": f"{_text(swap, 'other_seen_as_asked')} seen as the new class, "
-        f"{_text(swap, 'other_seen_as_own')} as the old one",
+        f"{CLASS} seen by a kNN in its {summary['judge']}": f"right for {error_text(summary, 'accuracy_generated')} of "
+        f"generated, {error_text(summary, 'accuracy_real')} of real galaxies, chance {summary['chance']:.2f}: {result}",
+        f"{CLASS} in codes": f"balanced accuracy {error_text(leakage, 'knn')} kNN, {error_text(leakage, 'logistic')} "
+        f"logistic (ideal {leakage['ideal']:.2f})",
+        f"{CLASS} swapped": f"{error_text(swap, 'other_seen_as_asked')} seen as the new class, "
+        f"{error_text(swap, 'other_seen_as_own')} as the old one",
     }
     if summary["empty"] > NOTED_EMPTY:
         texts["without a galaxy"] = f"{summary['empty']:.0%} of these generated images"
@@ -337,7 +337,3 @@ def _lines(summary):
             f"{name}: {why}" for name, why in summary["left_out"].items()
         )
     return [f"  {label}: {text}" for label, text in texts.items()]
-
-
-def _text(numbers, key):
-    return f"{numbers[key]:.2f} ± {numbers[f'{key}_error']:.2f}"

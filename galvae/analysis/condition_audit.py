@@ -12,7 +12,7 @@ from galvae.analysis.condition_trends import (
     fitted_line,
     trends,
 )
-from galvae.analysis.distances import bootstrapped, moments, with_errors
+from galvae.analysis.distances import bootstrapped, error_text, moments, with_errors
 from galvae.analysis.held_out import held_out_galaxies
 from galvae.analysis.measured import band_labels, measure_galaxies, measure_images
 from galvae.analysis.properties import BOOSTING, MIN_GALAXIES, is_measured, predict_properties, r_squared
@@ -252,12 +252,12 @@ def _lines(summary):
     why = f"no clear trend of real galaxies; {unmeasured} of {len(summary['trend'])} measures {UNMEASURED}"
     texts = {f"trends with {name} in units of real ones": ", ".join(ratios) or why}
     texts[f"{name} read off"] = _why(read_off) or (
-        f"slope {_text(read_off, 'slope_generated')}, real galaxies {_text(read_off, 'slope_real')}: "
-        f"{read_off['verdict']}, {_text(read_off, 'obedience')}"
+        f"slope {error_text(read_off, 'slope_generated')}, real galaxies {error_text(read_off, 'slope_real')}: "
+        f"{read_off['verdict']}, {error_text(read_off, 'obedience')}"
     )
     texts[f"{name} in codes"] = _why(leakage) or (
-        f"R² {_text(leakage['codes'], 'linear')} linear, {_text(leakage['codes'], 'boosted')} boosted (ideal 0); "
-        f"in measures {_text(leakage['measures'], 'boosted')}"
+        f"R² {error_text(leakage['codes'], 'linear')} linear, {error_text(leakage['codes'], 'boosted')} boosted "
+        f"(ideal 0); in measures {error_text(leakage['measures'], 'boosted')}"
     )
     texts[f"{name} swapped"] = _why(swap) or (
         f"{swap['from']:.3g} to {swap['to']:.3g} changes {', '.join(swap['changed']) or 'nothing'}"
@@ -269,7 +269,3 @@ def _lines(summary):
 def _why(part):
     """Why a part of the summary was not measured, or None."""
     return f"{UNMEASURED}, {part[UNMEASURED]}" if UNMEASURED in part else None
-
-
-def _text(numbers, key):
-    return f"{numbers[key]:.2f} ± {numbers[f'{key}_error']:.2f}"

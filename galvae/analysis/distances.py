@@ -62,6 +62,16 @@ def with_errors(numbers):
     return {name: float(number) if np.isfinite(number) else None for name, number in flat.items()}
 
 
+def error_text(numbers, name):
+    """A number of a summary with its error, in words.
+
+    Args:
+        numbers: dict of the number and of its error, see `with_errors`.
+        name: of the number.
+    """
+    return f"{numbers[name]:.2f} ± {numbers[f'{name}_error']:.2f}"
+
+
 def _counts(generator, size, resamples):
     """How often each of `size` galaxies is drawn in each resample, (size, resamples)."""
     drawn = [np.bincount(generator.integers(size, size=size), minlength=size) for _ in range(resamples)]

@@ -18,7 +18,7 @@ SPEED = 10.0
 
 
 class GaussianLikelihood(keras.layers.Layer):
-    """Independent Gaussian noise at every pixel and band, whose variance is learned.
+    """Gaussian noise, independent from pixel to pixel, whose variance is learned.
 
     The variance is the only weight between the reconstruction and the KL term: with its best value, the mean squared
     residual, nothing is left to tune.
