@@ -34,6 +34,7 @@ CASES = {
         training.gpu,
         commands.prepare,
         commands.encode,
+        commands.encode_command,
         training.default_train,
         training.checkpoint,
         training.sweep_memory,

@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 import yaml
 
-from galvae.cli.help import CONF
 from galvae.config.check import from_dict
 from galvae.config.dataset import PrepareConfig
+from galvae.config.defaults import CONF
 from galvae.data.readers import simulated
 from galvae.errors import GalvaeError
 

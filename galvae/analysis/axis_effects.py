@@ -94,7 +94,7 @@ def reference_codes(run):
     Returns:
         Codes.
     """
-    everything = run.dataset.split("all")
+    everything = run.galaxies.split("all")
     return run.codes_at(everything[evenly(len(everything), MOST_CODES)])
 
 

@@ -234,7 +234,7 @@ def measure_run(directory, name, config, backend, alone):
             *(name, row[EVALUATED].removesuffix(OLD), run.state.best_epoch),
         )
     try:
-        validation = run.dataset.split("val")[: config.galaxies]
+        validation = run.galaxies.split("val")[: config.galaxies]
         if "kl" in run.model.terms:
             row["active_units"] = int(active_units(run.codes_at(validation).mean).sum())
         row["parameters"] = run.model.count_params()

@@ -84,6 +84,12 @@ def measure(run, indices, config, columns):
     )
 
 
+def column_names(run):
+    """Names of the columns that `measure` may return."""
+    names = [*([CLASS] if run.dataset.condition_classes else []), *run.dataset.condition_numbers]
+    return [f"predicted_{name}" for name in names if run.model.condition_dim]
+
+
 def predict(run, indices, grid_size):
     """Infers the conditions of galaxies from their images.
 

@@ -9,29 +9,22 @@ import math
 import numpy as np
 from keras import ops
 
+from galvae.models.losses import mean_of_used, mean_squared_error
+
 MIN_ERROR = 1e-12  # mean squared error below which the PSNR stays at 120 dB
 SSIM_SIGMA = 1.5  # pixels
 SSIM_RADIUS = 5  # pixels
 SSIM_CONSTANTS = (0.01**2, 0.03**2)
 
 
-def mean_squared_error(images, targets, mask=None):
-    """Mean squared difference of each image, (B,).
+def mean_squared_error_per_band(images, targets, mask=None):
+    """Mean squared difference of each image in each band, (B, C).
 
     Args:
         images, targets: (B, H, W, C) intensities.
         mask: (B, H, W, C), 1 where a pixel is set aside, else 0; or None.
     """
-    return _mean(ops.square(images - targets), mask)
-
-
-def mean_squared_error_per_band(images, targets, mask=None):
-    """Mean squared difference of each image in each band, (B, C).
-
-    Args:
-        images, targets, mask: see `mean_squared_error`.
-    """
-    return _mean(ops.square(images - targets), mask, axes=(1, 2))
+    return mean_of_used(ops.square(images - targets), mask, axes=(1, 2))
 
 
 def peak_signal_to_noise(images, targets, mask=None):
@@ -39,7 +32,7 @@ def peak_signal_to_noise(images, targets, mask=None):
 
     Args:
         images, targets: (B, H, W, C) intensities in [0, 1].
-        mask: see `mean_squared_error`.
+        mask: see `mean_squared_error_per_band`.
     """
     error = mean_squared_error(images, targets, mask)
     error = ops.where(error < MIN_ERROR, MIN_ERROR, error)  # NaN stays
@@ -51,11 +44,11 @@ def r_squared(images, targets, mask=None):
 
     Args:
         images, targets: (B, H, W, C) intensities.
-        mask: see `mean_squared_error`.
+        mask: see `mean_squared_error_per_band`.
     """
     axes, used = (1, 2, 3), 1.0 if mask is None else _used(mask, targets)
     unexplained = ops.sum(used * ops.square(images - targets), axis=axes)
-    mean = _mean(targets, mask, keepdims=True)
+    mean = mean_of_used(targets, mask, keepdims=True)
     total = ops.sum(used * ops.square(targets - mean), axis=axes)
     # Tested on the pixels, because rounding leaves the sum of a constant image slightly above zero.
     lowest, highest = targets, targets
@@ -74,7 +67,7 @@ def structural_similarity(images, targets, mask=None):
 
     Args:
         images, targets: (B, H, W, C) intensities in [0, 1].
-        mask: see `mean_squared_error`.
+        mask: see `mean_squared_error_per_band`.
 
     Reference:
         Wang et al. 2004, IEEE Trans. Image Process. 13, 600.
@@ -105,22 +98,6 @@ def structural_similarity(images, targets, mask=None):
 def _used(mask, values):
     """One for pixels that count and zero for those that a mask sets aside, in the type of some values."""
     return 1.0 - ops.cast(mask, values.dtype)
-
-
-def _mean(values, mask, axes=(1, 2, 3), keepdims=False):
-    """Mean over the pixels that a mask does not set aside, NaN if it sets all of them aside.
-
-    Args:
-        values: (B, H, W, C).
-        mask: (B, H, W, C) or None.
-        axes: over which the mean is taken.
-        keepdims: whether they are kept, with length 1.
-    """
-    if mask is None:
-        return ops.mean(values, axis=axes, keepdims=keepdims)
-    used = _used(mask, values)
-    total, count = (ops.sum(part, axis=axes, keepdims=keepdims) for part in (used * values, used))
-    return ops.where(count > 0, total / ops.where(count > 0, count, 1.0), float("nan"))
 
 
 @functools.cache

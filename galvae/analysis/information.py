@@ -60,3 +60,10 @@ def measure(run, indices, config, columns):
         },
         lines=[] if count is None else [f"  active units     {count}"],
     )
+
+
+def column_names(run):
+    """Names of the columns that `measure` returns."""
+    codes = np.zeros((0, run.model.latent_dim))
+    errors = code_columns(codes, "code_error") if "kl" in run.model.terms else {}
+    return [*code_columns(codes), *errors]

@@ -5,7 +5,8 @@ import logging
 
 import numpy as np
 
-from galvae.data.dataset import Column, evenly
+from galvae.data.dataset import evenly
+from galvae.data.galaxies import Column
 from galvae.data.store.cache import cache_folder
 from galvae.errors import GalvaeError
 from galvae.latent.codes import batches
@@ -55,6 +56,20 @@ def measure_galaxies(dataset, indices, code=CODE):
     return kept.at(indices)
 
 
+def measure_batch(dataset, inputs):
+    """Morphology of galaxies whose images have been read, of which nothing is kept.
+
+    Args:
+        dataset: GalaxyDataset, by whose sky galaxies are told from it.
+        inputs: dict of its images (n, H, W, C) and, if there is one, mask, see `galvae.latent.codes.batches`.
+
+    Returns:
+        Measurements.
+    """
+    blocks = [(inputs["images"], _excluded(inputs.get("mask")))]
+    return _measure(blocks, len(inputs["images"]), _threshold(dataset), dataset, CODE)
+
+
 def measure_images(dataset, images, code=CODE):
     """Morphology of images in network units, such as decoded ones, on the scale on which a dataset is stored.
 
@@ -74,43 +89,55 @@ def measure_images(dataset, images, code=CODE):
     return _measure(blocks, len(images), _threshold(dataset), dataset, code)
 
 
-def column(dataset, name, indices):
-    """A column of the dataset, or a measure of its galaxies, to colour a figure by.
+def column(run, name, indices):
+    """A column of a run's galaxies, or a measure of their morphology, to colour a figure by.
 
     Args:
-        dataset: GalaxyDataset.
-        name: see `GalaxyDataset.column`, or the name of a measure, such as "r50"; where the dataset has a column of
-            that name, the measure is "measured_r50". None takes the class, else the first condition, else r50.
+        run: TrainedRun.
+        name: see `Galaxies.column`, or the name of a measure, such as "r50"; where the dataset has a column of that
+            name, the measure is "measured_r50". None takes the class, else the first condition, else r50.
         indices: (n,) galaxies.
 
     Returns:
-        Column.
+        Column; None if `name` is None and there is nothing but measures, for which the images are not at hand.
 
     Raises:
-        GalvaeError: if there is neither such a column nor such a measure.
+        GalvaeError: if there is neither such a column nor such a measure, or it is one and the images are not at hand.
     """
-    measures = measure_names(band_labels(dataset))
-    own = dataset.column_names
+    galaxies = run.galaxies
+    measures, own = measure_names(band_labels(galaxies)), galaxies.column_names
     if name is None:
-        default = dataset.column(None, indices)
+        default = galaxies.column(None, indices)
         if default is not None:
             return default
-        name = DEFAULT_COLOUR
-        name = PREFIX + name if name in own else name
+        if run.images_missing:
+            log.info("points have no colours, since %s is measured in images", DEFAULT_COLOUR)
+            return None
+        name = PREFIX + DEFAULT_COLOUR if DEFAULT_COLOUR in own else DEFAULT_COLOUR
     plain = name.removeprefix(PREFIX)
     if name in own:
         if name in measures:
             log.info("colour: %s is the dataset's column; %s%s is the measured one", name, PREFIX, name)
-        return dataset.column(name, indices)
+        return galaxies.column(name, indices)
     if plain not in measures:
-        prefixed = [PREFIX + measure if measure in own else measure for measure in measures]
-        raise GalvaeError(f"colour: expected {' or '.join([*own, *prefixed])}, received {name!r}")
-    values = measure_galaxies(dataset, indices).values[plain]
+        known = [*own, *measured_names(galaxies)]
+        raise GalvaeError(f"colour: expected {' or '.join(known)}, received {name!r}")
+    values = measure_galaxies(run.dataset, indices).values[plain]
     return Column(name, measure_of(plain).unit, values)
 
 
+def measured_names(galaxies):
+    """Names of the columns of measurements: of the measures, with a prefix where the galaxies have such a column.
+
+    Args:
+        galaxies: Galaxies.
+    """
+    own = galaxies.column_names
+    return [_prefixed(name, own) for name in measure_names(band_labels(galaxies))]
+
+
 def measured_columns(dataset, measurements):
-    """Measurements as columns of a table, name -> (values, unit); a name that the dataset has gets a prefix.
+    """Measurements as columns of a table, name -> (values, unit), see `measured_names`.
 
     Args:
         dataset: GalaxyDataset.
@@ -118,9 +145,14 @@ def measured_columns(dataset, measurements):
     """
     own = dataset.column_names
     return {
-        (PREFIX + name if name in own else name): (values, measure_of(name).unit or None)
+        _prefixed(name, own): (values, measure_of(name).unit or None)
         for name, values in measurements.values.items()
     }
+
+
+def _prefixed(name, own):
+    """Name of the column of a measure, of galaxies that have columns of their own."""
+    return PREFIX + name if name in own else name
 
 
 def _measure(blocks, count, threshold, dataset, code):

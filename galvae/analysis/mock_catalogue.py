@@ -138,7 +138,7 @@ def write_fits(path, arrays_path, run, samples, config, noise):
     columns |= {name: np.full(count, value) for name, value in facts.items()}
     units = {}
     if samples.condition is not None:
-        units = dict(zip(run.dataset.condition_names, run.dataset.condition_units, strict=True))
+        units = dict(zip(run.galaxies.condition_names, run.galaxies.condition_units, strict=True))
     table = plain_table({**columns, "code": samples.codes}, units)
     low, high = run.model.pixel_range
     header = {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from galvae.analysis.measured import band_labels, measure_galaxies, measured_columns
+from galvae.analysis.measured import band_labels, measure_galaxies, measured_columns, measured_names
 from galvae.analysis.report import Report
 from galvae.morphology.measures import measure_names
 
@@ -38,3 +38,8 @@ def measure(run, indices, config, columns):
         columns=measured_columns(run.dataset, measured),
         lines=[line],
     )
+
+
+def column_names(run):
+    """Names of the columns that `measure` returns."""
+    return measured_names(run.dataset)

@@ -1,6 +1,8 @@
 """Real and decoded galaxies over the plane of a UMAP embedding."""
 
 import dataclasses
+import functools
+import hashlib
 import logging
 
 import numpy as np
@@ -10,12 +12,56 @@ from galvae.errors import GalvaeError
 from galvae.latent import umap_embedding
 from galvae.latent.neighbours import nearest_codes
 from galvae.latent.plane_grid import inside
+from galvae.latent.umap_storage import find_stored, newest_stored
 
 # Keys of UmapConfig that determine the layout.
 LAYOUT_KEYS = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted", "seed")
 BLOCK = 1024  # images in memory at full size
 
 log = logging.getLogger(__name__)
+
+
+class Plane:
+    """Addition of `galvae encode`: the place of each galaxy in the newest UMAP embedding of the run's weights.
+
+    Galaxies that were embedded have their own places; others are placed among them, and do not move them.
+
+    Args:
+        run: TrainedRun.
+        config: EncodeConfig.
+
+    Raises:
+        GalvaeError: if the run holds no embedding of its present weights.
+    """
+
+    needs = frozenset()
+
+    def __init__(self, run, config):
+        self.embedding, path = newest_stored(_stored_paths(run), run.weights_digest)
+        if self.embedding is None:
+            raise GalvaeError(
+                f"add: plane: expected a UMAP embedding of the run's galaxies, received none of its present weights; "
+                f"galvae umap run={run.path} makes one"
+            )
+        self.own = config.dataset is None
+        self.identity = hashlib.sha256(np.ascontiguousarray(self.embedding.plane)).hexdigest()
+        log.info("places are those of the embedding %s", path)
+
+    def columns(self, batch):
+        embedding = self.embedding
+        known = np.isin(batch.indices, embedding.indices) if self.own else np.zeros(len(batch.indices), bool)
+        places = np.empty((len(known), 2), np.float32)
+        order = np.argsort(embedding.indices)
+        found = order[np.searchsorted(embedding.indices, batch.indices[known], sorter=order)]
+        places[known] = embedding.plane[found]
+        if not known.all():
+            places[~known] = self._place(batch.mean[~known])
+        return {f"umap_{axis}": places[:, column] for column, axis in enumerate("xy")}
+
+    @functools.cached_property
+    def _place(self):
+        """Function of codes, made when the first one is to be placed, since it takes seconds."""
+        return umap_embedding.placing(self.embedding)
 
 
 def embed(run, indices, config, call):
@@ -35,15 +81,19 @@ def embed(run, indices, config, call):
     """
     settings = {name: getattr(config, name) for name in LAYOUT_KEYS}
     umap_embedding.check_enough(len(indices), settings)
-    # No folder behind a link: in a run that somebody else made, it might be the whole disk.
-    folders = [folder for folder in run.path.glob("umap*") if not folder.is_symlink()]
-    paths = sorted(path for folder in folders for path in folder.glob("**/embedding.npz"))
     identity = umap_embedding.identity(run.weights_digest, settings)
-    embedding, path = umap_embedding.find_stored(paths, identity, indices)
+    embedding, path = find_stored(_stored_paths(run), identity, indices)
     if embedding is not None:
         log.info("reusing the embedding %s", path)
         return embedding, path
     return umap_embedding.fit(run.weights_digest, indices, run.codes_at(indices).mean, settings, call), None
+
+
+def _stored_paths(run):
+    """Paths of the embeddings in a run's directory."""
+    # No folder behind a link: in a run that somebody else made, it might be the whole disk.
+    folders = [folder for folder in run.path.glob("umap*") if not folder.is_symlink()]
+    return sorted(path for folder in folders for path in folder.glob("**/embedding.npz"))
 
 
 def embedding_columns(embedding, dataset):
@@ -62,6 +112,12 @@ def embedding_columns(embedding, dataset):
         columns[f"nearest_{rank + 1}"] = ids[embedding.nearest[:, rank]]
     columns["nearest_distance"] = embedding.nearest_distances[:, 0]
     return columns | code_columns(embedding.codes)
+
+
+def column_names(latent_dim):
+    """Names of the columns that `embedding_columns` returns, for codes of a number of dimensions."""
+    nearest = [f"nearest_{rank + 1}" for rank in range(umap_embedding.NEAREST)]
+    return ["umap_x", "umap_y", *nearest, "nearest_distance", *code_columns(np.zeros((0, latent_dim)))]
 
 
 def galaxies_in_box(embedding, box):

@@ -10,7 +10,7 @@ from galvae.latent.codes import batch_size, batches, compiled_for
 from galvae.models import losses
 
 QUALITY = {
-    "mse": image_quality.mean_squared_error,
+    "mse": losses.mean_squared_error,
     "psnr": image_quality.peak_signal_to_noise,
     "ssim": image_quality.structural_similarity,
     "r2": image_quality.r_squared,
@@ -41,6 +41,11 @@ def measure(run, indices, config, columns):
             *_band_line(results, bands),
         ],
     )
+
+
+def column_names(run):
+    """Names of the columns that `measure` returns."""
+    return ["loss", *run.model.terms, "bce", *QUALITY, *band_scores(run.dataset)]
 
 
 def score_dataset(model, dataset, codes):

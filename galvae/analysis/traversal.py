@@ -9,6 +9,7 @@ import numpy as np
 from galvae.analysis.axis_effects import NO_EFFECTS, WALKED, measure_effects, reference_codes
 from galvae.analysis.held_out import held_out_galaxies
 from galvae.analysis.samples import check_redshift_keys
+from galvae.config.defaults import command_config
 from galvae.data.conditions import CLASS
 from galvae.errors import GalvaeError
 from galvae.latent.information import information, information_unit
@@ -78,9 +79,11 @@ class Traversal:
             )
         self.run, self.config = run, config
         self.axes = list(range(run.model.latent_dim)) if config.axes is None else config.axes
-        dataset = run.dataset
-        self.at = None if config.at is None else dataset.find(config.at)
-        self.ends = None if config.from_ is None else [dataset.find(end) for end in (config.from_, config.to)]
+        galaxies = run.galaxies
+        self.at = None if config.at is None else galaxies.find(config.at)
+        self.ends = (
+            None if config.from_ is None else [galaxies.find(end) for end in (config.from_, config.to)]
+        )
         self.condition = self._fixed_condition()
         codes = self.codes = reference_codes(run)
         self.information = information(codes.mean, codes.log_variance)
@@ -105,6 +108,9 @@ class Traversal:
         They are measured around held-out galaxies, as `galvae evaluate` does. Where nothing can be measured, the texts
         are empty, and a line in the log says why.
         """
+        if self.run.images_missing:
+            log.info("the axes have no names, since images are measured for them")
+            return dict.fromkeys(self.axes, "")
         around, _ = held_out_galaxies(self.run.dataset, WALKED)
         effects = measure_effects(self.run, around, self.codes, self.axes, self.config.seed)
         if effects.names is None:
@@ -157,7 +163,7 @@ class Traversal:
         Returns:
             Walk, whose arrays hold condition (rows, columns, K).
         """
-        config, dataset, conditions = self.config, self.run.dataset, self.run.conditions
+        config, galaxies, conditions = self.config, self.run.galaxies, self.run.conditions
         classes = conditions.learned
         number = next((name for name in conditions.names if name != CLASS), None)
         starts, names, around = np.asarray(self.origin)[None], [f"id {config.at}"], None
@@ -168,7 +174,7 @@ class Traversal:
         if number is None:
             columns, asked, codes = names, {}, np.tile(starts, (len(classes), 1, 1))
         else:
-            train = dataset.condition[dataset.split("train"), conditions.columns.index(number)]
+            train = galaxies.condition[galaxies.split("train"), conditions.columns.index(number)]
             ends = config.conditions or (train.min(), train.max())
             values = np.linspace(*ends, config.steps).astype(np.float32)
             columns = [f"{conditions.symbol} {value:.2f}" for value in values]
@@ -187,7 +193,7 @@ class Traversal:
         Returns:
             Walk of one row, whose arrays hold ids (2,) of the galaxies.
         """
-        dataset, steps = self.run.dataset, self.config.steps
+        galaxies, steps = self.run.galaxies, self.config.steps
         start, end = self.run.codes_at(self.ends).mean
         fraction = np.linspace(0, 1, steps)[:, None]
         # The codes of a plain autoencoder do not lie near a sphere.
@@ -195,12 +201,12 @@ class Traversal:
         path = slerp(start, end, steps) if self.unit == "nats" else straight
         condition = None
         if self.run.model.condition_dim:
-            first, last = dataset.condition[self.ends]
+            first, last = galaxies.condition[self.ends]
             condition = ((1 - fraction) * first + fraction * last).astype(np.float32)
             count = len(self.run.conditions.classes)  # which are one or the other
             condition[:, :count] = np.where(fraction < 0.5, first, last)[:, :count]
         images = self.decode(path[None], condition)
-        ids = {"ids": dataset.ids[self.ends].astype(str)}
+        ids = {"ids": galaxies.ids[self.ends].astype(str)}
         return Walk("between", images, path[None], self._with_condition(ids))
 
     def decode(self, codes, condition=None):
@@ -217,10 +223,19 @@ class Traversal:
         return images.reshape(*codes.shape[:-1], *images.shape[1:])
 
     def original_and_decoded(self):
-        """The galaxy at the origin and its reconstruction, (2, H, W, C) intensities in [0, 1]."""
-        dataset = self.run.dataset
-        decoded = self.decode(self.origin[None, None])[0, 0]
-        return np.stack([dataset.to_unit(dataset.images[self.at]), decoded])
+        """The galaxy at the origin, where its image is at hand, and its reconstruction, (2 or 1, H, W, C) in [0, 1]."""
+        return np.concatenate([self.originals([self.at]), self.decode(self.origin[None, None])[0]])
+
+    def originals(self, indices):
+        """Images of galaxies in [0, 1], (n, H, W, C); none, (0, H, W, C), if the dataset is not at hand.
+
+        Args:
+            indices: n row indices.
+        """
+        if self.run.images_missing:
+            log.info("real galaxies are not drawn")
+            return np.empty((0, *self.run.model.image_shape), np.float32)
+        return self.run.dataset.to_unit(self.run.dataset.images[indices])
 
     def _walk(self, name, codes, arrays):
         return Walk(name, self.decode(codes), codes, self._with_condition(arrays))
@@ -230,26 +245,54 @@ class Traversal:
 
     def _fixed_condition(self):
         """Condition at which galaxies are decoded outside of the walk along the condition, (K,), or None."""
-        dataset, requested, run = self.run.dataset, self.config.condition, self.run
+        galaxies, requested, run = self.run.galaxies, self.config.condition, self.run
         if not run.model.condition_dim:
             given = self.config.conditions or requested
             if given is not None:
                 run.conditions.requests(given)  # raises GalvaeError
             return None
-        if self.config.conditions and not dataset.condition_numbers:
+        if self.config.conditions and not galaxies.condition_numbers:
             raise GalvaeError(
                 "conditions: expected none, because the run's only condition is its class, received "
                 f"{self.config.conditions}"
             )
         for galaxy in [*([self.at] if self.at is not None else []), *(self.ends or [])]:
-            if not np.isfinite(dataset.condition[galaxy]).all():
+            if not np.isfinite(galaxies.condition[galaxy]).all():
                 raise GalvaeError(
-                    f"id {dataset.ids[galaxy]}: expected a galaxy with a known "
+                    f"id {galaxies.ids[galaxy]}: expected a galaxy with a known "
                     f"{', '.join(run.conditions.names)}, received one without"
                 )
-        condition = run.conditions.typical(dataset.condition[dataset.split("train")])
+        condition = run.conditions.typical(galaxies.condition[galaxies.split("train")])
         if self.at is not None:
-            condition = dataset.condition[self.at]
+            condition = galaxies.condition[self.at]
         if requested is None:
             return condition
         return run.at_condition(requested if isinstance(requested, dict) else [requested], condition)[0]
+
+
+def traverse(run, **keys):
+    """Galaxies decoded along a walk through the latent space, as `galvae traverse` draws them.
+
+    Args:
+        run: TrainedRun.
+        keys: of the command, such as axes=[0, 3], steps=7, span=3 or at="G007". With `conditions` or `redshifts` the
+            walk is along the condition, with `from_` and `to` from galaxy to galaxy, else along latent dimensions, the
+            most informative first.
+
+    Returns:
+        dict, as the command's .npz file holds it: `images` (rows, steps, H, W, C), intensities in [0, 1]; `codes`
+        (rows, steps, latent_dim); and of a walk along dimensions `axes` (rows,), `names` of what each changes,
+        `offsets` (steps,), `values` (rows, steps) of the coordinate, `information` (rows,), and for a conditional
+        model `condition` (K,).
+
+    Raises:
+        GalvaeError: if there is no such key, value, dimension, galaxy or condition.
+    """
+    traversal = Traversal(run, command_config("traverse", run.path, keys))
+    if traversal.ends is not None:
+        walk = traversal.between_galaxies()
+    elif traversal.config.conditions is not None:
+        walk = traversal.along_condition()
+    else:
+        walk = traversal.along_axes()
+    return {"images": walk.images, "codes": walk.codes, **walk.arrays}

@@ -18,3 +18,17 @@ def compiled(function):
         return jax.jit(function)
     jit = bool(tf.config.list_physical_devices("GPU"))
     return tf.function(function, reduce_retracing=True, jit_compile=jit)
+
+
+def traced(function, shapes):
+    """A function of tensors as TensorFlow's graph, for batches of any size.
+
+    Args:
+        function: of float32 arrays, by name; the variables that it reads must not change afterwards.
+        shapes: name of each argument -> shape of one entry of its batch.
+
+    Returns:
+        TensorFlow's function, whose `input_signature` lists the arguments in the order of `shapes`.
+    """
+    signature = [tf.TensorSpec((None, *shape), "float32", name=name) for name, shape in shapes.items()]
+    return tf.function(function, input_signature=signature)

@@ -17,19 +17,21 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from galvae.backend.setup import load
-from galvae.cli.help import COMPOSE_ERRORS, CONF, one_line
+from galvae.cli.help import COMPOSE_ERRORS, one_line
 from galvae.cli.output_dirs import (
     RESERVED,
     check_sweep_directories,
     check_unused,
     existing_directories,
+    holds_own_parts,
     remove_empty,
     remove_empty_sweep,
 )
 from galvae.cli.overrides import check_words, hydra_arguments
 from galvae.cli.quoting import quoted, unquoted
-from galvae.config.analysis import CompareConfig, RunConfig
+from galvae.config.analysis import CompareConfig, OpeningConfig
 from galvae.config.check import from_dict
+from galvae.config.defaults import CONF
 from galvae.config.fields import LATEST, LATEST_SWEEP
 from galvae.config.registry import COMMANDS
 from galvae.errors import CannotBeDone, GalvaeError, print_error
@@ -119,7 +121,8 @@ class Command:
             self.sweep.note(sweep_dir, output_dir, "finished")
         elif self.name == "train" and not any(word.startswith(JOB_NUMBER) for word in job.overrides.hydra):
             mark_latest(LATEST, output_dir)
-        print(output_dir)
+        # Jobs of an array have one directory of results.
+        print(result if isinstance(result, Path) else output_dir)
         return result
 
     def _run(self, composed, output_dir):
@@ -129,7 +132,7 @@ class Command:
         except OmegaConfBaseException as error:
             raise GalvaeError(one_line(error)) from error
         config = from_dict(COMMANDS[self.name], values)
-        if not (self.name == "train" and (output_dir / "config.yaml").exists()):  # a run to resume
+        if not holds_own_parts(output_dir, self.name):
             check_unused(output_dir)
         backend = backend_of(config)
         if backend is not None:
@@ -157,12 +160,12 @@ def backend_of(config):
     Raises:
         GalvaeError: if no run can be read.
     """
-    if not isinstance(config, RunConfig | CompareConfig):
+    if not isinstance(config, OpeningConfig):
         return None
     from galvae.runs.directory import RunDirectory  # late: it imports NumPy, and completion imports this file
 
     errors = []
-    for path in [config.run] if isinstance(config, RunConfig) else find_runs(config.runs):
+    for path in find_runs(config.runs) if isinstance(config, CompareConfig) else [config.run]:
         try:
             run = RunDirectory.open(path)
         except GalvaeError as error:

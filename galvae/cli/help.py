@@ -2,8 +2,7 @@
 
 import inspect
 import re
-from dataclasses import fields, is_dataclass
-from pathlib import Path
+from dataclasses import fields
 
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
@@ -12,16 +11,11 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from galvae.cli.overrides import check_words, quote_texts
-from galvae.config.check import expected
+from galvae.config.check import expected, section_of
+from galvae.config.defaults import CONF
 from galvae.config.fields import closest, key_name
 from galvae.config.registry import COMMANDS, choices
 from galvae.errors import GalvaeError, line_of
-
-CONF = next(
-    folder
-    for folder in (Path(__file__).parents[1] / "conf", Path(__file__).parents[2] / "conf")
-    if folder.is_dir()
-)
 
 # Exceptions other than its own that Hydra raises where a group or one of its settings has a value of a wrong type.
 COMPOSE_ERRORS = (ValueError, TypeError, AttributeError, AssertionError, LookupError, RecursionError)
@@ -37,16 +31,10 @@ def command_help(command, words):
     Raises:
         GalvaeError: if no configuration can be composed from them.
     """
-    check_words(words)
-    overrides = [word for word in quote_texts(words)[0] if not word.startswith("-")]
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            values = OmegaConf.to_container(compose(command, overrides))
-    except (HydraException, OmegaConfBaseException, YAMLError, *COMPOSE_ERRORS) as error:
-        raise GalvaeError(one_line(error)) from error
-    schema = COMMANDS[command]
+    values, schema = composed(command, words), COMMANDS[command]
     lines = [f"galvae {command}: {schema.__doc__}", ""]
-    groups = [field.name for field in fields(schema) if choices(field.name, field.type)]
+    sections = {field.name: section_of(field.type) for field in fields(schema)}
+    groups = [name for name, section in sections.items() if section and choices(name, section)]
     groups += ["recipe", "experiment"] if command == "train" else []
     if groups:
         lines.append("groups (group=choice):")
@@ -57,6 +45,25 @@ def command_help(command, words):
         lines += [f"    {file.stem:{width}}  {_first_comment(file)}" for file in files]
     lines += ["keys (key=value):", *_key_lines(schema, values, "")]
     return "\n".join(lines)
+
+
+def composed(command, words):
+    """The values of a command's keys, as nested dicts that nothing has checked.
+
+    Args:
+        command: name of the command.
+        words: as typed; options are left out.
+
+    Raises:
+        GalvaeError: if no configuration can be composed from them.
+    """
+    check_words(words)
+    overrides = [word for word in quote_texts(words)[0] if not word.startswith("-")]
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return OmegaConf.to_container(compose(command, overrides))
+    except (HydraException, OmegaConfBaseException, YAMLError, *COMPOSE_ERRORS) as error:
+        raise GalvaeError(one_line(error)) from error
 
 
 def one_line(error):
@@ -98,9 +105,12 @@ def _key_lines(schema, values, prefix):
     schema = choices(prefix.rstrip("."), schema).get(values.get("name"), schema)
     for schema_field in sorted(fields(schema), key=lambda field: _rank(schema, field, values)):
         name, value = f"{prefix}{key_name(schema_field)}", values.get(key_name(schema_field), "???")
-        if is_dataclass(schema_field.type):
-            yield from _key_lines(schema_field.type, value, f"{name}.")
-        elif schema_field.name != "name" or prefix == "schedule.":
+        section = section_of(schema_field.type)
+        if section and value is not None:
+            yield from _key_lines(section, value, f"{name}.")
+        elif section:
+            yield f"  {name + '=null':44} {schema_field.metadata['meaning']} (a choice of the group {name}, or null)"
+        elif schema_field.name != "name" or prefix in ("", "schedule."):
             text = "null" if value is None else str(value).replace("'", "").replace(", ", ",")
             text = text.lower() if isinstance(value, bool) else text
             yield f"  {name + '=' + text:44} {schema_field.metadata['meaning']} ({expected(schema_field)})"
@@ -118,8 +128,9 @@ def paths(schema, prefix=""):
     for schema_field in fields(schema):
         name = f"{prefix}{key_name(schema_field)}"
         yield name
-        if is_dataclass(schema_field.type):
-            for choice in (choices(name, schema_field.type) or {"": schema_field.type}).values():
+        section = section_of(schema_field.type)
+        if section:
+            for choice in (choices(name, section) or {"": section}).values():
                 yield from paths(choice, f"{name}.")
 
 

@@ -10,7 +10,7 @@ import sys
 
 from galvae import __version__
 from galvae.config.fields import closest
-from galvae.config.registry import COMMANDS
+from galvae.config.registry import COMMANDS, PRINTING
 from galvae.errors import GalvaeError, print_error
 from galvae.system import signals
 
@@ -75,6 +75,11 @@ def run(arguments):
     if arguments[0] == "--version":
         print(f"galvae {__version__}")
         return 0
+    if arguments[0] == "--cite":
+        from galvae.system.citation import bibtex, citation  # late: it imports PyYAML
+
+        print(f"{citation()}\n\n{bibtex()}")
+        return 0
     command, *words = arguments
     if command not in COMMANDS:
         raise GalvaeError(
@@ -85,6 +90,10 @@ def run(arguments):
 
         print(command_help(command, words))
         return 0
+    if command in PRINTING:
+        from galvae.cli.printing import print_command  # late: it imports Hydra, which takes 0.2 s
+
+        return print_command(command, words)
     with signals.caught():  # around all of a sweep, so that a signal between two jobs is reported too
         from galvae.cli.application import run_command  # late: it imports Hydra, which takes 0.2 s
 
@@ -99,7 +108,8 @@ def overview():
         "usage: galvae COMMAND [key=value ...] [-m]\n\n"
         f"commands:\n{commands}\n\nexamples:\n{EXAMPLES}\n\n"
         "galvae COMMAND --help lists a command's keys; -m runs every combination of comma-separated values;\n"
-        '--cfg job shows a configuration without running it; eval "$(galvae -sc install=bash)" completes with TAB.'
+        '--cfg job shows a configuration without running it; eval "$(galvae -sc install=bash)" completes with TAB;\n'
+        "--version and --cite say which version this is, and how to cite it."
     )
 
 

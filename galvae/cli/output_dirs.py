@@ -9,6 +9,8 @@ from galvae.errors import GalvaeError
 from galvae.runs.links import check_sweep
 
 RESERVED = []  # directories that this call has made; removed again if they stay empty
+# Names in the output directory of commands that resume in it: a run, and parts or results of `galvae encode`.
+RESUMED = {"train": ("config.yaml",), "encode": ("parts", "encode.json", "jobs")}
 SWEEP_FILES = {"multirun.yaml", "jobs.json"}  # what Hydra and galvae write in a sweep's directory
 LOG_SUFFIXES = {
     ".log",
@@ -32,11 +34,7 @@ def reserve_directory(path):
     Returns:
         Its path, also where it cannot be made: Hydra then fails to make it too, and reports that.
     """
-    for parent in reversed(path.absolute().parents):
-        if not parent.exists():
-            with contextlib.suppress(OSError):
-                parent.mkdir()
-                RESERVED.append(parent)
+    make_directory(path.absolute().parent)
     for target in unique_paths(path):
         try:
             target.mkdir()
@@ -47,6 +45,21 @@ def reserve_directory(path):
         RESERVED.append(target.absolute())
         break
     return target
+
+
+def make_directory(path):
+    """Creates a directory and its parents, as far as they do not exist; Hydra reports those that cannot be made."""
+    path = path.absolute()
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            with contextlib.suppress(OSError):
+                folder.mkdir()
+                RESERVED.append(folder)
+
+
+def holds_own_parts(output_dir, command):
+    """Whether a directory holds what the same command has left unfinished, or finished, and can resume or report."""
+    return any((output_dir / name).exists() for name in RESUMED.get(command, ()))
 
 
 def check_unused(output_dir):

@@ -5,12 +5,13 @@ from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
 
-from galvae.cli.output_dirs import reserve_directory
-from galvae.cli.quoting import as_text, is_swept, quoted, sweep_of_texts, unquoted
+from galvae.cli.output_dirs import make_directory, reserve_directory
+from galvae.cli.quoting import as_text, is_swept, is_swept_word, quoted, sweep_of_texts, unquoted
 from galvae.config.check import read_config
+from galvae.config.encode import JOBS, check_name, default_name
 from galvae.config.fields import PATHS
 from galvae.errors import GalvaeError
-from galvae.runs.find import latest, open_error
+from galvae.runs.find import is_bundle, is_zip, latest, open_error, refuse_training
 from galvae.runs.links import refuse_link_below
 
 CFG_CHOICES = ("job", "hydra", "all")
@@ -27,10 +28,10 @@ LONGEST_WORD = 10_000  # characters
 DEEPEST_WORD = 20  # brackets within brackets
 # Keys that galvae or Hydra sets, and users may not.
 RESERVED_KEYS = ("hydra.runtime", "hydra.output_subdir", "hydra.job.name", "hydra.job_logging.root.level")
-DIRECTORY_KEYS = {"run", "runs", "resume", "hydra.run.dir", "hydra.sweep.dir"}
+DIRECTORY_KEYS = {"run", "runs", "resume", "init", "hydra.run.dir", "hydra.sweep.dir"}
 # Keys whose values are texts, in which Hydra's grammar would see numbers, lists or signs of its own.
 TEXT_KEYS = {
-    *(*DIRECTORY_KEYS, "at", "from", "to"),
+    *(*DIRECTORY_KEYS, "at", "from", "to", "id", "path", "select", "name"),
     *(f"dataset.{name}" for name in (*PATHS, "ids", "band_files")),
 }
 KEYS_WITH_RESUME = ("resume", "epochs", "devices", "resident", "force")
@@ -58,7 +59,7 @@ def hydra_arguments(command, words):
     """Hydra's arguments for the words of a command line.
 
     Paths and ids are quoted, `run=`, `runs=` and `resume=` become absolute, and the output directory of a command
-    that reads a run is put inside that run.
+    that reads a run is put inside that run, for a bundle in `outputs`.
 
     Args:
         command: name of the command.
@@ -73,9 +74,14 @@ def hydra_arguments(command, words):
     words, paths = quote_texts(words)
     if command == "train" and paths.get("resume", "null") != "null":
         return _resume_arguments(words, paths["resume"], multirun)
+    if unquoted(paths.get("init", "")) == "latest":
+        words = [f"init={quoted(latest('init'))}" if word.startswith("init=") else word for word in words]
     output_key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    is_array = command == "encode" and multirun and _sweeps_shards(words)
+    if is_array:
+        words.append(f"hydra.sweep.subdir={JOBS}/${{hydra.job.num}}")
     sweep_dir = []
-    if multirun and output_key not in paths:
+    if multirun and output_key not in paths and not is_array:
         folder = reserve_directory(Path("outputs/multirun", f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
         sweep_dir = [f"{output_key}={folder}"]
     key = next((name for name in ("run", "runs") if name in paths), None)
@@ -85,13 +91,63 @@ def hydra_arguments(command, words):
     path = Path(latest(key) if value == "latest" else os.path.expanduser(value)).resolve()
     words = [word for word in words if not word.startswith(f"{key}=")]
     words.append(f"{key}={quoted(path)}")
-    if not (path.is_dir() if key == "runs" else (path / "config.yaml").is_file()):
+    bundle = key == "run" and (is_bundle(path) or is_zip(path))
+    if not (path.is_dir() if key == "runs" else bundle or (path / "config.yaml").is_file()):
         return words + sweep_dir  # the command reports what is wrong with it; no directory is needed
     if output_key in paths:
         refuse_link_below(path, Path(os.path.expanduser(unquoted(paths[output_key]))).absolute())
+    elif command == "encode" and (is_array or not multirun):
+        base = (
+            Path("outputs", command, path.stem if path.is_file() else path.name) if bundle else path / command
+        )
+        folder = base / _results_name(words, paths)
+        refuse_link_below(path, folder.absolute())
+        make_directory(folder)
+        words.append(f"{output_key}={quoted(folder)}")
+    elif bundle:  # whose files never change
+        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{path.stem if path.is_file() else path.name}"
+        words.append(f"{output_key}={quoted(reserve_directory(Path('outputs', command, name)))}")
     else:
         words.append(f"{output_key}={quoted(reserve_directory(path / command))}")
     return words
+
+
+def _sweeps_shards(words):
+    """Whether a sweep of `encode` is an array over the parts of one dataset, whose jobs have results in common.
+
+    Raises:
+        GalvaeError: if other keys are swept beside them.
+    """
+    swept = [word.partition("=")[0] for word in words if not word.startswith("-") and is_swept_word(word)]
+    if "shard" in swept and len(swept) > 1:
+        raise GalvaeError(
+            f"shard: expected a sweep over nothing else, since one dataset is merged of its parts, received one over "
+            f"{', '.join(swept)}"
+        )
+    return swept == ["shard"]
+
+
+def _results_name(words, texts):
+    """The name of encode's results, see `galvae.config.encode.default_name`.
+
+    Args:
+        words: of the command line.
+        texts: values of TEXT_KEYS as typed, by key.
+
+    Raises:
+        GalvaeError: if the name that is given could not be that of a folder, or there are keys of no dataset.
+    """
+    name, path = (unquoted(texts.get(key, "null")) for key in ("name", "dataset.path"))
+    if name != "null":
+        check_name(name)
+        return name
+    chosen = dict(word.partition("=")[::2] for word in words).get("dataset", "null")
+    lone = next((word for word in words if chosen == "null" and word.startswith("dataset.")), None)
+    if lone is not None:
+        raise GalvaeError(
+            f"dataset: expected the choice that has the key, as dataset=files {lone}, received the key alone"
+        )
+    return default_name(None if chosen == "null" else chosen, None if path == "null" else path)
 
 
 def _options_first(words):
@@ -151,7 +207,7 @@ def quote_texts(words):
 
 def _is_list(key, value, multirun):
     """Whether a value is a list, or a sweep of lists, of Hydra's grammar, for one of the keys that take lists."""
-    return key in ("runs", "dataset.band_files") and value[:1] == "[" and (multirun or value[-1] == "]")
+    return key in ("runs", "id", "dataset.band_files") and value[:1] == "[" and (multirun or value[-1] == "]")
 
 
 def _resume_arguments(words, resume, multirun):
@@ -174,6 +230,7 @@ def _resume_arguments(words, resume, multirun):
             "resume: expected no other key but epochs=, devices=, resident= and force=, since a run resumes with its "
             f"own configuration; received {', '.join(others) or '-m'}"
         )
+    refuse_training(path)
     if not (path / "config.yaml").is_file():
         raise open_error("resume", path)
     epochs = [] if "epochs" in names else [f"epochs={read_config(path / 'config.yaml').epochs}"]

@@ -33,6 +33,14 @@ def is_swept(value):
     return bool(FUNCTION.fullmatch(value)) or len(_separated(value)) > 1
 
 
+def is_swept_word(word):
+    """Whether a word of a sweep's command line gives a key several values, by Hydra's grammar."""
+    try:
+        return OverridesParser.create().parse_override(word).is_sweep_override()
+    except HydraException:
+        return False  # which Hydra reports
+
+
 def sweep_of_texts(value):
     """The values of a sweep, each as a text for Hydra (see `as_text`); one of its functions stays as it is."""
     return value if FUNCTION.fullmatch(value) else ",".join(map(as_text, _separated(value)))

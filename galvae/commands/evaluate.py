@@ -3,14 +3,16 @@
 import logging
 
 from galvae import figures
-from galvae.analysis.evaluators import EVALUATORS, chosen
+from galvae.analysis.evaluators import column_names, evaluate
 from galvae.analysis.measured import column
 from galvae.data.catalogue import galaxy_table, plain_table, write_table
+from galvae.data.selection import check_selection, write_selected
 from galvae.data.summary import galaxies_of
 from galvae.figures.cards import CARDS
 from galvae.runs.evaluations import mark_old
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays, save_json
+from galvae.system.citation import citation
 from galvae.training.report import draw_losses
 
 log = logging.getLogger(__name__)
@@ -27,23 +29,22 @@ def main(config, output_dir):
     """
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     indices = run.dataset.split(config.split)
-    colour = column(run.dataset, config.colour, indices)  # first, so that a wrong name costs no time
+    colour = column(run, config.colour, indices)  # first, so that a wrong name costs no time
+    check_selection(config.select, run.dataset, column_names(run, config.cards))
     style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
 
-    reports, columns = {}, {}
     metrics = {
         "run": str(run.path),
         "epoch": run.state.best_epoch,
         "weights_sha256": run.weights_digest,
         "split": config.split,
         "galaxies": len(indices),
+        "cite": citation(),
     }
-    for name in chosen(config.cards):
-        reports[name] = EVALUATORS[name](run, indices, config, columns)
-        columns |= reports[name].columns
-        metrics |= reports[name].summary
-    save_json(output_dir / "metrics.json", metrics)
-    write_table(galaxy_table(run.dataset, indices, columns), output_dir / "galaxies")
+    summary, columns, reports = evaluate(run, indices, config)
+    save_json(output_dir / "metrics.json", metrics | summary)
+    table = galaxy_table(run.dataset, indices, columns)
+    write_table(table, output_dir / "galaxies")
 
     draw_losses(run.config, run.dataset, run.state.history, output_dir, style)
     for name, report in reports.items():
@@ -62,3 +63,4 @@ def main(config, output_dir):
     for report in reports.values():
         for line in report.lines:
             print(line)
+    write_selected(table, config.select, output_dir)  # last, since it may select nothing

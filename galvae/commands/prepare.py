@@ -30,7 +30,8 @@ def main(config, output_dir):
     save_json(output_dir / "data_report.json", report)
     lines = list(summary(report))
     columns, line = layout(dataset.image_shape[1])
-    indices = evenly(len(dataset), ROWS * columns)
+    used = np.arange(len(dataset)) if config.dataset.select is None else dataset.split("all")
+    indices = used[evenly(len(used), ROWS * columns)]
     texts = captions(dataset, indices, line)
     if report["display_range"] is not None:
         lines.append(

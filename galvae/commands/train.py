@@ -6,6 +6,7 @@ import logging
 from galvae.backend.setup import load
 from galvae.errors import GalvaeError
 from galvae.runs.directory import RunDirectory, without_write_paths
+from galvae.runs.find import refuse_training
 from galvae.runs.resume import check_same, locked
 from galvae.runs.state import early_stop
 
@@ -30,6 +31,7 @@ def main(command, output_dir):
     """
     config = source = command.run
     if (output_dir / "config.yaml").exists():
+        refuse_training(output_dir)
         run = RunDirectory.open(output_dir)
         if command.resume is not None:
             config = dataclasses.replace(run.config, epochs=command.epochs)

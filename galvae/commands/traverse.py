@@ -21,7 +21,7 @@ def main(config, output_dir):
     """
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     traversal = Traversal(run, config)
-    colour = column(run.dataset, config.colour, traversal.codes.indices)
+    colour = column(run, config.colour, traversal.codes.indices)
     style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
 
     draw_axes(traversal, output_dir, style)
@@ -66,7 +66,7 @@ def draw_plane(traversal, colour, output_dir, style):
     points = codes.mean[:, axes]
     figure = figures.plane_and_scatter(*grid, points, colour, style)
     figures.save(
-        figure, output_dir / "plane_scatter", style, galaxies_of(traversal.run.dataset, codes.indices)
+        figure, output_dir / "plane_scatter", style, galaxies_of(traversal.run.galaxies, codes.indices)
     )
     save_arrays(output_dir / "plane_scatter.npz", indices=codes.indices, codes=points)
 
@@ -86,24 +86,24 @@ def draw_condition(traversal, output_dir, style):
 
 def draw_path(traversal, output_dir, style):
     """Draws the path between two galaxies, with the galaxies themselves at its ends."""
-    walk, dataset, config = traversal.between_galaxies(), traversal.run.dataset, traversal.config
+    walk, config = traversal.between_galaxies(), traversal.config
     fractions = [f"{value:.2f}" for value in np.linspace(0, 1, config.steps)]
     save(walk, output_dir, style, config.gif, [[text] for text in fractions])
-    first, last = dataset.to_unit(dataset.images[traversal.ends])
-    images = np.stack([first, *walk.images[0], last])
-    captions = [f"id {config.from_}", *fractions, f"id {config.to}"]
+    ends = traversal.originals(traversal.ends)
+    images = np.concatenate([ends[:1], walk.images[0], ends[1:]])
+    captions = [f"id {config.from_}", *fractions, f"id {config.to}"] if len(ends) else fractions
     figure = figures.grid(images, len(images), captions, style)
-    figures.save(figure, output_dir / "between", style, galaxies_of(dataset, traversal.ends))
+    figures.save(figure, output_dir / "between", style, galaxies_of(traversal.run.galaxies, traversal.ends))
 
 
 def note(traversal, around=None):
     """Of which galaxies a figure is: around which code they are decoded, unless around a galaxy's."""
-    config, dataset = traversal.config, traversal.run.dataset
+    config, galaxies = traversal.config, traversal.run.galaxies
     if traversal.at is not None:
         around = f"the code of id {config.at}"
     elif around is None:
         around = "the median code" if config.span is None else "the mean of the prior"
-    return f"decoded around {around}; {galaxies_of(dataset, traversal.codes.indices)}"
+    return f"decoded around {around}; {galaxies_of(galaxies, traversal.codes.indices)}"
 
 
 def save(walk, output_dir, style, gif=False, captions=None):

@@ -7,6 +7,7 @@ import numpy as np
 from galvae import figures
 from galvae.analysis import measured, plane
 from galvae.data.catalogue import galaxy_table, write_table
+from galvae.data.selection import Selection, check_selection, write_selected
 from galvae.data.summary import galaxies_of
 from galvae.latent.plane_grid import Cells
 from galvae.runs.trained_run import TrainedRun
@@ -42,37 +43,61 @@ def embed(run, config, output_dir, call):
         config, output_dir: see `main`.
         call: calls the functions that take long, see `galvae.latent.umap_embedding.fit`.
     """
-    indices = run.dataset.split(config.split)
-    colour = measured.column(run.dataset, config.colour, indices)
+    indices = run.galaxies.split(config.split)
+    colour = measured.column(run, config.colour, indices)
+    known = measured.measured_names(run.galaxies)
+    check_selection(config.select, run.galaxies, [*plane.column_names(run.model.latent_dim), *known])
     embedding, reused = plane.embed(run, indices, config, call)
     if reused is None:  # stored first, because it is expensive and does not depend on the box
         embedding.save(output_dir / "embedding.npz")
-    table = galaxy_table(run.dataset, indices, plane.embedding_columns(embedding, run.dataset))
+    columns = plane.embedding_columns(embedding, run.galaxies)
+    if config.select is not None and set(Selection(config.select).names) & set(known):
+        galaxies = measured.measure_galaxies(run.dataset, indices)
+        columns |= measured.measured_columns(run.dataset, galaxies)
+    table = galaxy_table(run.galaxies, indices, columns)
     boxed = plane.galaxies_in_box(embedding, config.box)
     if boxed is not None:
         write_table(table[boxed], output_dir / "box")
+    write_selected(table, config.select, output_dir)
     if reused is not None:
         embedding.save(output_dir / "embedding.npz")
     write_table(table, output_dir / "umap")
 
     style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
-    note = galaxies_of(run.dataset, indices)
+    note = galaxies_of(run.galaxies, indices)
     marked = {"box": config.box, "points": config.points}
     scatter = figures.scatter(*embedding.plane.T, AXIS_NAMES, colour, style, **marked, equal=True)
     figures.save(scatter, output_dir / "umap", style, note)
     cells = Cells.over(config.box or embedding.region, config.grid)
-    mosaic = plane.mosaic(run.dataset, embedding, cells, figures.shrunk)
-    save_arrays(output_dir / "mosaic.npz", **mosaic)
-    images = figures.fill_cells(mosaic["images"], mosaic["indices"] >= 0)
-    figure = figures.plane(images, cells.x, cells.y, AXIS_NAMES, style=style)
-    shown = mosaic["indices"][mosaic["indices"] >= 0]
-    figures.save(figure, output_dir / "mosaic", style, galaxies_of(run.dataset, shown))
+    if run.images_missing:
+        log.info("the mosaic of real galaxies is not drawn")
+    else:
+        draw_mosaic(run, embedding, cells, output_dir, style)
     options = config.points, config.metric, figures.shrunk, call
     montage, decoded = plane.montage(run, embedding, cells, *options)
     save_arrays(output_dir / "montage.npz", **montage)
     figure = draw_montage(montage, decoded, cells, embedding, style)
     figures.save(figure, output_dir / "montage", style, f"decoded; plane of {note}")
     save_json(output_dir / "umap.json", plane.summary(config, embedding, reused, boxed, montage))
+
+
+def draw_mosaic(run, embedding, cells, output_dir, style):
+    """Draws the real galaxy closest to the centre of each cell, and writes mosaic.npz.
+
+    Args:
+        run: TrainedRun.
+        embedding: Embedding.
+        cells: Cells.
+        output_dir: directory of the results.
+        style: Style.
+    """
+    mosaic = plane.mosaic(run.dataset, embedding, cells, figures.shrunk)
+    save_arrays(output_dir / "mosaic.npz", **mosaic)
+    occupied = mosaic["indices"] >= 0
+    images = figures.fill_cells(mosaic["images"], occupied)
+    figure = figures.plane(images, cells.x, cells.y, AXIS_NAMES, style=style)
+    note = galaxies_of(run.dataset, mosaic["indices"][occupied])
+    figures.save(figure, output_dir / "mosaic", style, note)
 
 
 def draw_montage(arrays, decoded, cells, embedding, style):

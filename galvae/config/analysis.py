@@ -24,6 +24,10 @@ COLOUR = (
     "colour of each galaxy's point: class, a condition such as redshift, a column of the catalogue, or a measure of "
     "its morphology such as r50; null: class if there are classes, else the first condition, else r50"
 )
+SELECT = (
+    "galaxies whose rows of the table are written as {} too, for dataset.select=: an expression over its columns, as "
+    "{}; null: none"
+)
 SAME = "same as {}, for the redshift of a run that is conditional on one"
 
 
@@ -37,6 +41,9 @@ class MovedConfig:
     archive: str | None = key(
         "folder of the COSMOS sample, if it has moved; null: as when the run was trained"
     )
+    select: str | None = key(
+        "path of the table of ids that the run was trained on, if it has moved; null: as when the run was trained"
+    )
     cache_dir: str | None = key("folder of prepared arrays; null: as when the run was trained")
 
     def check(self):
@@ -46,7 +53,17 @@ class MovedConfig:
 
 
 @dataclass(kw_only=True)
-class FiguresConfig:
+class OpeningConfig:
+    """Keys of every command that opens runs."""
+
+    backend: str | None = key(
+        "Keras backend; null: the one that the run was trained on", choices=("tensorflow", "jax")
+    )
+    force: bool = key("whether to open a run that declares more memory than its own data need")
+
+
+@dataclass(kw_only=True)
+class FiguresConfig(OpeningConfig):
     """Keys of every command that draws figures of runs."""
 
     dataset: MovedConfig = key("new location of the dataset, if it has moved")
@@ -55,10 +72,6 @@ class FiguresConfig:
     image_map: str = key("colour map of images with one band", choices=IMAGE_MAPS)
     class_map: str = key("colours of classes; muted: ten for colour-blind readers", choices=CLASS_MAPS)
     value_map: str = key("colour map of redshifts and other numbers", choices=VALUE_MAPS)
-    backend: str | None = key(
-        "Keras backend; null: the one that the run was trained on", choices=("tensorflow", "jax")
-    )
-    force: bool = key("whether to open a run that declares more memory than its own data need")
 
 
 @dataclass(kw_only=True)
@@ -93,6 +106,7 @@ class EvaluateConfig(RunConfig):
     )
     invariant: bool = key("whether probes average codes over the eight flips and 90-degree rotations")
     colour: str | None = key(COLOUR)
+    select: str | None = key(SELECT.format("selected.ecsv", "'r50<4 & mse>0.01'"))
     latents: int = key(
         "largest number of latent dimensions in the corner plot, the most informative first",
         at_least=2,
@@ -232,6 +246,7 @@ class UmapConfig(RunConfig):
     box: list[float] | None = key(
         "region [x0,x1,y0,y1] of the plane to decode, whose galaxies are listed too; null: all of the plane"
     )
+    select: str | None = key(SELECT.format("selected.ecsv", "'umap_x>0 & redshift<1'"))
 
     def check(self):
         if self.box is not None and not (

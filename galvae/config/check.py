@@ -143,6 +143,11 @@ def write_config(config, path):
     path.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
 
 
+def section_of(annotation):
+    """The dataclass of a key that is a section, also of one that may be null; None for a plain value."""
+    return next((kind for kind in _kinds(annotation) if is_dataclass(kind)), None)
+
+
 def expected(schema_field):
     """The values that a key accepts, in words: its type and bounds, or its choices."""
     limits = schema_field.metadata
@@ -177,8 +182,11 @@ def _section(schema, values, prefix):
             continue
         if name not in values or values[name] == "???":
             raise GalvaeError(f"{prefix}{name}: missing; expected {schema_field.metadata['meaning']}")
-        if is_dataclass(schema_field.type):
-            value = _section(schema_field.type, values[name], f"{prefix}{name}.")
+        section = section_of(schema_field.type)
+        if values[name] is None and section is not None and NoneType in _kinds(schema_field.type):
+            value = None
+        elif section is not None:
+            value = _section(section, values[name], f"{prefix}{name}.")
         else:
             value = _value(schema_field, values[name], f"{prefix}{name}")
         arguments[schema_field.name] = value

@@ -57,6 +57,11 @@ class DatasetConfig:
         at_most=15,
         added=None,
     )
+    select: str | None = key(
+        "path of a table with the ids, in a column id, of the images that are used, as select= of umap and evaluate "
+        "writes it; the others are in no split; null: all",
+        added=None,
+    )
     verify: str = key(
         "how often the checksums of prepared images are compared: auto, once for each state of their files; always, "
         "whenever they are opened",

@@ -5,7 +5,7 @@ import os
 from dataclasses import field
 from pathlib import Path
 
-PATHS = ("cache_dir", "path", "table", "archive")  # keys of a dataset that are stored absolute
+PATHS = ("cache_dir", "path", "table", "archive", "select")  # keys of a dataset that are stored absolute
 LATEST = Path("outputs/train/latest")  # link of train to the newest finished run that is no job of a sweep
 LATEST_SWEEP = Path("outputs/multirun/latest")  # link of train -m to the newest sweep
 ALWAYS = object()  # `added` of a key that every run has

@@ -20,6 +20,8 @@ from galvae.config.dataset import (
     SimulatedConfig,
     StampsConfig,
 )
+from galvae.config.encode import EncodeConfig
+from galvae.config.export import ExportConfig, InfoConfig
 from galvae.config.model import (
     AutoencoderConfig,
     ConditionalConfig,
@@ -34,6 +36,7 @@ from galvae.config.model import (
     SlimConfig,
     WarmupBeta,
 )
+from galvae.config.search import AnomaliesConfig, NeighborsConfig
 from galvae.config.train import TrainCommand
 
 COMMANDS = {
@@ -44,8 +47,14 @@ COMMANDS = {
     "traverse": TraverseConfig,
     "umap": UmapConfig,
     "compare": CompareConfig,
+    "export": ExportConfig,
+    "info": InfoConfig,
     "prepare": PrepareConfig,
+    "encode": EncodeConfig,
+    "neighbors": NeighborsConfig,
+    "anomalies": AnomaliesConfig,
 }
+PRINTING = {"info"}  # commands that print, and leave no results
 
 GROUPS = {
     "dataset": {

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from galvae.config.dataset import DatasetConfig
-from galvae.config.fields import key
+from galvae.config.fields import absolute, key
 from galvae.config.model import ModelConfig, NetworkConfig, NoBeta
 from galvae.errors import GalvaeError
 
@@ -92,6 +92,11 @@ class TrainConfig:
         "number of epochs without a better validation loss after which training stops; null: never",
         at_least=1,
     )
+    init: str | None = key(
+        "directory of a run, or latest, from whose best weights training starts, of the same model, network, "
+        "latent_dim, image shape and conditions; null: from random weights",
+        added=None,
+    )
     seed: int = key(
         "seed of the weights, the order of images, the augmentation and the noise",
         at_least=0,
@@ -109,6 +114,7 @@ class TrainConfig:
     )
 
     def check(self):
+        self.init = absolute(self.init)
         if self.model.name == "ae" and self.beta.name != "none":
             raise GalvaeError(
                 f"beta: the model ae has no KL term; expected no beta=..., received beta={self.beta.name}"

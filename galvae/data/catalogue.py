@@ -1,12 +1,21 @@
 """Tables with one row per galaxy, written in formats that TOPCAT and astropy read."""
 
+import importlib.util
+import io
+
 import numpy as np
+from astropy.io import fits
 from astropy.table import Table
 from astropy.units import Unit
 
+from galvae.errors import GalvaeError
 from galvae.system.atomic import replacing
 
+CHUNK = 20_000  # rows of a FITS table that are converted at a time
+FITS_BLOCK = 2880  # bytes, of which headers and data have a whole number
 LARGEST_ECSV = 100_000  # rows; longer tables are written as FITS
+# Ending of a file -> its format in astropy.
+FORMATS = {"ecsv": "ascii.ecsv", "fits": "fits", "parquet": "parquet"}
 
 
 def galaxy_table(dataset, indices, columns):
@@ -43,7 +52,10 @@ def galaxy_table(dataset, indices, columns):
             name += "_"
         with_units[name] = values if isinstance(values, tuple) else (values, None)
     for name, (values, unit) in with_units.items():
-        table[name] = values
+        if name in table.colnames:
+            table[name] = values
+        else:
+            table.add_column(values, name=name, copy=False)  # a million rows need not be in memory twice
         if unit:
             table[name].unit = Unit(unit, parse_strict="silent")
     return table
@@ -68,31 +80,66 @@ def code_columns(codes, name="code"):
     return {f"{name}_{axis}": codes[:, axis] for axis in range(codes.shape[1])}
 
 
-def write_table(table, path):
-    """Writes a table as ECSV, or as FITS if it has more than LARGEST_ECSV rows.
+def write_table(table, path, form=None):
+    """Writes a table.
 
     Args:
         table: astropy Table.
         path: the file without its extension.
+        form: "ecsv", "fits" or "parquet"; None: ECSV, or FITS if it has more than LARGEST_ECSV rows.
 
     Returns:
         The path with its extension.
     """
-    if len(table) <= LARGEST_ECSV:
-        path = path.with_name(f"{path.name}.ecsv")
-        with replacing(path) as temporary:
-            table.write(temporary, format="ascii.ecsv")
-        return path
-    path = path.with_name(f"{path.name}.fits")
-    table = as_fits(table)
+    form = form or ("ecsv" if len(table) <= LARGEST_ECSV else "fits")
+    path = path.with_name(f"{path.name}.{form}")
+    if form == "fits":
+        table = as_fits(table)
     with replacing(path) as temporary:
-        table.write(temporary, format="fits")
+        if form == "fits":
+            _write_fits(table, temporary)
+        else:
+            table.write(temporary, format=FORMATS[form])
     return path
+
+
+def _write_fits(table, path):
+    """Writes a table of `as_fits` as astropy does, but CHUNK rows at a time, so that memory does not hold it thrice."""
+    with open(path, "wb") as file:
+        for start in range(0, max(len(table), 1), CHUNK):
+            part = fits.table_to_hdu(table[start : start + CHUNK])
+            content = io.BytesIO()
+            fits.HDUList([fits.PrimaryHDU(), part]).writeto(content)
+            size = part.header["NAXIS1"] * part.header["NAXIS2"]
+            rows = content.getbuffer()[len(content.getbuffer()) - size - -size % FITS_BLOCK :][:size]
+            if start == 0:
+                part.header["NAXIS2"] = len(table)
+                file.write(fits.PrimaryHDU().header.tostring().encode())
+                file.write(part.header.tostring().encode())
+            file.write(rows)
+        file.write(bytes(-file.tell() % FITS_BLOCK))
+
+
+def check_format(form):
+    """Refuses Parquet where the package that writes it is missing; `form` as in `write_table`.
+
+    Raises:
+        GalvaeError: if it is.
+    """
+    if form == "parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise GalvaeError(
+            "table: expected pyarrow to be installed, as by pip install -e '.[parquet]', for table=parquet"
+        )
+
+
+def read_written(path):
+    """Reads a table that `write_table` has written, as an astropy Table."""
+    return Table.read(path, format=FORMATS[path.suffix[1:]])
 
 
 def as_fits(table):
     """A copy of an astropy Table whose units and texts the FITS standard has: other units left out, ASCII texts."""
-    table = table.copy()
+    table = table.copy(copy_data=False)  # columns are replaced, not changed
     for name in table.colnames:
         if table[name].unit is not None:
             try:

@@ -9,86 +9,40 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from galvae.data.batches import Batches
-from galvae.data.conditions import CLASS, classes_among, ranges, with_known
-from galvae.data.find_id import find_id
+from galvae.data.conditions import ranges, with_known
+from galvae.data.galaxies import Galaxies
 from galvae.data.store.mapped_files import MappedFiles
 from galvae.errors import GalvaeError
-from galvae.stretch import from_unit, to_unit
 
 SAMPLED_VALUES = 10_000_000  # pixel values from which medians and percentiles are computed
-MOST_TEXTS = 30  # different texts in a column that may colour a figure
 STORED_ROWS = "stored_rows"  # column of the catalogue with the order of an image's rows in its file
 PERCENTILES = (0.1, 99.9)  # of training pixels; a stretch maps them to 0 and 1
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Column:
-    """One number or one class per galaxy, by which a figure is coloured.
-
-    Attributes:
-        name: name of the column.
-        unit: its unit as text, "" if it has none.
-        values: (n,) numbers, NaN where unknown; integers for classes, -1 where unlabelled.
-        class_names: names of classes 0, 1, ...; None for numbers.
-    """
-
-    name: str
-    unit: str
-    values: np.ndarray
-    class_names: list[str] | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
-class GalaxyDataset:
+class GalaxyDataset(Galaxies):
     """Galaxy images with their labels, conditions and catalogue, in three splits.
 
-    Attributes:
-        name: name of the dataset, as `dataset.name` has it.
+    Attributes (besides those of `Galaxies`):
         images: (N, H, W, C) uint8 or float32, memory-mapped and never copied whole.
-        pixel_range: (low, high), the stored values that become 0 and 1 in network units.
-        stretch: "none", "linear" or "asinh", see `galvae.stretch.to_unit`.
         masks: (N, H, W, C) uint8, memory-mapped, 1 where a pixel is set aside: the loss and the scores do not count it,
             and the image holds a fill value there, the median of its sky; None if no pixel is set aside.
         mapped_files: MappedFiles behind images and masks; empty where these are arrays in memory.
-        band_names: names of the C bands; empty where they have none.
-        rgb: three bands, counted from 0, that figures show as red, green and blue; None: images of three bands as they
-            are, of any other number as their mean.
-        labels: (N,) integers, -1 where unlabelled, or None.
-        class_names: names of classes 0, 1, ..., or None.
-        condition: (N, K) float32, or None; NaN where unknown. Where a model is conditional on classes, the first
-            columns are theirs, see `galvae.data.conditions`.
-        condition_names, condition_units: K names and K units.
-        catalogue: column name -> (N,) array: ids, sky positions and measurements, as they were read.
-        catalogue_units: column name -> unit, for the columns that have one.
         image_facts: "hash", "low" and "high" -> (N,) array: the hash, the darkest and the brightest pixel of each
             image.
         content: SHA-256 of images, masks, labels, conditions and ids, hexadecimal; it does not depend on the file that
             they were read from.
         report: summary of the dataset and the findings of its quality check, as a JSON-able dict.
-        splits: "train", "val" and "test" -> indices of images.
     """
 
-    name: str
     images: np.ndarray
-    pixel_range: tuple[float, float]
-    stretch: str = "none"
     masks: np.ndarray | None = None
     mapped_files: MappedFiles = field(default_factory=MappedFiles)
-    band_names: list[str] = field(default_factory=list)
-    rgb: tuple[int, int, int] | None = None
-    labels: np.ndarray | None = None
-    class_names: list[str] | None = None
-    condition: np.ndarray | None = None
-    condition_names: list[str] = field(default_factory=list)
-    condition_units: list[str] = field(default_factory=list)
-    catalogue: dict[str, np.ndarray] = field(default_factory=dict)
-    catalogue_units: dict[str, str] = field(default_factory=dict)
     image_facts: dict[str, np.ndarray] = field(default_factory=dict)
     content: str = ""
     report: dict = field(default_factory=dict)
-    splits: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         check_rgb(self.rgb, self.images.shape[-1])
@@ -100,14 +54,6 @@ class GalaxyDataset:
     def image_shape(self):
         """Shape (H, W, C) of one image."""
         return tuple(self.images.shape[1:])
-
-    def to_unit(self, images):
-        """Converts stored pixel values to network units, as float32."""
-        return to_unit(np.asarray(images, np.float32), self.stretch, self.pixel_range)
-
-    def from_unit(self, images):
-        """Converts network units to stored pixel values, as float32."""
-        return from_unit(np.asarray(images, np.float32), self.stretch, self.pixel_range)
 
     @property
     def digest(self):
@@ -148,106 +94,10 @@ class GalaxyDataset:
         """Which pixels of some images are set aside, (n, H, W, C) bool; None if the dataset has no masks."""
         return None if self.masks is None else self.masks[indices].astype(bool)
 
-    def split(self, name):
-        """Indices of the images of one split, or of all three in stored order.
-
-        Args:
-            name: "train", "val", "test" or "all".
-
-        Raises:
-            GalvaeError: if there is no split of that name.
-        """
-        if name == "all":
-            return np.sort(np.concatenate(list(self.splits.values())))
-        if name not in self.splits:
-            raise GalvaeError(f"split: expected {' or '.join(self.splits)}, received {name!r}")
-        return self.splits[name]
-
-    @property
-    def held_out(self):
-        """Row indices of the validation and the test images together, in ascending order."""
-        return np.sort(np.concatenate([self.splits["val"], self.splits["test"]]))
-
-    @property
-    def ids(self):
-        """The ids of the galaxies (N,), from the catalogue or, without one, counted from 0."""
-        return self.catalogue.get("id", np.arange(len(self)))
-
-    def find(self, identifier):
-        """Index of the galaxy that has an id.
-
-        Ids are compared as texts: 0012 and 12 are different galaxies.
-
-        Args:
-            identifier: the id, an integer or text.
-
-        Raises:
-            GalvaeError: if no galaxy has it, or several do.
-        """
-        return find_id(identifier, self.ids, self.name)
-
-    @property
-    def condition_classes(self):
-        """Names of the classes that the first columns of the condition stand for; empty if it has no class."""
-        return classes_among(self.condition_names)
-
-    @property
-    def condition_numbers(self):
-        """The conditions that are numbers, name -> index of its column."""
-        first = len(self.condition_classes)
-        return {name: first + index for index, name in enumerate(self.condition_names[first:])}
-
     @property
     def condition_ranges(self):
         """Smallest and largest value of each column of the condition, see `galvae.data.conditions.ranges`."""
         return ranges(self)
-
-    @property
-    def column_names(self):
-        """Names of the columns by which a figure can be coloured: class, conditions and those of the catalogue."""
-        classes = [CLASS] if self.labels is not None else []
-        return list(dict.fromkeys([*classes, *self.condition_numbers, *self.catalogue]))
-
-    def column(self, name, indices):
-        """The values of a column for some galaxies, to colour a figure by.
-
-        Args:
-            name: "class", a condition or a column of the catalogue; None takes the class, else the first
-                condition.
-            indices: (n,) galaxies.
-
-        Returns:
-            Column; None if `name` is None and the dataset has neither classes nor conditions. Empty texts count as
-            unlabelled.
-
-        Raises:
-            GalvaeError: if there is no such column, or it holds more than 30 different texts.
-        """
-        classes, numbers = [CLASS] if self.labels is not None else [], self.condition_numbers
-        if name is None:
-            defaults = [*classes, *numbers]
-            if not defaults:
-                return None
-            name = defaults[0]
-        if name in classes:
-            return Column(CLASS, "", self.labels[indices], list(self.class_names))
-        if name in numbers:
-            index = numbers[name]
-            return Column(name, self.condition_units[index], self.condition[indices, index])
-        if name not in self.catalogue:
-            raise GalvaeError(f"colour: expected {' or '.join(self.column_names)}, received {name!r}")
-        values = self.catalogue[name][indices]
-        if values.dtype.kind in "iufb":
-            return Column(name, self.catalogue_units.get(name, ""), values.astype(float))
-        texts, labels = np.unique(values, return_inverse=True)
-        if len(texts) and not texts[0]:  # "" is the first in order
-            texts, labels = texts[1:], labels - 1
-        if len(texts) > MOST_TEXTS:
-            raise GalvaeError(
-                f"colour: expected numbers or at most {MOST_TEXTS} different texts, received {len(texts)} "
-                f"different ones in {name}"
-            )
-        return Column(name, "", labels, [str(text) for text in texts])
 
     def batches(self, split, batch, seed=None):
         """Batches of a split's images, shuffled anew in each epoch if a seed is given."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from galvae.data.conditions import chosen, classes_among
 from galvae.data.dataset import GalaxyDataset
+from galvae.data.selected_rows import selected_rows
 from galvae.data.splits import make_splits, split_notes
 from galvae.data.store import cache_entry, isolation
 from galvae.data.store.cache import cache_folder, cached, stored
@@ -41,6 +42,54 @@ def load_dataset(config):
         GalvaeError: if the source is missing, damaged or not in the layout that the reader expects.
         CannotBeDone: if it cannot be downloaded, changes while it is read, or its cache cannot be written.
     """
+    entry = _entry(config)
+    rows, notes, warnings = _selected(config, entry)
+    given = own = entry.columns.get("split")
+    if not rows.all():
+        given = np.where(rows, 0 if own is None else own, -1)
+    try:
+        splits = make_splits(len(entry.images), config.split, config.split_seed, given)
+    except GalvaeError as error:  # perhaps because images were left out, or not selected
+        raise GalvaeError("; ".join([str(error), *notes, *entry.about.get("warnings", [])])) from error
+    dataset = _dataset(config, entry, splits, rows)
+    dataset.report["notes"] += notes + split_notes(None if own is None else given, splits)
+    dataset.report["warnings"] += warnings
+    return dataset.stretched(config.stretch)
+
+
+def load_all(config):
+    """All galaxies of a dataset that are used, in one split, "all", without its stretch, as a model encodes them.
+
+    Args:
+        config: the `dataset` section. Its splits do not count, so that a single galaxy is a dataset too, and its
+            stretch only says whether a pixel range is needed.
+
+    Returns:
+        GalaxyDataset.
+
+    Raises:
+        GalvaeError, CannotBeDone: see `load_dataset`.
+    """
+    entry = _entry(config)
+    rows, notes, warnings = _selected(config, entry)
+    dataset = _dataset(config, entry, {"all": np.flatnonzero(rows)}, rows)
+    dataset.report["notes"] += notes
+    dataset.report["warnings"] += warnings
+    return dataset
+
+
+def _selected(config, entry):
+    """Which images of an entry are used, (N,) bool, and lists of what is to be said about them and warned of."""
+    count = len(entry.images)
+    if config.select is None:
+        return np.ones(count, bool), [], []
+    ids = entry.columns.get("catalogue.id", np.arange(count))
+    rows, note, warning = selected_rows(config.select, ids)
+    return rows, [note], [] if warning is None else [warning]
+
+
+def _entry(config):
+    """The cache entry of a dataset, prepared first if there is none."""
     reader = importlib.import_module(SOURCES[config.name])
     fingerprint = _fingerprint(reader, config)
 
@@ -61,6 +110,11 @@ def load_dataset(config):
         entry = stored(folder, config.name, earlier, config.verify)
     if entry is None:
         entry = cached(folder, config.name, fingerprint, write_entry, config.verify)
+    return entry
+
+
+def _dataset(config, entry, splits, rows):
+    """The GalaxyDataset of a cache entry, on the scale of its pixel range; `rows`, (N,) bool, are used."""
     images, columns, about = entry.images, entry.columns, entry.about
     if about["pixel_range"] is None and config.stretch == "none":
         raise GalvaeError(
@@ -69,14 +123,8 @@ def load_dataset(config):
         )
     condition, condition_names, condition_units = chosen(config, columns, about)
     image_facts = {name: columns[f"image.{name}"] for name in ("hash", "low", "high")}
-    given = columns.get("split")
-    try:
-        splits = make_splits(len(images), config.split, config.split_seed, given)
-    except GalvaeError as error:  # perhaps because images were left out
-        raise GalvaeError("; ".join([str(error), *about.get("warnings", [])])) from error
     report = _report(images, columns, about, image_facts)
-    report |= _conditions(condition, condition_names)
-    report["notes"] += split_notes(given, splits)
+    report |= _conditions(condition, condition_names, rows)
     return GalaxyDataset(
         name=config.name,
         images=images,
@@ -96,11 +144,19 @@ def load_dataset(config):
             if name.startswith("catalogue.")
         },
         catalogue_units=about["catalogue_units"],
+        reduction=_reduction(config, about.get("stored_side"), images.shape[1]),
         image_facts=image_facts,
         content=about["content"],
         report=report,
         splits=splits,
-    ).stretched(config.stretch)
+    )
+
+
+def _reduction(config, stored_side, side):
+    """Side of a pixel in pixels of the file; None if unknown, as of entries that earlier versions prepared."""
+    if stored_side is None:
+        return 1.0 if config.image_size is None else None
+    return stored_side / side
 
 
 def _fingerprint(reader, config):
@@ -135,11 +191,11 @@ def _report(images, columns, about, image_facts):
     return report
 
 
-def _conditions(condition, names):
-    """Numbers and range of each condition for a dataset's report; classes are counted there besides."""
+def _conditions(condition, names, rows):
+    """Numbers and range of each condition of the images that are used; classes are counted in the report besides."""
     report = {}
     for index in range(len(classes_among(names)), len(names)):
-        name, values = names[index], condition[:, index]
+        name, values = names[index], condition[rows, index]
         known = values[np.isfinite(values)]
         report[f"condition {name}"] = {
             "known": len(known),

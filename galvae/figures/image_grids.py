@@ -71,7 +71,8 @@ def latent_walks(
         information: (axes,) information in these dimensions.
         unit: unit of `information`: "nats", or "variance" of codes without a posterior.
         names: (axes,) texts, what each dimension changes, "" where unknown; or None.
-        galaxy: (label, images): text, and the original and the decoded galaxy (2, H, W, C); or None.
+        galaxy: (label, images): text, and the original and the decoded galaxy (2, H, W, C), or the latter alone; or
+            None.
         style: Style.
     """
     count, steps = images.shape[:2]
@@ -89,10 +90,10 @@ def latent_walks(
     if galaxy is not None:
         label, pair = galaxy
         row = np.full_like(images[:1], np.nan)
-        row[0, :2] = pair
+        row[0, : len(pair)] = pair
         images, labels = np.concatenate([images, row]), [*labels, label]
         below = np.full((1, steps), "", object)
-        below[0, :2] = "original", "decoded"
+        below[0, : len(pair)] = ("original", "decoded")[-len(pair) :]
         captions = np.concatenate(
             [np.full((count, steps), "", object) if captions is None else captions, below]
         )

@@ -86,10 +86,10 @@ def identity(weights, dataset, split):
 
     Args:
         weights: SHA-256 of the model's weights.
-        dataset: GalaxyDataset.
+        dataset: SHA-256 of the dataset, see `GalaxyDataset.digest`.
         split: name of the split.
     """
-    values = {"format": FORMAT, "weights": weights, "dataset": dataset.digest, "split": split}
+    values = {"format": FORMAT, "weights": weights, "dataset": dataset, "split": split}
     return json.dumps(values, sort_keys=True)
 
 
@@ -156,16 +156,28 @@ def encode_dataset(model, dataset, indices, rotated=None):
         if log_variance is not None:
             log_variances.append(np.asarray(log_variance))
     codes = Codes(indices, np.concatenate(means), np.concatenate(log_variances) if log_variances else None)
+    check_codes(codes.mean, codes.log_variance)
+    return codes
+
+
+def check_codes(mean, log_variance):
+    """Refuses codes that no trained model has.
+
+    Args:
+        mean, log_variance: (n, latent_dim), of posteriors; log_variance may be None.
+
+    Raises:
+        GalvaeError: if a code is not finite, or larger than LARGEST_CODE.
+    """
     # Written so that NaN counts too.
-    wrong = ~(np.abs(codes.mean) <= LARGEST_CODE).all(axis=1)
-    if codes.log_variance is not None:
-        wrong |= ~np.isfinite(codes.log_variance).all(axis=1)
+    wrong = ~(np.abs(mean) <= LARGEST_CODE).all(axis=1)
+    if log_variance is not None:
+        wrong |= ~np.isfinite(log_variance).all(axis=1)
     if wrong.any():
         raise GalvaeError(
             f"run: expected weights that encode galaxies as numbers between -{LARGEST_CODE:g} and {LARGEST_CODE:g}, "
             f"received others or NaN for {wrong.sum()} of {len(wrong)} galaxies; they are not those of a trained model"
         )
-    return codes
 
 
 def _orient_each(images, numbers):
@@ -285,15 +297,15 @@ def batches(dataset, indices, description, size=None):
             bar.update(len(part))
 
 
-def condition_of(model, dataset, indices):
+def condition_of(model, galaxies, indices):
     """Conditions of galaxies as inputs of a model.
 
     Args:
         model: a model of galvae.models.
-        dataset: GalaxyDataset.
+        galaxies: Galaxies.
         indices: (n,) row indices of the galaxies.
 
     Returns:
         (n, K) in physical units; None for a model without a condition.
     """
-    return dataset.condition[indices] if model.condition_dim else None
+    return galaxies.condition[indices] if model.condition_dim else None

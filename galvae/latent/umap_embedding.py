@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import Delaunay, cKDTree
 
-from galvae.errors import GalvaeError, line_of
+from galvae.errors import GalvaeError
 from galvae.latent.neighbours import blocks, nearest_codes
 from galvae.system.atomic import save_arrays
-from galvae.system.safe_read import read_npz
 
 FORMAT = 1
 NEAREST = 5  # neighbours of each galaxy in the latent space that are stored
@@ -108,30 +107,6 @@ def identity(weights, settings):
         settings: see `fit`.
     """
     return json.dumps({"format": FORMAT, "weights": weights, "settings": settings}, sort_keys=True)
-
-
-def find_stored(paths, expected, indices):
-    """The first stored embedding of given weights, settings and galaxies.
-
-    Args:
-        paths: paths of files, see `Embedding.save`.
-        expected: identity of the embedding, see `identity`.
-        indices: (n,) row indices of the galaxies.
-
-    Returns:
-        (Embedding, path), or (None, None) if there is none. Damaged files are skipped with a warning.
-    """
-    for path in paths:
-        try:
-            arrays = read_npz(path, ARRAYS)
-            if str(arrays["identity"]) != expected or not np.array_equal(arrays["indices"], indices):
-                continue
-            _check(arrays)
-        except (GalvaeError, ValueError) as error:
-            log.warning("%s is damaged and is skipped (%s)", path, line_of(error))
-            continue
-        return Embedding(**{**arrays, "identity": expected}), path
-    return None, None
 
 
 def scale_of(codes):
@@ -259,14 +234,48 @@ def inverse(embedding, positions, call=here):
 
 def _invert(embedding, positions):
     """`inverse` of positions within the convex hull, (n, latent_dim)."""
-    settings, plane = embedding.settings, embedding.plane[embedding.fitted]
     with _quiet():
-        # Zero epochs starting from the stored layout: rebuilds the graph and leaves the layout unchanged.
-        neighbours = (embedding.neighbours, embedding.distances)
-        reducer = _umap({**settings, "n_epochs": 0}, init=plane, precomputed_knn=neighbours)
-        reducer.fit(embedding.codes[embedding.fitted] / embedding.scale)
-        reducer.embedding_, reducer.n_epochs = plane, settings["n_epochs"]
-        return reducer.inverse_transform(positions) * embedding.scale
+        return _restored(embedding).inverse_transform(positions) * embedding.scale
+
+
+def placing(embedding):
+    """Prepares to place new codes in the plane of an embedding, whose galaxies do not move.
+
+    Args:
+        embedding: Embedding.
+
+    Returns:
+        Function of (n, latent_dim) float32 posterior means that returns (n, 2) float32 positions. They depend a little
+        on which codes are placed together.
+
+    Reference:
+        McInnes, Healy & Melville 2018 (arXiv:1802.03426); umap-learn's `transform`.
+    """
+    search = _Search(embedding.codes[embedding.fitted] / embedding.scale, embedding.settings["metric"])
+    with _quiet():
+        reducer = _restored(embedding, search)
+
+    def place(codes):
+        with _quiet():
+            return np.asarray(reducer.transform(codes / embedding.scale), np.float32)
+
+    return place
+
+
+def _restored(embedding, search=None):
+    """umap-learn's UMAP with a stored layout.
+
+    Args:
+        embedding: Embedding.
+        search: _Search among its fitted codes, where new ones will be placed.
+    """
+    settings, plane = embedding.settings, embedding.plane[embedding.fitted]
+    # Zero epochs starting from the stored layout: rebuilds the graph and leaves the layout unchanged.
+    neighbours = (embedding.neighbours, embedding.distances, *([] if search is None else [search]))
+    reducer = _umap({**settings, "n_epochs": 0}, init=plane, precomputed_knn=neighbours)
+    reducer.fit(embedding.codes[embedding.fitted] / embedding.scale)
+    reducer.embedding_, reducer.n_epochs = plane, settings["n_epochs"]
+    return reducer
 
 
 class _Search:
@@ -306,34 +315,8 @@ def _umap(settings, **more):
 def _quiet():
     """Silences warnings of umap-learn that do not apply here."""
     with warnings.catch_warnings():
-        # transform() uses our search object, and is never called on a restored fit.
+        # transform() uses our search object; the inverse needs none.
         warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]", category=UserWarning)
         # Its networks, which are not used, need it.
         warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
         yield
-
-
-def _check(arrays):
-    """Checks that the arrays of a file have the types and shapes of an `Embedding`.
-
-    Raises:
-        ValueError: if they do not.
-    """
-    for name, (kind, dimensions) in ARRAYS.items():
-        array = arrays[name]
-        if array.dtype.kind != kind or array.ndim != dimensions:
-            raise ValueError(f"{name}: received {array.dtype} of {array.ndim} dimensions")
-        if kind == "f" and not np.isfinite(array).all():
-            raise ValueError(f"{name}: received NaN or infinity")
-    count, fitted = len(arrays["indices"]), len(arrays["fitted"])
-    for name in ("codes", "plane", "nearest", "nearest_distances"):
-        if len(arrays[name]) != count or not arrays[name].shape[1]:
-            raise ValueError(f"{name}: received shape {arrays[name].shape} for {count} galaxies")
-    for name in ("neighbours", "distances"):
-        if len(arrays[name]) != fitted or arrays[name].shape != arrays["neighbours"].shape:
-            raise ValueError(f"{name}: received shape {arrays[name].shape} for {fitted} fitted galaxies")
-    if arrays["plane"].shape[1] != 2 or arrays["nearest"].shape != arrays["nearest_distances"].shape:
-        raise ValueError("the shapes of the arrays do not agree")
-    for name, size in (("fitted", count), ("neighbours", fitted), ("nearest", count)):
-        if arrays[name].min(initial=0) < 0 or arrays[name].max(initial=0) >= size:
-            raise ValueError(f"{name}: expected positions below {size}, received others")

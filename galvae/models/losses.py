@@ -35,6 +35,35 @@ def squared_error(images, targets, mask=None):
     return _per_image(ops.square(images - targets), mask)
 
 
+def mean_squared_error(images, targets, mask=None):
+    """Mean squared difference between decoded and target intensities, per image, over the pixels that count.
+
+    Args:
+        images, targets: (B, H, W, C) intensities.
+        mask: (B, H, W, C), 1 where a pixel is set aside, else 0; or None.
+
+    Returns:
+        (B,); NaN for an image all of whose pixels are set aside.
+    """
+    return mean_of_used(ops.square(images - targets), mask)
+
+
+def mean_of_used(values, mask, axes=(1, 2, 3), keepdims=False):
+    """Mean over the pixels that a mask does not set aside, NaN if it sets all of them aside.
+
+    Args:
+        values: (B, H, W, C).
+        mask: (B, H, W, C), 1 where a pixel is set aside, else 0; or None.
+        axes: over which the mean is taken.
+        keepdims: whether they are kept, with length 1.
+    """
+    if mask is None:
+        return ops.mean(values, axis=axes, keepdims=keepdims)
+    used = 1.0 - ops.cast(mask, values.dtype)
+    total, count = (ops.sum(part, axis=axes, keepdims=keepdims) for part in (used * values, used))
+    return ops.where(count > 0, total / ops.where(count > 0, count, 1.0), float("nan"))
+
+
 def gaussian(images, targets, variance, mask=None):
     """Negative logarithm of a Gaussian density of the target intensities around decoded ones, per image.
 

@@ -2,7 +2,8 @@
 
 `checkpoints/epoch-0123/` holds best.safetensors (the model's variables at its best epoch), last.safetensors
 (the model's and the optimizer's at this epoch), state.json (the `CheckpointState`) and manifest.json (size and
-SHA-256 of the others, written last). A finished directory never changes.
+SHA-256 of the others, written last). A finished directory never changes. That of a bundle, from which no training goes
+on, has no last.safetensors.
 """
 
 import hashlib
@@ -17,12 +18,13 @@ from safetensors.numpy import save as save_tensors
 
 from galvae.errors import GalvaeError
 from galvae.runs.state import CheckpointState
-from galvae.system.atomic import sync_folder
+from galvae.system.atomic import save_json, sync_folder
 from galvae.system.safe_read import largest_header, open_file, read_json, read_weights, weights_header
 
 KEPT = 2  # checkpoints of a run that are not removed
 LARGEST_MANIFEST = 10_000  # bytes
 FILES = ("best.safetensors", "last.safetensors", "state.json")
+OF_BUNDLE = ("best.safetensors", "state.json")
 
 log = logging.getLogger(__name__)
 
@@ -156,6 +158,21 @@ def clean(folder, newest=None):
         shutil.rmtree(path, ignore_errors=True)
 
 
+def copy_for_bundle(checkpoint, folder):
+    """Copies a verified checkpoint without what only training needs.
+
+    Args:
+        checkpoint: path of the checkpoint.
+        folder: path of the folder `checkpoints` of a bundle.
+    """
+    target = folder / checkpoint.name
+    target.mkdir(parents=True)
+    listed = read_json(checkpoint / "manifest.json", LARGEST_MANIFEST)
+    for name in OF_BUNDLE:
+        shutil.copyfile(checkpoint / name, target / name)
+    save_json(target / "manifest.json", {name: listed[name] for name in OF_BUNDLE})
+
+
 def newest(folder):
     """Path of the newest undamaged checkpoint, or None; damaged ones are skipped with a warning.
 
@@ -178,7 +195,7 @@ def verifies(checkpoint):
     """Whether every file of a checkpoint has the size and the SHA-256 recorded in its manifest."""
     try:
         manifest = read_json(checkpoint / "manifest.json", LARGEST_MANIFEST)
-        if sorted(manifest) != sorted(FILES):
+        if sorted(manifest) not in (sorted(FILES), sorted(OF_BUNDLE)):
             return False
         for name, entry in manifest.items():
             with open_file(checkpoint / name) as file:

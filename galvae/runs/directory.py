@@ -18,8 +18,9 @@ from galvae.data.load import load_dataset
 from galvae.data.splits import save_splits
 from galvae.data.store.cache import is_cache
 from galvae.errors import GalvaeError
-from galvae.runs import checkpoints
+from galvae.runs import bundles, checkpoints
 from galvae.runs.find import latest, open_error
+from galvae.runs.galaxies import store_galaxies
 from galvae.runs.provenance import differences, environment
 from galvae.system.atomic import replacing, save_json
 from galvae.system.safe_read import read_json
@@ -43,7 +44,7 @@ class RunDirectory:
         self.config = config
 
     @classmethod
-    def create(cls, path, config, dataset, device):
+    def create(cls, path, config, dataset, device, init=None):
         """Starts a run: writes its configuration, environment, split and data report.
 
         Args:
@@ -51,6 +52,7 @@ class RunDirectory:
             config: TrainConfig.
             dataset: GalaxyDataset.
             device: Device.
+            init: what `galvae.runs.start.Start.facts` says of the run from whose weights this one starts, or None.
 
         Returns:
             RunDirectory.
@@ -60,9 +62,8 @@ class RunDirectory:
         checkpoints.clean(run.path / "checkpoints")
         run._clean()
         run._write_config()
-        run.write_json(
-            "environment.json", {"run_id": uuid.uuid4().hex, **environment(config, device), "resumed": []}
-        )
+        began = {"run_id": uuid.uuid4().hex, **environment(config, device), "resumed": []}
+        run.write_json("environment.json", began if init is None else {**began, "init": init})
         run._describe(dataset)
         return run
 
@@ -101,15 +102,17 @@ class RunDirectory:
         """Opens the directory of an existing run.
 
         Args:
-            path: path of the directory, or "latest" for the newest run that finished in this working directory.
+            path: path of the directory, "latest" for the newest run that finished in this working directory, or path
+                of a bundle, a folder or a .zip file.
 
         Returns:
             RunDirectory.
 
         Raises:
-            GalvaeError: if the directory does not exist or is not a run's, or its configuration is not valid.
+            GalvaeError: if the directory does not exist or is not a run's, its configuration is not valid, or a file
+                of a bundle is missing or changed.
         """
-        path = latest("run") if str(path) == "latest" else Path(path)
+        path = bundles.opened(latest("run") if str(path) == "latest" else Path(path))
         if not (path / "config.yaml").is_file():
             raise open_error("run", path)
         return cls(path, read_config(path / "config.yaml"))
@@ -196,9 +199,14 @@ class RunDirectory:
         return values
 
     @property
+    def report(self):
+        """Content of data_report.json as a dict, empty if it cannot be read."""
+        return self._read_json("data_report.json")
+
+    @property
     def display_range(self):
         """The intensities that figures draw as black and white by asinh, see `galvae.data.display`; or None."""
-        values = self._read_json("data_report.json").get("display_range")
+        values = self.report.get("display_range")
         if isinstance(values, list) and len(values) == 2 and all(type(value) is float for value in values):
             low, high = values
             if -math.inf < low < high < math.inf:
@@ -272,6 +280,7 @@ class RunDirectory:
         self.write_json("data_report.json", report)
         with replacing(self.path / "split.npz") as temporary:
             save_splits(dataset.splits, temporary)
+        store_galaxies(self.path, dataset, dataset.digest)
 
     def _read_json(self, name):
         try:
@@ -283,12 +292,13 @@ class RunDirectory:
 def config_digest(config):
     """SHA-256 of what determines a run: without its epochs, which may grow, and its paths, which may move.
 
+    Among these is that of the run from which it started; environment.json has the SHA-256 of its weights.
     An ids file is such a path, since the ids are part of the dataset's own digest; the name of a column is not.
 
     Args:
         config: TrainConfig.
     """
-    free = {"epochs", "dataset.verify", *(f"dataset.{name}" for name in path_keys(config.dataset))}
+    free = {"epochs", "init", "dataset.verify", *(f"dataset.{name}" for name in path_keys(config.dataset))}
     values = {name: value for name, value in flatten(without_later_keys(config)).items() if name not in free}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 

@@ -10,6 +10,7 @@ from galvae.errors import GalvaeError
 from galvae.system.atomic import replacing
 
 SWEEP_FILE = "multirun.yaml"  # in the directory of every sweep, by Hydra
+MANIFEST = "bundle.json"  # in the directory of every bundle, see `galvae.runs.bundles`
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,32 @@ def mark_latest(link, folder):
         log.warning("%s does not point to %s: %s", link, folder, error.strerror)
 
 
+def is_bundle(path):
+    """Whether the directory of a run is a bundle's."""
+    return (Path(path) / MANIFEST).is_file()
+
+
+def is_zip(path):
+    """Whether a path is that of a .zip file, which may hold a bundle."""
+    return Path(path).suffix.lower() == ".zip" and Path(path).is_file()
+
+
+def refuse_training(path):
+    """Refuses to resume a bundle.
+
+    Args:
+        path: directory of a run, or path of a .zip file.
+
+    Raises:
+        GalvaeError: if it is a bundle.
+    """
+    if is_bundle(path) or is_zip(path):
+        raise GalvaeError(
+            f"resume: {path}: expected a run, received a bundle, which lacks the state of the optimizer that training "
+            f"goes on from; init={path} begins a new run with its weights"
+        )
+
+
 def open_error(key, path):
     """The error for a directory that is expected to be a run's and is none; where it is a sweep's, it names its jobs.
 
@@ -96,7 +123,7 @@ def find_runs(locations):
     paths = []
     for location in [locations] if isinstance(locations, str) else locations:
         path = Path(absolute(latest("runs") if location == "latest" else location))
-        runs = [path] if _is_run(path) else _runs_in(path)
+        runs = [path] if _is_run(path) or is_zip(path) else _runs_in(path)
         if not runs:
             received = "a directory without runs" if path.is_dir() else "no directory"
             raise GalvaeError(f"runs: {path}: expected a run's or a sweep's directory; received {received}")

@@ -6,6 +6,7 @@ import numpy as np
 from safetensors.numpy import save as save_tensors
 
 from galvae.errors import GalvaeError, damage_as_one_line
+from galvae.runs.bundles import refuse_change
 from galvae.runs.links import refuse_link_below
 from galvae.system.atomic import replacing
 from galvae.system.safe_read import read_weights, weights_metadata
@@ -31,9 +32,10 @@ def folder(run, *names):
         Its path.
 
     Raises:
-        GalvaeError: if it cannot be made, or there is a link.
+        GalvaeError: if it cannot be made, there is a link, or the run is a bundle.
     """
     path = run.path.joinpath(*names)
+    refuse_change(run.path, names[0])
     refuse_link_below(run.path, path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -60,7 +62,7 @@ def save(path, arrays, identity, facts):
         temporary.write_bytes(save_tensors(arrays, metadata))
 
 
-def read(path, identity, what, remedy):
+def read(path, identity, what, remedy, finite=True):
     """Reads the arrays of a fit, if they belong to a run's present weights and dataset.
 
     Args:
@@ -68,12 +70,14 @@ def read(path, identity, what, remedy):
         identity: of which run they should be, see `identity`.
         what: what is read, in messages, such as "a prior".
         remedy: command that fits it again.
+        finite: whether NaN and infinity are refused.
 
     Returns:
         (arrays, facts), see `save`.
 
     Raises:
-        GalvaeError: if the file is missing or damaged, holds NaN or infinity, or was fitted to another checkpoint.
+        GalvaeError: if the file is missing or damaged, holds NaN or infinity where these are refused, or was fitted to
+            another checkpoint.
     """
     again = f"fit again: {remedy}"
     try:
@@ -88,6 +92,6 @@ def read(path, identity, what, remedy):
             f"{path}: expected {what} fitted to the run's present weights and dataset, received one of others; {again}"
         )
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+        if finite and array.dtype.kind == "f" and not np.isfinite(array).all():
             raise GalvaeError(f"{path}: {name}: expected finite numbers, received NaN or infinity; {again}")
     return arrays, facts

@@ -1,12 +1,13 @@
 """Priors fitted to the codes of a run: measured, chosen among, and kept in its directory."""
 
+import logging
 import time
 
 import numpy as np
 
 from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError, damage_as_one_line
-from galvae.latent.codes import condition_of, encode_dataset
+from galvae.latent.codes import encode_dataset
 from galvae.latent.orientations import orientations_of
 from galvae.latent.prior_distance import wasserstein_resampled
 from galvae.latent.priors.normal import NormalPrior
@@ -20,6 +21,8 @@ LARGEST_CHOICE = 1_000_000  # bytes
 MOST_VALIDATION = 4_000  # codes, of all orientations of a galaxy together
 REFERENCE = 50_000  # samples of each prior, whose own distance from it is small
 RESAMPLES = 100  # of the bootstrap
+
+log = logging.getLogger(__name__)
 
 
 def fit_priors(run, names, seed, most=None):
@@ -46,7 +49,7 @@ def fit_priors(run, names, seed, most=None):
     Raises:
         GalvaeError: if there is one training galaxy, a code is not finite, or the run cannot be written to.
     """
-    train, val = run.dataset.split("train"), run.dataset.split("val")
+    train, val = run.galaxies.split("train"), run.galaxies.split("val")
     if len(train) < 2:
         raise GalvaeError(
             "prior: expected a run of two or more training galaxies, received one; prior=normal of galvae sample needs "
@@ -177,14 +180,22 @@ def _remedy(run, name):
 
 
 def _orientations(run):
-    """In how many orientations a run's images are encoded: all if it was trained with flips and rotations, else one."""
-    return len(orientations_of(run.model.image_shape, run.config.dataset.augment))
+    """In how many orientations a run's images are encoded: all if it was trained with flips and rotations, else one.
+
+    Without images, priors are fitted to the codes that the run keeps, those of one orientation.
+    """
+    count = len(orientations_of(run.model.image_shape, run.config.dataset.augment))
+    if count > 1 and run.images_missing:
+        log.info("priors are fitted to the codes of one orientation of %d", count)
+        return 1
+    return count
 
 
 def _samples(run, rows, rotated, seed):
     """A sample of the posterior of each image (n,) in its orientation (n,), and its condition, see `Prior.fit`."""
-    codes = encode_dataset(run.model, run.dataset, rows, rotated)
-    return codes.sample(seed), condition_of(run.model, run.dataset, rows)
+    if run.images_missing:
+        return run.codes_at(rows).sample(seed), run.condition(rows)
+    return encode_dataset(run.model, run.dataset, rows, rotated).sample(seed), run.condition(rows)
 
 
 def _measure(priors, codes, validation, galaxies, seed):

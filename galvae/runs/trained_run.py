@@ -18,9 +18,10 @@ from galvae.latent.priors.normal import NormalPrior
 from galvae.latent.priors.of_model import prior_of
 from galvae.models.build import build_model, outline
 from galvae.runs import checkpoints
+from galvae.runs.codes import keep_codes, kept_codes
 from galvae.runs.conditions import Conditions
 from galvae.runs.directory import RunDirectory, dataset_for_model, without_write_paths
-from galvae.runs.links import refuse_link_below
+from galvae.runs.galaxies import stored_galaxies
 from galvae.runs.memory import check_memory
 from galvae.runs.noise import AddedNoise, stored_noise
 from galvae.runs.priors import chosen_prior, stored_prior
@@ -113,6 +114,11 @@ class TrainedRun:
                     f"dataset.{name}: expected none, because the dataset {section.name} has no such key, received "
                     f"{given[name]}"
                 )
+            if name == "select" and section.select is None:
+                raise GalvaeError(
+                    f"dataset.select: expected none, because {self.path} was trained on all galaxies of its dataset, "
+                    f"received {given[name]}"
+                )
         section = dataclasses.replace(section, **given)
         section = dataclasses.replace(without_write_paths(section), **given)
         for name in path_keys(section):
@@ -131,6 +137,31 @@ class TrainedRun:
         check_within(dataset.splits, len(dataset), path)
         return dataset
 
+    @functools.cached_property
+    def galaxies(self):
+        """Galaxies on which the run was trained, without their images, which need not be at hand.
+
+        A run that an earlier version has begun keeps none: it needs its dataset.
+        """
+        stored = stored_galaxies(self)
+        return self.dataset if stored is None else stored
+
+    @functools.cached_property
+    def images_missing(self):
+        """Whether the images of the run's galaxies cannot be opened, which is logged once with its reason.
+
+        Raises:
+            GalvaeError: if the dataset is not where the caller says that it has moved to.
+        """
+        try:
+            _ = self.dataset
+        except GalvaeError as error:
+            if any(value is not None for value in self._moved.values()):
+                raise
+            log.warning("without the images of the run's galaxies: %s", error)
+            return True
+        return False
+
     def codes(self, split="all"):
         """Latent codes of the galaxies of a split, encoded once and cached in the run's directory.
 
@@ -142,15 +173,8 @@ class TrainedRun:
         """
         codes = self._cached_codes(split)
         if codes is None:
-            codes = latent_codes.encode_dataset(self.model, self.dataset, self.dataset.split(split))
-            try:
-                folder = self._codes_path(split).parent
-                folder.mkdir(exist_ok=True)
-                refuse_link_below(self.path, folder)
-                codes.save(self._codes_path(split), self._identity(split))
-            except (OSError, GalvaeError) as error:  # such as a run that belongs to somebody else
-                reason = getattr(error, "strerror", None) or error
-                log.info("the codes cannot be cached in %s: %s", self.path, reason)
+            codes = latent_codes.encode_dataset(self.model, self.dataset, self.galaxies.split(split))
+            keep_codes(self, split, codes)
             self._codes[split] = codes
         return codes
 
@@ -165,8 +189,8 @@ class TrainedRun:
         Returns:
             Codes.
         """
-        for split in ("all", *self.dataset.splits):
-            if np.array_equal(indices, self.dataset.split(split)):
+        for split in ("all", *self.galaxies.splits):
+            if np.array_equal(indices, self.galaxies.split(split)):
                 return self.codes(split)
         self._cached_codes("all")
         for codes in self._codes.values():
@@ -252,7 +276,7 @@ class TrainedRun:
         Returns:
             (n, K) in physical units; None for a model without a condition.
         """
-        return latent_codes.condition_of(self.model, self.dataset, indices)
+        return latent_codes.condition_of(self.model, self.galaxies, indices)
 
     @functools.cached_property
     def conditions(self):
@@ -268,10 +292,10 @@ class TrainedRun:
             seed: integer, or None for different galaxies each time.
             label: number of the class to which they belong; None: any.
         """
-        rows = self.dataset.split("train")
+        rows = self.galaxies.split("train")
         if label is not None:
-            rows = rows[self.dataset.condition[rows, label] == 1]
-        return self.dataset.condition[np.random.default_rng(seed).choice(rows, n)]
+            rows = rows[self.galaxies.condition[rows, label] == 1]
+        return self.galaxies.condition[np.random.default_rng(seed).choice(rows, n)]
 
     def at_condition(self, values, like=None):
         """Conditions with given values, such as `[0.5, 1]` redshifts or `{"class": "Merging", "redshift": 0.5}`.
@@ -292,7 +316,7 @@ class TrainedRun:
         """
         conditions, given = self.conditions, self.conditions.resolved(values)
         if like is None and not conditions.determined_by(given):
-            like = conditions.typical(self.dataset.condition[self.dataset.split("train")])
+            like = conditions.typical(self.galaxies.condition[self.galaxies.split("train")])
         return conditions.filled(given, like)
 
     @property
@@ -305,22 +329,14 @@ class TrainedRun:
         """SHA-256 of the model's weights, hexadecimal."""
         return checkpoints.weights_digest(self.checkpoint)
 
-    def _codes_path(self, split):
-        return self.path / "codes" / f"{split}.npz"
-
-    def _identity(self, split):
-        return latent_codes.identity(self.weights_digest, self.dataset, split)
-
     def _cached_codes(self, split):
         """Codes of a split from memory or disk, or None."""
         if split not in self._codes:
-            codes = latent_codes.read_codes(
-                self._codes_path(split),
-                self._identity(split),
-                self.model.latent_dim,
-                "kl" in self.model.terms,
-            )
-            if codes is None or not np.array_equal(codes.indices, self.dataset.split(split)):
+            if split != "all" and self._cached_codes("all") is not None:
+                codes = self._codes["all"].at(self.galaxies.split(split))
+            else:
+                codes = kept_codes(self, split)
+            if codes is None:
                 return None
             self._codes[split] = codes
         return self._codes[split]

@@ -93,7 +93,7 @@ def read_npz(path, names):
 
     Args:
         path: path of the file.
-        names: names of the arrays; the file may hold no others.
+        names: names of the arrays; the file may hold no others. None: any.
 
     Returns:
         dict of arrays, by name.
@@ -104,7 +104,8 @@ def read_npz(path, names):
     try:
         with open_file(path) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
-            if sorted(member.filename for member in members) != sorted(f"{name}.npy" for name in names):
+            stored = sorted(member.filename for member in members)
+            if names is not None and stored != sorted(f"{name}.npy" for name in names):
                 raise ValueError(f"the members {', '.join(member.filename for member in members[:20])}")
             size = os.fstat(file.fileno()).st_size
             if any(member.compress_type for member in members) or size < sum(
@@ -113,9 +114,8 @@ def read_npz(path, names):
                 raise ValueError("members that declare more than the file holds")
             return {member.filename[:-4]: _array(archive.read(member)) for member in members}
     except DAMAGED as error:
-        raise GalvaeError(
-            f"{path}: expected the arrays {', '.join(names)}, received {_damage(error)}"
-        ) from error
+        listed = "arrays" if names is None else f"the arrays {', '.join(names)}"
+        raise GalvaeError(f"{path}: expected {listed}, received {_damage(error)}") from error
 
 
 def _array(content):

@@ -32,7 +32,7 @@ ROSE = 1.5  # times its lowest value, above which a loss has ended far above it
 log = logging.getLogger(__name__)
 
 
-def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
+def fit(model, dataset, config, run, device, checkpoint=None, resident=False, start=None):
     """Trains a model, and leaves it with the weights of its best epoch.
 
     The order of the images is a pure function of `config.seed` and the epoch. Each epoch ends with a
@@ -47,6 +47,7 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
         device: Device.
         checkpoint: (path, CheckpointState) to resume from, see `RunDirectory.checkpoint`; None: from the beginning.
         resident: whether the device holds the images: True, False, or "auto": a GPU, where they fit.
+        start: Start of a new run from another run's weights, see `galvae.runs.start`; None: from random ones.
 
     Returns:
         (history, metrics): a list with a dict per epoch, and the dict for metrics.json.
@@ -63,8 +64,10 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False):
     indices = np.concatenate([train.indices, val.indices])
     model.resident = input_pipeline.make_resident(resident, device, dataset, indices)
     state = TrainingState(config, dataset)
-    if checkpoint is None:
+    if checkpoint is None and start is None:
         set_from_data(model, dataset, config)
+    elif checkpoint is None:
+        start.restore(model)
     else:
         state.load(*checkpoint)
         if early := early_stop(state, config):

@@ -8,7 +8,7 @@ from scipy.special import entr
 from galvae import figures
 from galvae.data.dataset import evenly
 from galvae.data.summary import galaxies_of
-from galvae.latent.codes import batches, condition_of, decode_codes, encode_dataset
+from galvae.latent.codes import batches, condition_of, decode_codes
 from galvae.latent.information import active_units, information, information_unit
 from galvae.latent.priors.of_model import prior_of
 from galvae.runs.noise import AddedNoise
@@ -39,7 +39,7 @@ def write_report(run, history):
     draw_losses(run.config, dataset, history, folder, style)
     # Validation first: the reconstructions show galaxies that training has not seen.
     indices = np.concatenate([dataset.split("val"), dataset.split("train")])[:SCATTERED]
-    codes = encode_dataset(model, dataset, indices)
+    codes = run.codes_at(indices)
     _draw_latent_space(model, dataset, codes, folder)
     validation = min(len(indices), len(dataset.split("val")))
     _draw_reconstructions(model, dataset, codes, min(RECONSTRUCTED, validation), folder, style)

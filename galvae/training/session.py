@@ -14,9 +14,10 @@ from galvae.runs.directory import RunDirectory, dataset_for_model
 from galvae.runs.evaluations import mark_old
 from galvae.runs.memory import check_step
 from galvae.runs.resume import lock_owner
+from galvae.runs.start import Start
 from galvae.system.signals import Stopped
+from galvae.training.after_training import learn_after_training
 from galvae.training.fit import fit, loss_rose, weight_misfits
-from galvae.training.generation import learn_to_generate
 from galvae.training.report import write_report
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,8 @@ def train(config, source, output_dir, count, resident, trusted=True):
         The best validation loss.
 
     Raises:
-        GalvaeError: if the dataset cannot be read, does not fit the configuration, or is not the resumed run's.
+        GalvaeError: if the dataset cannot be read, does not fit the configuration, or is not the resumed run's, or
+            `init` is a run of another architecture.
         TrainingDiverged: if training diverges, see `fit`.
         FilesChanged: if the prepared images are changed on the disk, with the command that resumes the run.
         Stopped: if a signal asks for it, with the command that resumes the run.
@@ -49,8 +51,11 @@ def train(config, source, output_dir, count, resident, trusted=True):
         path, state = found
         variables, layer = outline(config, tuple(state.image_shape), len(state.condition_names))
         checkpoints.check_shapes(path, "best", variables)
+    start = Start(config) if found is None and config.init is not None else None
     device = setup(config.backend, config.precision, config.seed, count, config.batch)
     dataset = checked(dataset_for_model(source), config.reconstruction.loss)
+    if start is not None:
+        start.check(dataset)
     if found is not None:
         RunDirectory(output_dir, config).check_same(dataset, state)
         if not trusted and device.kind == "cpu":
@@ -59,7 +64,7 @@ def train(config, source, output_dir, count, resident, trusted=True):
         model = build_model(
             config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
         )
-    run = _begin(config, output_dir, dataset, device, found)
+    run = _begin(config, output_dir, dataset, device, found, start)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
         config.model.name,
@@ -73,8 +78,8 @@ def train(config, source, output_dir, count, resident, trusted=True):
     )
     try:
         run.write_json("metrics.json", {"status": "running", **lock_owner()})
-        history, metrics = fit(model, dataset, config, run, device, found, resident)
-        trained = learn_to_generate(run, model, dataset)
+        history, metrics = fit(model, dataset, config, run, device, found, resident, start)
+        trained = learn_after_training(run, model, dataset)
         metrics |= write_report(trained, history)
         dataset.mapped_files.check()  # the figures have read them
         run.write_json("metrics.json", metrics)
@@ -106,10 +111,11 @@ def _checkpoint(output_dir):
     return None
 
 
-def _begin(config, output_dir, dataset, device, checkpoint):
+def _begin(config, output_dir, dataset, device, checkpoint, start):
     """The run's directory, new or resumed from a checkpoint."""
     if checkpoint is None:
-        return RunDirectory.create(output_dir, config, dataset, device)
+        init = None if start is None else start.facts
+        return RunDirectory.create(output_dir, config, dataset, device, init)
     run = RunDirectory.open(output_dir)
     run.resume(config, dataset, device, checkpoint)
     return run

@@ -155,6 +155,59 @@ def encode(quick):
     ]
 
 
+def encode_command(quick):
+    """Speed of `galvae encode`, without and with scores, against encoder and decoder alone on one fixed batch."""
+    from galvae.backend.setup import setup
+
+    setup("tensorflow", "float32", 0)
+    return [line for network in ("conv", "slim") for line in _encoded_by(network, quick)]
+
+
+def _encoded_by(network, quick):
+    """Rows of `encode_command` for one network."""
+    from types import SimpleNamespace
+
+    from galvae.analysis.encoded import Encoder, Scores
+    from galvae.backend.graph import compiled
+    from galvae.data.dataset import GalaxyDataset
+    from galvae.latent import codes
+    from galvae.models.build import VAE
+
+    count = codes.MIN_COMPILED if quick else 4 * codes.MIN_COMPILED
+    galaxies, steps = np.arange(count), range(count // codes.BATCH)
+    run = SimpleNamespace(model=VAE((64, 64, 3), 32, network_config(network)))
+    run.model.build_all()
+    encoder, decoder = compiled(run.model.encode), compiled(run.model.decode)
+    with tempfile.TemporaryDirectory() as folder:
+        images = np.load(tiled(folder, "colour", count, 64, 3), mmap_mode="r")
+        data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255), splits={"all": galaxies})
+        batch = np.array(images[: codes.BATCH])
+        plain, scored = (Encoder(run, data, added, count) for added in ({}, {"scores": Scores(None, None)}))
+        decoder(np.asarray(encoder(batch)[0]))  # traces both functions
+        plain.encode(galaxies[: codes.BATCH])
+        scored.encode(galaxies[: codes.BATCH])
+        measures = {
+            "encoder alone": lambda: [np.asarray(encoder(batch)[0]) for _ in steps],
+            "encode add=[]": lambda: plain.encode(galaxies),
+            "encoder and decoder alone": lambda: [
+                np.asarray(decoder(np.asarray(encoder(batch)[0]))) for _ in steps
+            ],
+            "encode add=[scores]": lambda: scored.encode(galaxies),
+        }
+        timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
+        seconds = medians(timed, 1 if quick else 5)
+    names = list(measures)
+    return [
+        row(
+            f"{network} 64 px, {name}",
+            f"{count / seconds[name]:.0f} images/s",
+            seconds[alone] / seconds[name],
+            alone,
+        )
+        for alone, name in zip([names[0]] * 2 + [names[2]] * 2, names, strict=True)
+    ]
+
+
 def figures(quick):
     """Time to draw and write a figure of 400 galaxies of 128 px, per file format."""
     from galvae import figures as drawing

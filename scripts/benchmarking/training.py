@@ -506,7 +506,7 @@ def settings(name):
     """Values of a file of conf/, such as "network/conv"."""
     import yaml
 
-    from galvae.cli.help import CONF
+    from galvae.config.defaults import CONF
 
     return yaml.safe_load((CONF / f"{name}.yaml").read_text())
 

@@ -237,7 +237,7 @@ def prepare(folder):
     State.folder, State.run = folder / "here", folder / "run"
     for command in COMMANDS:
         module = types.ModuleType(f"galvae.commands.{command}")
-        module.main = lambda config, output_dir: State.received.append(config)
+        module.main = lambda config, output_dir=None: State.received.append(config)
         sys.modules[module.__name__] = module
     os.environ["GALVAE_CACHE"] = str(folder / "cache")
     State.run.mkdir(exist_ok=True)
@@ -256,7 +256,8 @@ def required_arguments(command):
     """Arguments that a command requires."""
     if command in ("train", "prepare"):
         return []
-    return [f"runs={State.run}" if command == "compare" else f"run={State.run}"]
+    run = f"runs={State.run}" if command == "compare" else f"run={State.run}"
+    return [run, *(["id=1"] if command == "neighbors" else [])]
 
 
 def run_command(arguments):

@@ -79,7 +79,7 @@ def read_all(path):
         of logged messages.
     """
     from galvae.analysis.run_table import results
-    from galvae.latent import umap_embedding
+    from galvae.latent import umap_embedding, umap_storage
     from galvae.runs.directory import RunDirectory
     from galvae.runs.trained_run import TrainedRun
 
@@ -120,7 +120,7 @@ def read_all(path):
             settings = {"n_neighbors": 5, "min_dist": 0.1, "metric": "euclidean", "n_epochs": 20}
             settings |= {"fitted": 50000, "seed": 0}
             identity = umap_embedding.identity(run.weights_digest, settings)
-            embedding, _ = umap_embedding.find_stored(
+            embedding, _ = umap_storage.find_stored(
                 [run.path / "umap" / "embedding.npz"], identity, dataset.split("all")
             )
             parts["embedding"] = (

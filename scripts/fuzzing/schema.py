@@ -15,7 +15,7 @@ NUMBER = re.compile(
 WORDS = {"true": True, "false": False, "null": None}
 # Deprecated keys, which also set the new ones.
 ALIASES = {"redshift": "condition", "redshifts": "conditions"}
-PATHS = {"path", "table", "archive", "cache_dir"}
+PATHS = {"path", "table", "archive", "cache_dir", "select", "init"}
 
 
 def parse(text):

@@ -383,8 +383,8 @@ MUTANTS = [
     Mutant(
         "walks along the condition span that of the test galaxies too",
         "galvae/analysis/traversal.py",
-        'train = dataset.condition[dataset.split("train"), conditions',
-        'train = dataset.condition[dataset.split("all"), conditions',
+        'train = galaxies.condition[galaxies.split("train"), conditions',
+        'train = galaxies.condition[galaxies.split("all"), conditions',
         "tests/analysis/test_traversal.py::"
         "test_the_condition_is_walked_over_the_range_of_the_training_galaxies",
     ),
@@ -399,21 +399,21 @@ MUTANTS = [
     Mutant(
         "the condition runs backwards on a path between galaxies",
         "galvae/analysis/traversal.py",
-        "first, last = dataset.condition[self.ends]",
-        "last, first = dataset.condition[self.ends]",
+        "first, last = galaxies.condition[self.ends]",
+        "last, first = galaxies.condition[self.ends]",
         "tests/analysis/test_traversal.py::test_codes_and_conditions_change_together_from_galaxy_to_galaxy",
     ),
     Mutant(
         "the galaxy at the origin is shown after its reconstruction",
         "galvae/analysis/traversal.py",
-        "np.stack([dataset.to_unit(dataset.images[self.at]), decoded])",
-        "np.stack([decoded, dataset.to_unit(dataset.images[self.at])])",
+        "self.originals([self.at]), self.decode(self.origin[None, None])[0]",
+        "self.decode(self.origin[None, None])[0], self.originals([self.at])",
         "tests/analysis/test_traversal.py::test_axes_are_walked_from_the_galaxy_at_its_own_condition",
     ),
     Mutant(
         "walks decode a galaxy at the mean condition",
         "galvae/analysis/traversal.py",
-        "condition = dataset.condition[self.at]",
+        "condition = galaxies.condition[self.at]",
         "pass",
         "tests/analysis/test_traversal.py::test_axes_are_walked_from_the_galaxy_at_its_own_condition",
     ),

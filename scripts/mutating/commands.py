@@ -27,24 +27,24 @@ MUTANTS = [
     Mutant(
         "the mosaic of umap says that it shows all galaxies",
         "galvae/commands/umap.py",
-        "style, galaxies_of(run.dataset, shown))",
-        "style, note)",
+        'galaxies_of(run.dataset, mosaic["indices"][occupied])',
+        "galaxies_of(run.dataset, embedding.indices)",
         "tests/commands/test_umap_figures.py::"
         "test_figures_have_the_display_stretch_of_the_run_and_say_which_galaxies_they_show",
     ),
     Mutant(
         "evaluated galaxies are coloured by the values of the first rows",
         "galvae/commands/evaluate.py",
-        "column(run.dataset, config.colour, indices)",
-        "column(run.dataset, config.colour, list(range(len(indices))))",
+        "column(run, config.colour, indices)",
+        "column(run, config.colour, list(range(len(indices))))",
         "tests/commands/test_evaluate.py::"
         "test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_format_asked_for",
     ),
     Mutant(
         "the key colour of evaluate is ignored",
         "galvae/commands/evaluate.py",
-        "column(run.dataset, config.colour, indices)",
-        "column(run.dataset, None, indices)",
+        "column(run, config.colour, indices)",
+        "column(run, None, indices)",
         "tests/commands/test_evaluate.py::"
         "test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_format_asked_for",
     ),
@@ -72,15 +72,15 @@ MUTANTS = [
     Mutant(
         "a path's galaxies stand at each other's ends",
         "galvae/commands/traverse.py",
-        "first, last = dataset.to_unit",
-        "last, first = dataset.to_unit",
+        "ends[:1], walk.images[0], ends[1:]",
+        "ends[1:], walk.images[0], ends[:1]",
         "tests/commands/test_traverse.py::test_a_path_leads_from_galaxy_to_galaxy",
     ),
     Mutant(
         "embedded galaxies are coloured by the values of the first rows",
         "galvae/commands/umap.py",
-        "measured.column(run.dataset, config.colour, indices)",
-        "measured.column(run.dataset, config.colour, list(range(len(indices))))",
+        "measured.column(run, config.colour, indices)",
+        "measured.column(run, config.colour, list(range(len(indices))))",
         "tests/commands/test_umap_figures.py::test_points_and_real_galaxies_stand_at_their_places",
     ),
     Mutant(

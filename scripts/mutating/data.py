@@ -104,7 +104,7 @@ MUTANTS = [
     ),
     Mutant(
         "all images of a dataset are not in stored order",
-        "galvae/data/dataset.py",
+        "galvae/data/galaxies.py",
         "sort(np.concatenate(list(self.splits.values()",
         "concatenate(list(self.splits.values(",
         "tests/data/test_dataset.py::test_all_is_every_split_in_stored_order",
@@ -166,21 +166,21 @@ MUTANTS = [
     ),
     Mutant(
         "classes by which a figure is coloured are those of other galaxies",
-        "galvae/data/dataset.py",
+        "galvae/data/galaxies.py",
         "self.labels[indices], list",
         "self.labels[: len(indices)], list",
         "tests/data/test_bands_and_masks.py::test_unlabelled_images_are_of_no_class",
     ),
     Mutant(
         "conditions by which a figure is coloured are those of other galaxies",
-        "galvae/data/dataset.py",
+        "galvae/data/galaxies.py",
         ".condition[indices, index",
         ".condition[: len(indices), index",
         "tests/data/test_dataset.py::test_columns_are_classes_conditions_and_the_catalogues",
     ),
     Mutant(
         "columns by which a figure is coloured are those of other galaxies",
-        "galvae/data/dataset.py",
+        "galvae/data/galaxies.py",
         "catalogue[name][indices]",
         "catalogue[name][: len(indices)]",
         "tests/data/test_dataset.py::test_columns_are_classes_conditions_and_the_catalogues",
@@ -216,7 +216,7 @@ MUTANTS = [
     ),
     Mutant(
         "unlabelled texts are the first class",
-        "galvae/data/dataset.py",
+        "galvae/data/galaxies.py",
         "labels = texts[1:], labels - 1",
         "labels = texts[1:], np.maximum(labels - 1, 0)",
         "tests/data/test_bands_and_masks.py::test_an_empty_text_is_no_class",
@@ -238,8 +238,8 @@ MUTANTS = [
     Mutant(
         "the split that a dataset comes with is ignored",
         "galvae/data/load.py",
-        'given = columns.get("split")',
-        "given = None",
+        'given = own = entry.columns.get("split")',
+        "given = own = None",
         "tests/data/test_row_alignment.py::test_every_galaxy_keeps_what_belongs_to_it",
     ),
     Mutant(
@@ -259,8 +259,8 @@ MUTANTS = [
     Mutant(
         "the smallest unknown condition is the report's",
         "galvae/data/load.py",
-        "values = names[index], condition[:, index]",
-        "values = names[index], condition[:, 0]",
+        "values = names[index], condition[rows, index]",
+        "values = names[index], condition[rows, 0]",
         "tests/data/test_row_alignment.py::test_every_galaxy_keeps_what_belongs_to_it",
     ),
     Mutant(

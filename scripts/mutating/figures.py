@@ -132,8 +132,8 @@ MUTANTS = [
     Mutant(
         "the walked galaxy's reconstruction stands before it",
         "galvae/figures/image_grids.py",
-        "row[0, :2] = pair",
-        "row[0, :2] = pair[::-1]",
+        "row[0, : len(pair)] = pair",
+        "row[0, : len(pair)] = pair[::-1]",
         "tests/figures/test_walks_and_blocks.py::"
         "test_the_galaxy_at_the_origin_is_below_the_walks_with_its_reconstruction",
     ),

@@ -27,8 +27,8 @@ MUTANTS = [
     Mutant(
         "cached codes of other weights are taken",
         "galvae/latent/codes.py",
-        '"weights": weights, "dataset": dataset.digest',
-        '"weights": "", "dataset": dataset.digest',
+        '"weights": weights, "dataset": dataset',
+        '"weights": "", "dataset": dataset',
         "tests/latent/test_codes.py::test_codes_of_other_weights_images_or_splits_are_not_taken",
     ),
     Mutant(
@@ -302,9 +302,9 @@ MUTANTS = [
     ),
     Mutant(
         "a stored embedding of other galaxies is taken",
-        "galvae/latent/umap_embedding.py",
-        'or not np.array_equal(arrays["indices"], indices)',
-        'or len(arrays["indices"]) != len(indices)',
+        "galvae/latent/umap_storage.py",
+        "and np.array_equal(rows, indices)",
+        "and len(rows) == len(indices)",
         "tests/analysis/test_plane.py::"
         "test_a_stored_layout_is_taken_if_it_is_of_these_galaxies_weights_and_keys",
     ),

@@ -76,15 +76,15 @@ MUTANTS = [
     Mutant(
         "a run's digest ignores its seed",
         "galvae/runs/directory.py",
-        'epochs", "dataset.verify"',
-        'epochs", "seed", "dataset.verify"',
+        'epochs", "init"',
+        'epochs", "seed", "init"',
         "tests/runs/test_binding.py::test_a_configurations_digest_is_that_of_what_changes_the_result",
     ),
     Mutant(
         "a run's digest changes with its epochs",
         "galvae/runs/directory.py",
-        '{"epochs", "dataset.verify',
-        '{"dataset.verify',
+        '{"epochs", "init"',
+        '{"init"',
         "tests/runs/test_binding.py::test_a_configurations_digest_is_that_of_what_changes_the_result",
     ),
     Mutant(
@@ -230,14 +230,14 @@ MUTANTS = [
     Mutant(
         "conditions of samples are those of test galaxies, too",
         "galvae/runs/trained_run.py",
-        'rows = self.dataset.split("train")',
-        'rows = self.dataset.split("all")',
+        'rows = self.galaxies.split("train")',
+        'rows = self.galaxies.split("all")',
         "tests/runs/test_trained_run.py::test_conditions_that_are_not_given_are_those_of_training_galaxies",
     ),
     Mutant(
         "other conditions have the mean of test galaxies, too",
         "galvae/runs/trained_run.py",
-        '[self.dataset.split("train")]',
+        '[self.galaxies.split("train")]',
         "",
         "tests/runs/test_trained_run.py::test_conditions_that_are_not_given_are_those_of_training_galaxies",
     ),
@@ -258,15 +258,15 @@ MUTANTS = [
     Mutant(
         "a prior is fitted to test galaxies",
         "galvae/runs/priors.py",
-        'run.dataset.split("train")',
-        'run.dataset.split("test")',
+        'run.galaxies.split("train")',
+        'run.galaxies.split("test")',
         "tests/runs/test_fitted_priors.py::test_training_images_are_encoded_in_all_orientations_and_no_more_often_than_asked",
     ),
     Mutant(
         "a prior is fitted to conditions of other galaxies",
         "galvae/runs/priors.py",
-        "condition_of(run.model, run.dataset, rows)",
-        "condition_of(run.model, run.dataset, rows[::-1])",
+        "rotated).sample(seed), run.condition(rows)",
+        "rotated).sample(seed), run.condition(rows[::-1])",
         "tests/runs/test_fitted_priors.py::test_a_prior_given_the_condition_follows_it",
     ),
     Mutant(

@@ -157,17 +157,17 @@ MUTANTS = [
     ),
     Mutant(
         "a prior is fitted whatever the configuration says",
-        "galvae/training/generation.py",
+        "galvae/training/after_training.py",
         'if run.config.prior == "auto":',
         "if True:",
-        "tests/training/test_generation.py",
+        "tests/training/test_after_training.py",
     ),
     Mutant(
         "noise is learned for every likelihood",
-        "galvae/training/generation.py",
+        "galvae/training/after_training.py",
         'if run.config.reconstruction.loss == "gaussian":',
         "if True:",
-        "tests/training/test_generation.py",
+        "tests/training/test_after_training.py",
     ),
     Mutant(
         "beta plays no part in the noise that a weight stands for",
@@ -242,8 +242,8 @@ MUTANTS = [
     Mutant(
         "a resumed run computes the scale of its conditions anew",
         "galvae/training/fit.py",
-        "if checkpoint is None:\n        set_from_data(model, dataset, config)\n    else:",
-        "set_from_data(model, dataset, config)\n    if checkpoint is not None:",
+        "if checkpoint is None and start is None:",
+        "set_from_data(model, dataset, config)\n    if checkpoint is None and start is None:",
         RESUMED,
     ),
     Mutant(

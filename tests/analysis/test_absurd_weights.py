@@ -126,7 +126,7 @@ def test_a_run_whose_weights_are_absurd_is_left_out_of_a_comparison(tmp_path, mo
         model=SimpleNamespace(terms=[], condition_dim=0, latent_dim=2, count_params=lambda: 77),
         weights_digest="w",
         state=SimpleNamespace(peak_memory_mb=5.0, history=[], best_epoch=1),
-        dataset=SimpleNamespace(split=lambda name: np.arange(3)),
+        galaxies=SimpleNamespace(split=lambda name: np.arange(3)),
         prior=lambda name=None: NormalPrior(2),
         decode=refuse,
     )

@@ -72,7 +72,7 @@ def test_a_run_is_measured_on_its_first_validation_galaxies_and_drawn_with_the_k
         model=model,
         weights_digest="w",
         state=SimpleNamespace(peak_memory_mb=5.0, history=[], best_epoch=1),
-        dataset=SimpleNamespace(split={"val": rows, "train": rows[::-1]}.__getitem__),
+        galaxies=SimpleNamespace(split={"val": rows, "train": rows[::-1]}.__getitem__),
         codes_at=lambda rows: Codes(rows, np.array([means[row] for row in rows]), None),
         random_condition=lambda n, seed: asked.append((n, seed)) or condition,
         prior=lambda name: asked.append(name) or NormalPrior(2),

@@ -26,7 +26,7 @@ def test_names_are_as_long_as_it_takes_to_distinguish_runs(tmp_path):
 
 def test_a_configuration_becomes_flat(network):
     config = CompareConfig(
-        dataset=MovedConfig(path=None, table=None, ids=None, archive=None, cache_dir=None),
+        dataset=MovedConfig(path=None, table=None, ids=None, select=None, archive=None, cache_dir=None),
         seed=3,
         format="png",
         image_map="gray",

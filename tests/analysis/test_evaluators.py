@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 from matplotlib.figure import Figure
 
-from galvae.analysis.evaluators import EVALUATORS
+from galvae.analysis.evaluators import EVALUATORS, column_names
 from galvae.analysis.report import Report
 from galvae.analysis.statistics import summary
 from galvae.config.analysis import EvaluateConfig, MovedConfig
@@ -17,7 +17,7 @@ from galvae.runs.trained_run import TrainedRun
 
 MODELS = ("ae", "vae", "cvae2", pytest.param("fancy_cvae", marks=pytest.mark.slow))
 CONFIG = EvaluateConfig(
-    dataset=MovedConfig(path=None, table=None, ids=None, archive=None, cache_dir=None),
+    dataset=MovedConfig(path=None, table=None, ids=None, select=None, archive=None, cache_dir=None),
     seed=3,
     format="png",
     image_map="gray",
@@ -34,6 +34,7 @@ CONFIG = EvaluateConfig(
     invariant=False,
     n=9,
     colour=None,
+    select=None,
     latents=2,
     bootstrap=100,
     condition_grid=3,
@@ -73,6 +74,14 @@ def test_a_report_says_what_it_answers_and_can_be_written(name, measured):
     assert report.question.endswith("?")
     assert json.loads(json.dumps(report.summary, allow_nan=False)).keys() == report.summary.keys()
     assert all(isinstance(line, str) and "\n" not in line for line in report.lines)
+
+
+@pytest.mark.parametrize("name", EVALUATORS)
+def test_the_names_of_its_columns_are_known_before(name, measured):
+    run, _, results, _ = measured
+    columns = [*results["scores"].columns] * (name == "reconstructions")  # which needs these
+    columns += results[name].columns
+    assert column_names(run, [name]) == columns or (name, columns) == ("conditions", [])
 
 
 @pytest.mark.parametrize("name", EVALUATORS)

@@ -52,6 +52,7 @@ def fake_run(spread=1e-4, count=COUNT, condition=None, real=None, shape=None):
 
     return SimpleNamespace(
         dataset=data,
+        galaxies=data,
         model=SimpleNamespace(latent_dim=5, terms=("kl",), condition_dim=int(condition is not None)),
         codes_at=lambda rows: Codes(np.asarray(rows), codes[rows], log_variance[rows]),
         condition=lambda rows: None if condition is None else condition[rows],

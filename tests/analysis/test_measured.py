@@ -1,6 +1,7 @@
 """Measurements are kept by galaxy, in the cache folder, and real, decoded and masked images are measured alike."""
 
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -186,6 +187,11 @@ def test_the_threshold_is_four_times_the_noise_of_the_real_sky():
     assert measured._sky_threshold(dataset(40, images=noise)) == pytest.approx(12, rel=0.06)
 
 
+def run_of(data):
+    """A run whose galaxies, with their images, are those of a dataset."""
+    return SimpleNamespace(galaxies=data, dataset=data, images_missing=False)
+
+
 def test_measures_are_columns():
     data = galaxies(
         condition=np.arange(COUNT, dtype=np.float32)[:, None],
@@ -193,26 +199,26 @@ def test_measures_are_columns():
         condition_units=[""],
     )
     indices = np.array([5, 1, 9])
-    found = column(data, "r50", indices)
+    found = column(run_of(data), "r50", indices)
     np.testing.assert_array_equal(found.values, measure_galaxies(data, indices).values["r50"])
     assert (found.name, found.unit, found.class_names) == ("r50", "pix", None)
-    assert column(data, "redshift", indices).values.tolist() == [5, 1, 9]
-    assert column(data, None, indices).name == "redshift"
-    assert column(galaxies(), None, indices).name == "r50"
+    assert column(run_of(data), "redshift", indices).values.tolist() == [5, 1, 9]
+    assert column(run_of(data), None, indices).name == "redshift"
+    assert column(run_of(galaxies()), None, indices).name == "r50"
     with pytest.raises(
         GalvaeError, match=r"^colour: expected redshift or flux or .* or colour_1_2, received 'r51'$"
     ):
-        column(data, "r51", indices)
+        column(run_of(data), "r51", indices)
 
 
 def test_a_column_of_the_dataset_goes_before_a_measure_of_its_name():
     own = np.arange(COUNT) * 1.5
     data = galaxies(catalogue={"flux": own, "r50": own}, catalogue_units={"flux": "Jy"})
     indices = np.array([4, 2])
-    assert column(data, "flux", indices).values.tolist() == [6, 3]
+    assert column(run_of(data), "flux", indices).values.tolist() == [6, 3]
     direct = measure_galaxies(data, indices).values["flux"]
-    np.testing.assert_array_equal(column(data, "measured_flux", indices).values, direct)
-    assert column(data, None, indices).name == "measured_r50"
+    np.testing.assert_array_equal(column(run_of(data), "measured_flux", indices).values, direct)
+    assert column(run_of(data), None, indices).name == "measured_r50"
     columns = measured_columns(data, measure_galaxies(data, indices))
     assert {"measured_flux", "measured_r50", "sigma"} <= columns.keys() and not {
         "flux",
@@ -220,7 +226,7 @@ def test_a_column_of_the_dataset_goes_before_a_measure_of_its_name():
     } & columns.keys()
     assert columns["measured_r50"][1] == "pix" and columns["asymmetry"][1] is None
     with pytest.raises(GalvaeError, match="flux or r50 or measured_flux or peak or measured_r50 or"):
-        column(data, "size", indices)
+        column(run_of(data), "size", indices)
 
 
 def test_bands_that_share_a_name_are_numbered():

@@ -35,6 +35,8 @@ def traversal(terms=("reconstruction", "kl"), condition_dim=1, prior=None, data=
     run = SimpleNamespace(
         model=SimpleNamespace(latent_dim=3, condition_dim=condition_dim, terms=terms),
         dataset=data,
+        galaxies=data,
+        images_missing=False,
         conditions=conditions,
         codes_at=lambda rows: Codes(rows, CODES[rows], None if log_variance is None else log_variance[rows]),
         prior=lambda name=None: prior or NormalPrior(3),

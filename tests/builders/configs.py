@@ -3,9 +3,9 @@
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from galvae.cli.help import CONF
 from galvae.config.check import from_dict
 from galvae.config.dataset import READING, StampsConfig
+from galvae.config.defaults import CONF
 from galvae.config.model import ConvConfig
 from galvae.config.train import TrainCommand
 
@@ -21,6 +21,7 @@ COMMON = {
     "nan": "error",
     "drop": None,
     "rgb": None,
+    "select": None,
     "verify": "auto",
 }
 # Values of the keys that all datasets share which are read from files, and of those that are read from arrays.

@@ -75,7 +75,7 @@ def test_help_lists_commands_and_three_examples(galvae):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command_names_every_key_with_its_default(command, galvae):
-    extra = ["dataset=files"] if command in ("train", "prepare") else []
+    extra = ["dataset=files"] if command in ("train", "prepare", "encode") else []
     status, out, _ = galvae(command, *extra, "--help")
     assert status == 0
     assert COMMANDS[command].__doc__ in out
@@ -86,7 +86,7 @@ def test_help_of_a_command_names_every_key_with_its_default(command, galvae):
     assert shown == {
         key: value for key, value in defaults.items() if key in shown or not key.endswith(".name")
     }
-    assert ("groups" in out) == (command in ("train", "prepare"))
+    assert ("groups" in out) == (command in ("train", "prepare", "encode"))
 
 
 def test_help_shows_the_choice_that_was_made(galvae):

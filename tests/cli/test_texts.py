@@ -7,8 +7,9 @@ from builders.configs import train_config
 
 from galvae.cli.quoting import sweep_of_texts
 from galvae.config.check import write_config
+from galvae.config.fields import LATEST
 from galvae.config.registry import COMMANDS
-from galvae.runs.find import SWEEP_FILE
+from galvae.runs.find import SWEEP_FILE, mark_latest
 
 IDS = ["1_1_1", "587e12", "10.10", "0012", "true", "NGC 7", "[a]", "a$b={c}"]
 NAMES = [
@@ -61,6 +62,23 @@ def test_ids_of_a_sweep_are_separated_by_commas(galvae, received, run):
     call(galvae, "traverse", "-m", f"run={run}", f"at={','.join(IDS)},'a,b',null", "from=007", "to=8e3")
     assert [config.at for config in received] == [*IDS, "a,b", None]
     assert {(config.from_, config.to) for config in received} == {("007", "8e3")}
+
+
+def test_an_expression_is_what_was_typed(galvae, received, run):
+    texts = ["umap_x>0 & r50<4", "class == 'Merging' | ~(1 < z <= 2)", "`mag (AB)` != 20", "'a'==x & y=='b'"]
+    for text in texts:
+        call(galvae, "umap", f"run={run}", f"select={text}")
+    call(galvae, "umap", "-m", f"run={run}", f"select={','.join(texts)},null")
+    assert [config.select for config in received] == [*texts, *texts, None]
+
+
+def test_init_latest_is_the_newest_run_when_the_call_is_made(galvae, received, run, tmp_path):
+    status, _, err = galvae("train", "init=latest")
+    assert status == 2 and err.startswith("galvae: init=latest: expected a finished run")
+    mark_latest(LATEST, run)
+    call(galvae, "train", "init=latest")
+    call(galvae, "train", "init=other", "hydra.run.dir=new")
+    assert [config.init for config in received] == [str(run), str(tmp_path / "other")]
 
 
 def test_a_sweep_by_a_function_of_hydra_stays_one(galvae, received, run):

@@ -16,8 +16,8 @@ from builders.surveys import SAMPLES, write_galaxy10, write_mnist, write_stamps
 
 from galvae.backend.hardware import processor_flags
 from galvae.backend.precision import BFLOAT16_FLAGS
-from galvae.cli.help import CONF
 from galvae.cli.overrides import hydra_arguments
+from galvae.config.defaults import CONF
 from galvae.config.registry import GROUPS
 from galvae.data.readers import galaxy10
 from galvae.data.store import download
@@ -32,7 +32,10 @@ RUN_FILES = {
     "data_report.json",
     "history.csv",
     "metrics.json",
+    "galaxies.safetensors",
     "checkpoints",
+    "codes",
+    "reference",
     "figures",
     "train.log",
 }

@@ -62,6 +62,16 @@ def test_every_galaxy_of_a_split_is_scored(galvae, trained, tmp_path):
     assert "6 galaxies of the split val" in out
 
 
+def test_galaxies_are_selected_by_what_the_cards_say(galvae, trained, tmp_path):
+    run, options = trained("vae"), ["split=train", "select=mse>0.02 & class=='merger'"]
+    _, table, _ = evaluate(galvae, run, tmp_path / "e", *options, cards="cards=[scores]")
+    chosen = (table["mse"] > 0.02) & (table["class"] == "merger")
+    assert 0 < chosen.sum() < len(table) / 3
+    assert list(Table.read(tmp_path / "e" / "selected.ecsv")["id"]) == list(table["id"][chosen])
+    status, _, err = galvae("evaluate", f"run={run}", "cards=[scores]", "select=r50<4")
+    assert status == 2 and "galvae: select: no column 'r50'; expected one of index, split, id" in err
+
+
 def test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_format_asked_for(
     galvae, trained, tmp_path, drawn, reversed_bands
 ):

@@ -5,9 +5,14 @@ import h5py
 import numpy as np
 import pytest
 from astropy.table import Table
-from builders.configs import SMALL
+from builders.configs import SMALL, composed
 from builders.galaxies import ellipses
 
+from galvae.analysis.measured import measure_galaxies
+from galvae.commands.umap import embed
+from galvae.config.analysis import UmapConfig
+from galvae.config.check import from_dict
+from galvae.errors import GalvaeError
 from galvae.latent import codes
 from galvae.latent.plane_grid import inside
 from galvae.runs.trained_run import TrainedRun
@@ -133,7 +138,8 @@ def test_other_settings_and_a_damaged_file_are_fitted_anew(galvae, embedded):
 def test_a_box_lists_and_decodes_its_galaxies(galvae, embedded):
     plane = read(embedded / "umap" / "embedding.npz")["plane"]
     box = [round(float(edge), 3) for edge in np.quantile(plane, [0.2, 0.8], axis=0).T.ravel()]
-    status, _, err = galvae("umap", f"run={embedded}", *QUICK, f"box={box}".replace(" ", ""))
+    words = f"box={box}".replace(" ", ""), "select=umap_x>0 & r50<4 | redshift>1.9"
+    status, _, err = galvae("umap", f"run={embedded}", *QUICK, *words)
     assert status == 0, err
     x, y = plane.T
     chosen = (x >= box[0]) & (x <= box[1]) & (y >= box[2]) & (y <= box[3])
@@ -145,6 +151,24 @@ def test_a_box_lists_and_decodes_its_galaxies(galvae, embedded):
     points = read(embedded / "umap-2" / "montage.npz")["points"]
     side = max(box[1] - box[0], box[3] - box[2]) / 5
     assert inside(points, np.add(box, [-side, side, -side, side])).all()
+    # Selected galaxies are those of the whole plane. A measure is in the table only if it is asked for.
+    assert "r50" not in Table.read(embedded / "umap" / "umap.ecsv").colnames
+    table, selected = (Table.read(embedded / "umap-2" / f"{name}.ecsv") for name in ("umap", "selected"))
+    run = TrainedRun.open(embedded)
+    r50 = measure_galaxies(run.dataset, run.dataset.split("all")).values["r50"]
+    chosen = (x > 0) & (r50 < 4) | (np.linspace(0.1, 2, 60) > 1.9)
+    assert 3 < chosen.sum() < 60 and list(selected["index"]) == np.flatnonzero(chosen).tolist()
+    assert selected.colnames == table.colnames
+    assert f"select: {chosen.sum()} of 60 galaxies satisfy umap_x>0 & r50<4 | redshift>1.9: " in err
+
+
+def test_a_wrong_name_costs_no_embedding(embedded, tmp_path):
+    shutil.rmtree(embedded / "umap")
+    config = from_dict(UmapConfig, composed("umap", f"run={embedded}", "select='umapx>0'"))
+    with pytest.raises(
+        GalvaeError, match=r"select: no column 'umapx'; expected one of index, .*mean umap_x\?"
+    ):
+        embed(TrainedRun.open(embedded), config, tmp_path, None)
 
 
 def test_a_box_without_galaxies_says_where_they_are_and_keeps_the_embedding(galvae, embedded):

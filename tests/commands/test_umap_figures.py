@@ -56,7 +56,15 @@ def laid_out(monkeypatch):
     monkeypatch.setattr(plane, "embed", lambda run, rows, config, call: (embedding, None))
     monkeypatch.setattr(plane, "montage", montage)
     section, directory = SimpleNamespace(rgb=None, stretch="none"), SimpleNamespace(display_range=None)
-    run = SimpleNamespace(dataset=data, config=SimpleNamespace(dataset=section), directory=directory)
+    config = SimpleNamespace(dataset=section)
+    run = SimpleNamespace(
+        dataset=data,
+        galaxies=data,
+        images_missing=False,
+        model=SimpleNamespace(latent_dim=2),
+        config=config,
+        directory=directory,
+    )
     return run, position, asked
 
 
@@ -127,11 +135,12 @@ def test_figures_have_the_display_stretch_of_the_run_and_say_which_galaxies_they
 
 def test_without_classes_and_conditions_galaxies_are_coloured_by_their_size(laid_out, drawn, tmp_path):
     run, position, _ = laid_out
-    run.dataset = dataclasses.replace(run.dataset, condition=None, condition_names=[], condition_units=[])
+    plain = dataclasses.replace(run.dataset, condition=None, condition_names=[], condition_units=[])
+    run.galaxies = run.dataset = plain
     umap.embed(run, configuration("grid=2"), tmp_path, None)
     axes, bar = drawn["umap"].axes
     assert bar.get_ylabel().startswith("r50")
-    sizes = measured.column(run.dataset, "r50", run.dataset.split("val")).values
+    sizes = measured.column(run, "r50", run.dataset.split("val")).values
     known = axes.collections[1]
     order = np.argsort(known.get_array())
     np.testing.assert_allclose(known.get_array()[order], np.sort(sizes))

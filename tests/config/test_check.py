@@ -5,8 +5,8 @@ import pytest
 import yaml
 from builders.configs import composed, train_command, train_config
 
-from galvae.cli.help import CONF
 from galvae.config.check import flatten, from_dict, read_config, to_dict, write_config
+from galvae.config.defaults import CONF
 from galvae.config.fields import absolute
 from galvae.config.registry import COMMANDS, GROUPS
 from galvae.config.train import TrainCommand

@@ -7,7 +7,7 @@ import pytest
 from builders.configs import composed, train_config
 from hydra import compose, initialize_config_dir
 
-from galvae.cli.help import CONF
+from galvae.config.defaults import CONF
 
 # Recorded before the recipes existed; keys that came later were added.
 RECORDED = json.loads((Path(__file__).parent / "experiments.json").read_text(encoding="utf-8"))

@@ -76,3 +76,17 @@ def test_code_columns_are_named_by_their_axis(name):
     found = catalogue.code_columns(np.eye(3), name)
     assert list(found) == [f"{name}_{axis}" for axis in range(3)]
     np.testing.assert_array_equal(found[f"{name}_1"], [0, 1, 0])
+
+
+@pytest.mark.parametrize("count", [0, 1, 20, 23])
+def test_fits_that_is_written_in_chunks_is_that_of_astropy_to_the_last_byte(count, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "CHUNK", 10)
+    table = Table({"id": [f"galaxy {n}" for n in range(23)], "x": np.linspace(0, 1, 23, dtype=np.float32)})[
+        :count
+    ]
+    table["x"].unit = "arcsec"
+    table["flag"] = np.arange(count) % 2 == 0
+    path = catalogue.write_table(table, tmp_path / "chunks", "fits")
+    catalogue.as_fits(table).write(tmp_path / "whole.fits")
+    assert path.read_bytes() == (tmp_path / "whole.fits").read_bytes()
+    np.testing.assert_array_equal(catalogue.read_written(path)["x"], table["x"])

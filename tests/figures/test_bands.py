@@ -11,7 +11,7 @@ from matplotlib.colors import same_color, to_hex
 
 from galvae import figures
 from galvae.analysis.report import Report
-from galvae.data.dataset import Column
+from galvae.data.galaxies import Column
 from galvae.figures.canvas import residual_rgb, rgb
 from galvae.figures.cards import CARDS
 from galvae.figures.style import PLAIN, UNKNOWN, Style

@@ -8,7 +8,7 @@ from matplotlib.colors import same_color
 
 from galvae.analysis.evaluators import EVALUATORS
 from galvae.analysis.report import Report
-from galvae.data.dataset import Column
+from galvae.data.galaxies import Column
 from galvae.figures.canvas import rgb
 from galvae.figures.cards import CARDS
 from galvae.figures.style import PLAIN, TRAIN, UNKNOWN, Style

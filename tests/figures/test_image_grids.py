@@ -11,7 +11,7 @@ from builders.galaxies import ellipses
 from PIL import Image
 
 from galvae import figures
-from galvae.data.dataset import Column
+from galvae.data.galaxies import Column
 from galvae.figures.canvas import LINE_HEIGHT, residual_rgb
 from galvae.figures.style import DPI, Style
 

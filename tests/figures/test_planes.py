@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import same_color
 
 from galvae import figures
-from galvae.data.dataset import Column
+from galvae.data.galaxies import Column
 from galvae.figures.canvas import MAX_DOTS
 from galvae.figures.style import DPI, UNKNOWN
 

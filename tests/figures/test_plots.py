@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from galvae import figures
-from galvae.data.dataset import Column
+from galvae.data.galaxies import Column
 from galvae.figures.style import DPI, PLAIN
 
 

@@ -9,7 +9,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import same_color
 
 from galvae import figures
-from galvae.data.dataset import Column
+from galvae.data.galaxies import Column
 from galvae.figures.scatter import BINNED, MOST_NAMES
 from galvae.figures.style import DPI, PLAIN, UNKNOWN, Style
 

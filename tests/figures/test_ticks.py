@@ -8,7 +8,7 @@ from builders.labels import unreadable
 from matplotlib.figure import Figure
 
 from galvae import figures
-from galvae.data.dataset import Column
+from galvae.data.galaxies import Column
 from galvae.figures.ticks import fit_ticks, fitting_ticks, short_texts
 
 MINUS = "\N{MINUS SIGN}"

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from builders.galaxies import ellipses, redshift_dataset
@@ -114,16 +116,7 @@ def test_codes_of_other_weights_images_or_splits_are_not_taken(tmp_path):
     assert codes.read_codes(tmp_path / "none.npz", "these", 2, True) is None
     CACHED.save(tmp_path / "all.npz", "these")
     assert codes.read_codes(tmp_path / "all.npz", "others", 2, True) is None
-    data = [
-        GalaxyDataset(name="a", images=ellipses(4, 8), pixel_range=(0, 255), content=content)
-        for content in "ab"
-    ]
-    names = {
-        codes.identity(weights, dataset, split)
-        for weights in ("x", "y")
-        for dataset in data
-        for split in ("all", "val")
-    }
+    names = {codes.identity(*values) for values in itertools.product(("x", "y"), ("a", "b"), ("all", "val"))}
     assert len(names) == 8
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from galvae.errors import GalvaeError
-from galvae.latent import neighbours, umap_embedding
+from galvae.latent import neighbours, umap_embedding, umap_storage
 from galvae.latent.umap_embedding import Embedding
 from galvae.system.child import Child
 
@@ -47,6 +47,10 @@ def test_the_layout_is_umap_learns_own_to_the_last_bit(scale, fitted):
     positions = own.embedding_[:5] + 0.01 * (own.embedding_.mean(axis=0) - own.embedding_[:5])
     codes, _ = umap_embedding.inverse(fitted, positions)
     np.testing.assert_array_equal(codes, 4 * own.inverse_transform(positions))
+    # And places new codes as the fitted one does, but for the last bit of a distance, on which random numbers depend.
+    new = fitted.codes[:30] + np.float32(0.1)
+    placed, expected = umap_embedding.placing(fitted)(new), own.transform(new / 4)
+    assert np.median(np.abs(placed - expected)) < 1e-5
 
 
 @pytest.mark.slow
@@ -140,7 +144,7 @@ def test_more_galaxies_than_are_fitted_are_placed_among_their_own(monkeypatch):
 def test_a_stored_embedding_is_found_again(fitted, tmp_path):
     fitted.save(tmp_path / "embedding.npz")
     expected = umap_embedding.identity("abc", SETTINGS)
-    embedding, path = umap_embedding.find_stored([tmp_path / "embedding.npz"], expected, fitted.indices)
+    embedding, path = umap_storage.find_stored([tmp_path / "embedding.npz"], expected, fitted.indices)
     assert path == tmp_path / "embedding.npz"
     assert embedding.settings == SETTINGS
     for name in umap_embedding.ARRAYS:
@@ -150,7 +154,7 @@ def test_a_stored_embedding_is_found_again(fitted, tmp_path):
         (umap_embedding.identity("abc", {**SETTINGS, "n_epochs": 61}), fitted.indices),
         (expected, fitted.indices[1:]),
     ):
-        assert umap_embedding.find_stored([path], other, indices) == (None, None)
+        assert umap_storage.find_stored([path], other, indices) == (None, None)
 
 
 DAMAGE = {
@@ -177,7 +181,7 @@ def test_a_damaged_file_is_skipped_with_a_warning(damage, fitted, tmp_path, capl
     with np.load(path) as stored:
         arrays = dict(stored)
     DAMAGE[damage](path, arrays)
-    assert umap_embedding.find_stored([path], fitted.identity, fitted.indices) == (None, None)
+    assert umap_storage.find_stored([path], fitted.identity, fitted.indices) == (None, None)
     (line,) = caplog.messages
     assert line.startswith(f"{path} is damaged and is skipped (")
     assert "\n" not in line

@@ -248,3 +248,28 @@ def test_the_example_script_saves_requeues_itself_and_resumes(cluster, tmp_path)
     check_complete(run, epochs=EPOCHS)
     assert log.read_text().count("resuming after epoch") == 2
     assert log.read_text().rstrip().endswith(str(run))
+
+
+def test_an_array_of_parts_survives_kill_9_and_makes_the_table_of_one_process(cluster, tmp_path):
+    galvae, run = [sys.executable, "-m", "galvae"], tmp_path / "run"
+    subprocess.run([*galvae, "train", *cluster, "epochs=1", f"hydra.run.dir={run}"], check=True, timeout=120)
+    encode = [*galvae, "encode", f"run={run}", *cluster[:3], "shards=3"]
+    subprocess.run([*encode, "name=calm"], check=True, timeout=120)
+    launcher = [f"hydra.launcher.{key}" for key in ("gpus=0", "cpus=1", "memory=2", "jobs=2", "time=30")]
+    array = [*encode, "name=array", "-m", "shard=range(0,3)", "hydra/launcher=slurm", *launcher]
+    submitting = subprocess.Popen(array)
+    folder = run / "encode" / "array"
+    wait_for(lambda: any((folder / "parts").glob("part-*")))
+    submitting.kill()
+    submitting.wait()
+    for job, state in queue().items():
+        if state == "RUNNING":
+            send("KILL", job, "--full")
+    done = subprocess.run(array, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:  # of the jobs that were killed; the same command encodes their parts
+        done = subprocess.run(array, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(folder)
+    written = (run / "encode" / "calm" / "galaxies.ecsv").read_bytes()
+    assert (folder / "galaxies.ecsv").read_bytes() == written
+    assert not (folder / "parts").exists()

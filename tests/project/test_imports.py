@@ -25,7 +25,10 @@ ROOMS = {
     "noise": ("errors", "system"),
     "runs": ("galvae", "errors", "system", "config", "data", "backend", "models", "latent", "noise"),
     "training": ("errors", "system", "data", "backend", "models", "figures", "latent", "runs"),
-    "export": ("errors", "stretch", "system", "config", "data", "backend", "models", "latent", "runs"),
+    "export": (
+        *("galvae", "errors", "stretch", "system", "config", "morphology", "data", "backend", "models"),
+        *("latent", "runs"),
+    ),
     "analysis": (
         *(
             "errors",
@@ -48,7 +51,7 @@ ROOMS = {
     "cli": ("galvae", "errors", "system", "config", "backend", "runs"),  # commands are found by name, late
     "launchers": ("errors", "system", "config", "cli", "runs"),
     "__main__": ("cli",),
-    "galvae": ("backend", "runs"),
+    "galvae": ("backend", "runs", "analysis"),
 }
 
 # Packages that only some rooms may import.
@@ -62,6 +65,8 @@ FOREIGN = {
     **dict.fromkeys(("umap", "sklearn"), ("latent", "analysis")),
     **dict.fromkeys(("numba", "statmorph"), ("morphology",)),
     "submitit": ("launchers", "runs"),
+    **dict.fromkeys(("onnx", "onnxruntime", "tf2onnx"), ("export",)),
+    "galsim": ("data",),
 }
 
 # What single modules leave to their room's others.
@@ -88,6 +93,8 @@ BEFORE_KERAS = {
     *within(MODULES, "galvae.cli", "galvae.launchers", "galvae.__main__"),
     *("galvae", "galvae.backend.setup", "galvae.backend.hardware"),
     *("galvae.runs.directory", "galvae.runs.checkpoints", "galvae.runs.sweep", "galvae.runs.resume"),
+    "galvae.export.galsim_galaxy",
+    *("galvae.runs.bundles", "galvae.runs.description", "galvae.commands.info"),
 }
 
 

@@ -29,7 +29,7 @@ def test_the_wheel_holds_the_code_and_every_configuration(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     tracked = {f"galvae/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")}
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "galvae").rglob("*.py")}
-    assert tracked | code <= names
+    assert tracked | code | {"galvae/CITATION.cff"} <= names
     assert not [name for name in names if name.startswith(("tests/", "outputs/", "docs/"))]
 
 
@@ -37,13 +37,15 @@ def test_an_unpacked_wheel_finds_its_configuration(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
-        "from galvae.cli.help import CONF; from galvae.cli.main import main; print(CONF, flush=True)\n"
+        "from galvae.config.defaults import CONF; from galvae.cli.main import main; print(CONF, flush=True)\n"
+        "from galvae.system.citation import citation; print(citation(), flush=True)\n"
         "main(['train', '--cfg', 'job'])"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True
     )
     assert done.stdout.splitlines()[0] == str(tmp_path / "site" / "galvae" / "conf")
+    assert __version__ in done.stdout.splitlines()[1]  # how to cite it
     assert "latent_dim: 32" in done.stdout
 
 
@@ -68,7 +70,7 @@ def test_constraints_are_names_and_versions_only():
 def test_every_dependency_is_bounded_and_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in constraints()}
     extras = PROJECT["optional-dependencies"]
-    chosen = ("jax", "galsim", "slurm", "parquet", "bench", "dev")
+    chosen = ("jax", "galsim", "onnx", "slurm", "parquet", "bench", "dev")
     wanted = [*PROJECT["dependencies"], *(name for extra in chosen for name in extras[extra])]
     for requirement in wanted:
         name = re.match(r"[A-Za-z0-9._-]+", requirement).group(0).lower()
@@ -81,13 +83,8 @@ def test_every_dependency_is_bounded_and_pinned():
 def test_what_the_code_imports_is_declared():
     top_level = metadata.packages_distributions()
     declared = {re.match(r"[A-Za-z0-9._-]+", text).group(0).lower() for text in PROJECT["dependencies"]}
-    declared |= {
-        "jax",
-        "galsim",
-        "submitit",
-        "pyarrow",
-        "statmorph",
-    }  # extras, imported only where they are asked for
+    # Extras, imported only where they are asked for.
+    declared |= {"jax", "galsim", "submitit", "pyarrow", "statmorph", "onnx", "onnxruntime", "tf2onnx"}
     for module in MODULES:
         for name in {name.partition(".")[0] for name in imports(module)} - {
             *("galvae", "hydra_plugins"),

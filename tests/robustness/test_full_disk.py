@@ -176,3 +176,32 @@ def test_a_read_only_run_is_read_into_another_directory(disk, galvae, trained):
     status, out, err = galvae("sample", f"run={disk}/run", "n=4", "hydra.run.dir=elsewhere")
     assert status == 0, err
     assert out.splitlines()[-1].endswith("/elsewhere")
+
+
+@pytest.mark.slow
+def test_encode_keeps_its_parts_on_a_full_disk_and_goes_on(disk, galvae, trained, tmp_path):
+    run = trained("vae")
+    height, _, bands = TrainedRun.open(run).state.image_shape
+    np.save(tmp_path / "survey.npy", ellipses(400, height, bands).astype(np.float32) / 255)
+    command = [
+        *("encode", f"run={run}", "dataset=files", "dataset.axes=NHWC", "allow=[bands]", "shards=8"),
+        f"dataset.path={tmp_path}/survey.npy",
+    ]
+    assert galvae(*command, f"hydra.run.dir={tmp_path}/calm")[0] == 0
+    assert galvae(*command, f"hydra.run.dir={disk}/results", "shard=5")[0] == 0
+    fill(disk, left=30_000)
+    status, _, err = galvae(*command, f"hydra.run.dir={disk}/results")
+    one_line(status, err)
+    parts = sorted((disk / "results" / "parts").iterdir())
+    assert 1 <= len(parts) < 8
+    assert not [part for part in parts if part.name.startswith(".")]
+    whole = {part: part.stat().st_mtime_ns for part in parts}
+    (disk / "filler").unlink()
+    fill(disk, left=60_000)  # room for all parts, but not for the table
+    one_line(*(galvae(*command, f"hydra.run.dir={disk}/results")[index] for index in (0, 2)))
+    assert all(part.stat().st_mtime_ns == time for part, time in whole.items())
+    assert len(list((disk / "results" / "parts").iterdir())) == 8
+    (disk / "filler").unlink()
+    assert galvae(*command, f"hydra.run.dir={disk}/results")[0] == 0
+    table = (tmp_path / "calm" / "galaxies.ecsv").read_bytes()
+    assert (disk / "results" / "galaxies.ecsv").read_bytes() == table

@@ -18,7 +18,8 @@ from fuzzing.headers import write_manifest
 from galvae.data.splits import read_splits
 from galvae.errors import GalvaeError
 from galvae.latent.codes import read_codes
-from galvae.latent.umap_embedding import find_stored
+from galvae.latent.umap_storage import find_stored
+from galvae.runs.bundles import opened
 from galvae.runs.checkpoints import FILES, newest, verifies
 from galvae.runs.directory import RunDirectory, config_digest
 from galvae.runs.evaluations import evaluations
@@ -88,6 +89,7 @@ PIPED = {
     "environment.json": lambda run: RunDirectory(run, None).environment,
     "metrics.json": lambda run: RunDirectory(run, None).status == "unfinished",
     "split.npz": lambda run: read_splits(run / "split.npz"),
+    "bundle.json": lambda run: opened(run) == run,  # no list, so no bundle
     "jobs.json": lambda run: recorded(run) == {},
     "evaluate/metrics.json": lambda run: evaluations(run, 1, "a") == [],
     "codes/all.npz": lambda run: read_codes(run / "codes/all.npz", "a", 3, True) is None,

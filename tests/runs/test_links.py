@@ -12,7 +12,6 @@ from builders.galaxies import ellipses
 import galvae.cli.application  # noqa: F401  (makes hydra_plugins importable)
 from galvae.analysis import plane
 from galvae.errors import GalvaeError
-from galvae.latent import umap_embedding
 from galvae.runs.directory import RunDirectory
 from galvae.runs.evaluations import evaluations
 from galvae.runs.links import check_output, check_sweep, refuse_link_below
@@ -181,9 +180,7 @@ def test_embeddings_are_not_looked_for_behind_a_link(tmp_path, monkeypatch):
     (tmp_path / "run" / "umap").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "run" / "umap-2" / "link").symlink_to(tmp_path / "elsewhere")
     looked = []
-    monkeypatch.setattr(
-        umap_embedding, "find_stored", lambda paths, *_: looked.extend(paths) or ("found", "it")
-    )
+    monkeypatch.setattr(plane, "find_stored", lambda paths, *_: looked.extend(paths) or ("found", "it"))
     run = SimpleNamespace(path=tmp_path / "run", weights_digest="a")
     settings = dict(n_neighbors=2, min_dist=0, metric="euclidean", n_epochs=1, fitted=100, seed=0)
     plane.embed(run, np.arange(9), SimpleNamespace(**settings), None)

@@ -82,7 +82,7 @@ class Begun(Exception):
 
 
 @functools.cache
-def begun(name, checkpoint=None):
+def begun(name, checkpoint=None, start=None):
     """What there is when Keras begins to train: the model, and the arguments of its fit."""
     config, given = train_config("dataset=simulated", *RUNS[name]), {}
     model = build_model(config, (16, 16, 3), (0, 255), "none", 1)
@@ -100,6 +100,7 @@ def begun(name, checkpoint=None):
             SimpleNamespace(),
             Device("tensorflow", "cpu", "", 1, "float32", 2),
             checkpoint,
+            start=start,
         )
     callbacks = {type(callback): callback for callback in given.pop("callbacks")}
     assert list(callbacks)[-1] is Progress
@@ -251,7 +252,8 @@ KEYS = {
     "on_nan": (lambda run: run.callbacks[DivergenceGuard].on_nan, {"one": "rollback", "two": "stop"}),
     "dataset.augment": (lambda run: run.model.augmentation is None, {"one": True, "two": False}),
 }
-ELSEWHERE = ("backend", "precision", "prior")  # of the device, and of what follows the training
+# Of the device, of what follows the training, and of the weights that come before it, see below.
+ELSEWHERE = ("backend", "precision", "prior", "init")
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -309,6 +311,16 @@ def test_a_resumed_run_begins_where_its_last_epoch_ended(monkeypatch):
     np.testing.assert_array_equal(run.model.condition_mean, [0])
     assert not np.asarray(run.layer("decoder_image").bias).any()
     assert run.callbacks[Progress].bar.n == 64
+
+
+def test_a_run_that_starts_from_another_has_its_weights_and_nothing_of_its_data():
+    class Ones:
+        def restore(self, model):
+            model.set_weights([np.ones_like(weights) for weights in model.get_weights()])
+
+    run = begun("two", start=Ones())
+    assert all((weights == 1).all() for weights in run.model.get_weights())
+    assert run.initial_epoch == 0 and rates(run) == rates(begun("two"))
 
 
 def test_device_and_model_are_those_of_the_configuration_and_its_data(monkeypatch, tmp_path):

@@ -112,6 +112,7 @@ def read(config):
             galsim, folder, sample, rows, columns["id"], noise, size, bottom_up, config.nan == "fill"
         ),
         masked=config.nan == "fill",
+        stored_side=sample.side,
         pixel_range=(0, 1),
         condition=np.where(known, columns["zphot"], np.nan).astype(np.float32)[:, None],
         condition_names=["redshift"],

@@ -132,7 +132,8 @@ def read(config):
                 f"{path}: expected square images of shape (N, H, W, 3) and type uint8, received {images.shape} "
                 f"{images.dtype}"
             )
-        count, side = len(images), config.image_size or images.shape[1]
+        count, stored_side = len(images), images.shape[1]
+        side = config.image_size or stored_side
         check_size(*images.shape[1:3], side)
         labels, label_column = _labels(path, columns)
         survey = _survey(path, images.shape[1], count, columns)
@@ -152,6 +153,7 @@ def read(config):
         shape=(count, side, side, 3),
         dtype="uint8",
         blocks=_averaged(path, side),
+        stored_side=stored_side,
         pixel_range=(0, 255),
         labels=labels,
         class_names=class_names,

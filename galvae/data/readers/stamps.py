@@ -94,6 +94,7 @@ def read_hdf5(config):
         condition_units=[] if condition is None else [""],
         catalogue={**columns, "id": np.arange(count) if ids is None else ids},
         drop_constant=True,
+        stored_side=side,
         origin=lambda number: f"row {number} of {base}",
         notes=notes,
         warnings=warnings,

@@ -93,6 +93,8 @@ def read(config):
         if config.channels is not None:
             notes.append(f"bands used, in this order: {', '.join(map(str, config.channels))}")
         origin, images = opened.origin, columns.images
+        # Of files with one image each, the sides may differ.
+        stored_side = None if hasattr(opened.images, "with_masks") else opened.images.shape[1]
     return Source(
         shape=(len(images), *first.shape[1:]),
         dtype=dtype,
@@ -108,6 +110,7 @@ def read(config):
         catalogue_units={name: unit for name, unit in columns.units.items() if name in catalogue},
         split=split,
         band_names=band_names,
+        stored_side=stored_side,
         origin=lambda number: origin(int(images[number])),
         notes=notes,
         warnings=[*opened.warnings, *columns.warnings],

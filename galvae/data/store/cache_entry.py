@@ -99,6 +99,7 @@ def write(folder, reader, source, nan="error", drop=None):
         "condition_units": list(source.condition_units),
         "catalogue_units": dict(source.catalogue_units),
         "band_names": list(source.band_names),
+        "stored_side": source.stored_side,
         "notes": [*source.notes, *writer.notes],
         "warnings": [*source.warnings, *writer.warnings],
         "content": _content(manifest, columns),

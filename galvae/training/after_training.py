@@ -1,10 +1,11 @@
-"""What a run learns after its training, to generate galaxies: the noise of real images, and a prior of its codes."""
+"""What a run learns once it is trained: the codes of its galaxies, the noise of real images, a prior, a reference."""
 
 import logging
 
 from galvae.errors import GalvaeError
 from galvae.runs.noise import learn_noise
 from galvae.runs.priors import fit_priors, lines
+from galvae.runs.reference import keep_reference
 from galvae.runs.trained_run import TrainedRun
 
 PRIORS = "gaussian", "mixture"  # those that take seconds
@@ -13,8 +14,11 @@ MOST_CODES = 20_000  # to which they are fitted
 log = logging.getLogger(__name__)
 
 
-def learn_to_generate(run, model, dataset):
-    """Learns the noise of the residuals and fits priors to the codes of a run whose training has ended.
+def learn_after_training(run, model, dataset):
+    """Keeps the codes of a run whose training has ended, learns the noise of its residuals and fits priors.
+
+    The codes of all galaxies are kept so that later commands need no images where codes will do, and a reference by
+    which they recognise other galaxies than those of the training data.
 
     Noise is learned where the likelihood says what a residual is, reconstruction.loss=gaussian; priors are fitted
     unless the configuration says prior=none. A run whose galaxies allow neither is finished without, and says so.
@@ -30,6 +34,8 @@ def learn_to_generate(run, model, dataset):
     checkpoint, state = run.checkpoint()
     trained = TrainedRun(run, model, state, checkpoint, {})
     trained.dataset = dataset
+    trained.codes("all")
+    keep_reference(trained)
     try:
         if run.config.reconstruction.loss == "gaussian":
             learn_noise(trained)

@@ -6,7 +6,8 @@ import pytest
 from builders.configs import train_config
 
 from galvae.errors import GalvaeError
-from galvae.training import generation
+from galvae.runs.trained_run import TrainedRun
+from galvae.training import after_training
 
 
 def learned(monkeypatch, *overrides, fails=()):
@@ -22,14 +23,19 @@ def learned(monkeypatch, *overrides, fails=()):
 
         return call
 
-    monkeypatch.setattr(generation, "learn_noise", noted("noise"))
-    monkeypatch.setattr(generation, "fit_priors", noted("prior"))
-    monkeypatch.setattr(generation, "lines", lambda report: ["a line"])
+    monkeypatch.setattr(after_training, "learn_noise", noted("noise"))
+    monkeypatch.setattr(after_training, "fit_priors", noted("prior"))
+    monkeypatch.setattr(after_training, "lines", lambda report: ["a line"])
+    monkeypatch.setattr(
+        after_training, "keep_reference", lambda run: calls.append(("reference", run.dataset))
+    )
+    monkeypatch.setattr(TrainedRun, "codes", lambda run, split: calls.append(("codes", run.dataset, split)))
     config = train_config("dataset=simulated", *overrides)
     run = SimpleNamespace(config=config, checkpoint=lambda: ("checkpoint", "state"))
-    trained = generation.learn_to_generate(run, "model", "data")
+    trained = after_training.learn_after_training(run, "model", "data")
+    assert calls[:2] == [("codes", "data", "all"), ("reference", "data")]
     assert (trained.model, trained.checkpoint, trained.state) == ("model", "checkpoint", "state")
-    return calls
+    return calls[2:]
 
 
 NOISE = ("noise", "data")

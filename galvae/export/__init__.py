@@ -1,0 +1,1 @@
+"""Trained runs, made to be given away: bundles, and what other programs read."""

@@ -1,0 +1,51 @@
+"""Latent codes of a run's galaxies, kept in its directory and bound to its weights and its dataset."""
+
+import logging
+
+import numpy as np
+
+from galvae.errors import GalvaeError
+from galvae.latent import codes as latent_codes
+from galvae.runs import fitted
+
+FOLDER = "codes"
+
+log = logging.getLogger(__name__)
+
+
+def keep_codes(run, split, codes):
+    """Writes the codes of a split; where that is not possible, a line in the log says why.
+
+    Args:
+        run: TrainedRun.
+        split: name of the split.
+        codes: Codes.
+    """
+    try:
+        codes.save(fitted.folder(run, FOLDER) / f"{split}.npz", _identity(run, split))
+    except (OSError, GalvaeError) as error:  # such as a bundle, or a run that belongs to somebody else
+        reason = getattr(error, "strerror", None) or error
+        log.info("the codes cannot be cached in %s: %s", run.path, reason)
+
+
+def kept_codes(run, split):
+    """The codes of a split that are kept with a run; None if there are none of its weights and its galaxies.
+
+    Args:
+        run: TrainedRun.
+        split: name of the split.
+
+    Returns:
+        Codes, in the order of the split.
+    """
+    codes = latent_codes.read_codes(
+        run.path / FOLDER / f"{split}.npz",
+        _identity(run, split),
+        run.model.latent_dim,
+        "kl" in run.model.terms,
+    )
+    return codes if codes is not None and np.array_equal(codes.indices, run.galaxies.split(split)) else None
+
+
+def _identity(run, split):
+    return latent_codes.identity(run.weights_digest, run.state.dataset_sha256, split)
