@@ -35,7 +35,8 @@ def main(config, output_dir):
     options = {"n": config.n, "metric": config.metric, "invariant": config.invariant, "split": config.split}
     table = neighbors(run, config.id, images, condition=condition, names=names, **options)
     path = write_table(table, output_dir / "neighbors")
-    print(f"{config.n} neighbours of {len(table) // config.n:,} galaxies in {path.name}")
+    queries = len(table) // config.n
+    print(f"{config.n} neighbours of {queries:,} galax{'y' if queries == 1 else 'ies'} in {path.name}")
     if run.images_missing:
         log.info("the galaxies are not drawn")
         return
@@ -43,7 +44,7 @@ def main(config, output_dir):
         ids = config.id if isinstance(config.id, list) else [config.id]
         images = run.dataset.images[[run.galaxies.find(one) for one in ids[:MOST_ROWS]]]
     style = figures.Style.of(config, run.config.dataset, run.directory.display_range)
-    count, columns = min(len(table) // config.n, MOST_ROWS), min(config.n, MOST_COLUMNS)
+    count, columns = min(queries, MOST_ROWS), min(config.n, MOST_COLUMNS)
     shown = table["index"].reshape(-1, config.n)[:count, :columns]
     found = run.dataset.to_unit(run.dataset.images[np.ravel(shown)]).reshape(
         count, columns, *images.shape[1:]
@@ -62,5 +63,6 @@ def main(config, output_dir):
     labels = [shortened(str(table["query"][query * config.n]), CAPTION) for query in range(count)]
     figure = figures.rows(rows, labels, ["query", *map(str, range(1, columns + 1))], captions, style)
     which = galaxies_of(run.dataset, np.ravel(shown))
-    note = f"nearest by {config.metric} distance of codes, ids and distances below; {which}"
+    turned = ", in any orientation of the query" if config.invariant else ""
+    note = f"nearest by {config.metric} distance of codes{turned}, ids and distances below; {which}"
     figures.save(figure, output_dir / "neighbors", style, note)

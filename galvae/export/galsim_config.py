@@ -3,6 +3,7 @@
 import json
 import logging
 
+from galvae.data.column_names import is_redshift
 from galvae.data.conditions import CLASS
 from galvae.data.pixel_scale import pixel_scale
 from galvae.system.atomic import replacing
@@ -38,8 +39,8 @@ output:
     columns:
       object: obj_num
       flux: $(@gal).flux
-      redshift: $(@gal).redshift
-"""
+{truth}"""
+REDSHIFT = "      redshift: $(@gal).redshift\n"  # of galaxies without one, GalSim says 0
 ACROSS = 10  # galaxies in a row and in a column
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ def write_galsim_config(run, bundle):
     ]
     lines = [f"  {key}: {json.dumps(value)}  # {remark}" for key, value, remark in entries]
     lines += [f"  # {line}" for line in _choices(run.conditions)]
-    facts = {"width": width, "height": height, "gal": "\n".join(lines)}
+    truth = REDSHIFT if any(map(is_redshift, run.conditions.names)) else ""
+    facts = {"width": width, "height": height, "gal": "\n".join(lines), "truth": truth}
     path = bundle.with_name(FILE)
     with replacing(path) as temporary:
         temporary.write_text(

@@ -21,6 +21,10 @@ def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
         "sample": {"samples", "nearest"},
         "traverse": {"traverse", "plane", "plane_scatter", "between"},
         "umap": {"umap", "mosaic", "montage"},
+        "encode": set(),
+        "neighbors": {"neighbors"},
+        "anomalies": {"anomalies"},
+        "export": set(),
         "compare": {"samples", "loss"},
     }
     if model in CONDITIONAL:
@@ -33,6 +37,10 @@ def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
         "sample": ["n=4", "nearest=true"],
         "traverse": ["steps=3", "axes=[0,2]", "from=G010", "to=G020"],
         "umap": ["n_epochs=5", "grid=4"],
+        "encode": ["add=[scores,morphology,neighbors,anomaly]", "shards=2"],
+        "neighbors": ["id=G010", "n=3", "invariant=true"],
+        "anomalies": ["n=3"],
+        "export": ["zip=true"],
         "compare": ["n=4"],
     }
     for command, figures in expected.items():
@@ -61,10 +69,15 @@ def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path
         ("sample", ["n=3", "nearest=true"]),
         ("traverse", ["at=3", "from=1", "to=2"]),
         ("umap", ["n_epochs=5", "grid=3", "n_neighbors=5"]),
+        ("encode", ["add=[scores,neighbors,anomaly,plane]", "name=own"]),
+        ("neighbors", ["id=3", "metric=mahalanobis"]),
+        ("anomalies", []),
+        ("export", []),
     ):
         status, out, err = galvae(command, "run=latest", *more)
         assert status == 0, err
-        assert out.splitlines()[-1].endswith(f"files_vae_z1/{command}")
+        folder = "encode/own" if command == "encode" else command
+        assert out.splitlines()[-1].endswith(f"files_vae_z1/{folder}")
     status, out, err = galvae("compare", "runs=outputs/train/latest", "n=4")
     assert status == 0, err
 

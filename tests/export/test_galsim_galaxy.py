@@ -247,6 +247,9 @@ def test_galsim_draws_galaxies_from_its_configuration(run, written, tmp_path):
     assert written["gal"]["run"] == "shared" and written["gal"]["band"] == "g"
     written["image"] |= {"nx_tiles": 3, "ny_tiles": 2}
     written["gal"] |= {"pixel_scale": SCALE, "band": "r", "flux": 5}
+    columns = written["output"]["truth"]["columns"]
+    assert "redshift" not in columns  # which the model does not know
+    columns["redshift"] = "$(@gal).redshift"
     written["gal"]["redshift"] = {"type": "Random", "min": 1, "max": 2}
     galsim.config.Process(written)
     pixels, truth = fits.getdata(tmp_path / "galaxies.fits"), Table.read(tmp_path / "truth.fits")
@@ -283,6 +286,7 @@ def test_galsims_configuration_asks_for_conditions(conditional, monkeypatch):
 def test_the_configuration_of_a_conditional_model_says_what_may_be_asked(conditional, tmp_path, caplog):
     with caplog.at_level("INFO"):
         text = write_galsim_config(conditional, tmp_path / "shared").read_text()
+    assert yaml.safe_load(text)["output"]["truth"]["columns"]["redshift"] == "$(@gal).redshift"
     assert '# condition: {"redshift": {"type": "Random", "min": 0.1, "max": 2.0}}' in text
     assert "pixel_scale" in caplog.text  # is unknown
     assert yaml.safe_load(text)["gal"]["pixel_scale"] == 1
