@@ -1,6 +1,7 @@
 """The oddest galaxies of a dataset: badly reconstructed for their flux and size, or with rare codes."""
 
 import hashlib
+import logging
 
 import numpy as np
 
@@ -14,14 +15,14 @@ from galvae.runs import fitted
 SCORES = ("error", "code", "forest")
 FOLDER, FILE = "reference", "expected_error.safetensors"
 FEW = 20  # galaxies, fewer of which have no smooth relation of three quantities
-TAILS = (
-    0.5,
-    99.5,
-)  # percentiles of flux and size between which the relation is a parabola; beyond, it is constant
+# Percentiles of flux and size between which the relation is a parabola; beyond, it is constant.
+TAILS = (0.5, 99.5)
 HUBER = 1.345  # robust standard deviations; 95 % efficient for normal residuals (Huber 1981, Robust Statistics, 7.7)
 ITERATIONS = 50
 MAD = 1.4826  # standard deviation of a normal distribution / median absolute deviation
 TREES = 300
+
+log = logging.getLogger(__name__)
 
 
 class ExpectedError:
@@ -103,7 +104,7 @@ def _terms(scaled, held_out):
 
 
 def expected_error(run):
-    """The ExpectedError of a run: fitted to all its galaxies and stored, or as it was stored if their images have gone.
+    """The ExpectedError of a run, fitted to all its galaxies and stored; fitted again where its weights have changed.
 
     Args:
         run: TrainedRun.
@@ -111,13 +112,16 @@ def expected_error(run):
     Raises:
         GalvaeError: if it is neither stored nor can be fitted.
     """
-    path, what, remedy = run.path / FOLDER / FILE, "expected errors", f"galvae anomalies run={run.path}"
+    path = run.path / FOLDER / FILE
     if path.exists():
-        arrays, _ = fitted.read(path, fitted.identity(run), what, remedy)
-        with damage_as_one_line(f"{path}: expected the arrays of {what}; fit again: {remedy}"):
-            expected = ExpectedError(**arrays)
-            expected.residuals([1.0], [1.0], [1.0])  # fails where shapes do not fit together
-            return expected
+        try:
+            return _stored(run, path)
+        except GalvaeError:  # damaged, or fitted before the run was trained further
+            if run.images_missing:
+                raise
+            log.info(
+                "the error expected of flux and size is fitted again: the stored one is of other weights"
+            )
     dataset = run.dataset
     rows = dataset.split("all")
     mse = reconstruction_errors(run.model, dataset, run.codes("all"))
@@ -126,6 +130,16 @@ def expected_error(run):
     arrays = {name: np.asarray(getattr(expected, name)) for name in ExpectedError.ARRAYS}
     fitted.save(fitted.folder(run, FOLDER) / FILE, arrays, fitted.identity(run), {"galaxies": len(rows)})
     return expected
+
+
+def _stored(run, path):
+    """The ExpectedError in a file; raises GalvaeError if it is damaged or of other weights."""
+    what, remedy = "an error expected of flux and size", f"galvae anomalies run={run.path}, with its images"
+    arrays, _ = fitted.read(path, fitted.identity(run), what, remedy)
+    with damage_as_one_line(f"{path}: expected the arrays of {what}; fit again: {remedy}"):
+        expected = ExpectedError(**arrays)
+        expected.residuals([1.0], [1.0], [1.0])  # fails where shapes do not fit together
+        return expected
 
 
 class CodeScores:
@@ -241,6 +255,7 @@ class Anomaly:
 
     def __init__(self, run, config):
         self._expected, self._codes = expected_error(run), CodeScores(run)
+        self._train = run.galaxies.split("train") if config.dataset is None else []
         # The prior may be fitted anew, or another one chosen, while parts are encoded.
         prior = b"".join(np.ascontiguousarray(array) for _, array in sorted(run.prior().arrays().items()))
         self.identity = hashlib.sha256(prior).hexdigest()
@@ -249,7 +264,9 @@ class Anomaly:
         values = batch.measured.values
         code, forest = self._codes(batch.mean, batch.condition)
         return {
-            "score_error": self._expected.residuals(batch.mse, values["flux"], values["r50"]),
+            "score_error": self._expected.residuals(
+                batch.mse, values["flux"], values["r50"], ~np.isin(batch.indices, self._train)
+            ),
             "score_code": (code, "nat"),
             "score_forest": forest,
         }

@@ -137,7 +137,8 @@ def read_images(run, path, section):
         try:
             dataset = aligned_dataset(run, section)
         except GalvaeError as error:  # which names the keys of a dataset
-            text = str(error).replace("dataset.path", "path").replace("dataset.", "images.")
+            text = str(error).replace(section.path, path)
+            text = text.replace("dataset.path", "path").replace("dataset.", "images.")
             raise GalvaeError(text) from error
         rows = dataset.split("all")
         if len(rows) > MANY:
@@ -185,7 +186,7 @@ def _oriented_codes(run, images, condition, invariant):
 
 
 class Neighbors:
-    """Addition to `galvae encode`: ids of the nearest training galaxies and the cosine distances to them.
+    """Addition to `galvae encode`: ids of the nearest other training galaxies and the cosine distances to them.
 
     Among more than 100,000 training galaxies they are found by an index, see `galvae.latent.neighbours.CodeSearch`.
 
@@ -198,12 +199,18 @@ class Neighbors:
 
     def __init__(self, run, config):
         rows = run.galaxies.split("train")
+        self._rows = rows if config.dataset is None else None  # of the run's own galaxies
         self._ids, self._space = run.galaxies.ids[rows], CodeSpace(run, "cosine")
         self._search = CodeSearch(self._space(run.codes("train").mean), many=True)
 
     def columns(self, batch):
-        count = min(ADDED, len(self._ids))
-        positions, distances = self._search.nearest(self._space(batch.mean), count)
+        own = self._rows is not None
+        count = min(ADDED, len(self._ids) - own)
+        positions, distances = self._search.nearest(self._space(batch.mean), count + own)
+        if own:  # a training galaxy is not its own neighbour
+            others = self._rows[positions] != batch.indices[:, None]
+            others[others.all(axis=1), -1] = False
+            positions, distances = (array[others].reshape(-1, count) for array in (positions, distances))
         distances = self._space.distance(distances)
         ids = {f"neighbor_{place + 1}": self._ids[positions[:, place]] for place in range(count)}
         return ids | {f"neighbor_distance_{place + 1}": distances[:, place] for place in range(count)}

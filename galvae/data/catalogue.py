@@ -29,7 +29,8 @@ def galaxy_table(dataset, indices, columns):
     Returns:
         astropy Table: the image's index, its split, id, the catalogue's other columns with their units (RA and
         Dec among them), class ("" where unlabelled), condition, then `columns`. Where the catalogue has a column of
-        the same name, an underscore is appended to the name of the added one.
+        the same name, an underscore is appended to the name of the added one; the catalogue's own columns `index` and
+        `split` become `index_` and `split_`.
     """
     table = Table()
     table["index"] = indices
@@ -38,19 +39,16 @@ def galaxy_table(dataset, indices, columns):
         split[members] = name
     table["split"] = split[indices]
     table["id"] = dataset.ids[indices]
-    with_units = {
-        name: (values[indices], dataset.catalogue_units.get(name))
-        for name, values in dataset.catalogue.items()
-    }
+    with_units = {}
+    for name, values in dataset.catalogue.items():
+        with_units[_free(name, with_units)] = values[indices], dataset.catalogue_units.get(name)
     if dataset.labels is not None:
         names = np.array([*dataset.class_names, ""])  # the last one is that of -1
         with_units["class"] = names[dataset.labels[indices]], None
     for name, column in dataset.condition_numbers.items():
         with_units[name] = dataset.condition[indices, column], dataset.condition_units[column]
     for name, values in columns.items():
-        while name in with_units:
-            name += "_"
-        with_units[name] = values if isinstance(values, tuple) else (values, None)
+        with_units[_free(name, with_units)] = values if isinstance(values, tuple) else (values, None)
     for name, (values, unit) in with_units.items():
         if name in table.colnames:
             table[name] = values
@@ -59,6 +57,13 @@ def galaxy_table(dataset, indices, columns):
         if unit:
             table[name].unit = Unit(unit, parse_strict="silent")
     return table
+
+
+def _free(name, taken):
+    """A column's name, with underscores appended until it is none of those taken, nor index or split."""
+    while name in ("index", "split") or name in taken:
+        name += "_"
+    return name
 
 
 def plain_table(columns, units=None):

@@ -21,13 +21,13 @@ def pixel_scales(galaxies):
         galaxies: Galaxies.
 
     Returns:
-        (N,) arcsec per pixel, NaN where unknown; None if the catalogue has no such column, or none that is recognised
-        alone, or it is not known by how much images were reduced.
+        (n,) arcsec per pixel of the galaxies that are in a split, NaN where unknown; None if the catalogue has no such
+        column, or none that is recognised alone, or it is not known by how much images were reduced.
     """
     columns = [name for name in galaxies.catalogue if is_named(name, NAMES)]
     if len(columns) != 1 or galaxies.reduction is None:
         return None
-    values = galaxies.catalogue[columns[0]]
+    values = galaxies.catalogue[columns[0]][galaxies.split("all")]
     factor = _arcsec(galaxies.catalogue_units.get(columns[0]))
     if values.dtype.kind not in "iuf" or values.ndim != 1 or factor is None:
         return None

@@ -45,7 +45,7 @@ class TrainedRun:
     def __init__(self, directory, model, state, checkpoint, moved):
         self.directory, self.config = directory, directory.config
         self.model, self.state, self.checkpoint = model, state, checkpoint
-        self._moved = moved
+        self._moved = {name: value for name, value in moved.items() if value is not None}
         self._codes = {}  # by split
 
     @classmethod
@@ -107,7 +107,7 @@ class TrainedRun:
             GalvaeError: if the dataset has moved, or has changed since the run was trained.
         """
         section = self.config.dataset
-        given = {name: value for name, value in self._moved.items() if value is not None}
+        given = self._moved
         for name in given:
             if not hasattr(section, name):
                 raise GalvaeError(
@@ -141,9 +141,10 @@ class TrainedRun:
     def galaxies(self):
         """Galaxies on which the run was trained, without their images, which need not be at hand.
 
-        A run that an earlier version has begun keeps none: it needs its dataset.
+        They are those of the dataset, and need it, in a run that an earlier version has begun, which keeps none, and
+        where the caller says where the dataset, or a part such as its table, has moved to.
         """
-        stored = stored_galaxies(self)
+        stored = None if self._moved else stored_galaxies(self)
         return self.dataset if stored is None else stored
 
     @functools.cached_property
@@ -156,7 +157,7 @@ class TrainedRun:
         try:
             _ = self.dataset
         except GalvaeError as error:
-            if any(value is not None for value in self._moved.values()):
+            if self._moved:
                 raise
             log.warning("without the images of the run's galaxies: %s", error)
             return True

@@ -20,8 +20,8 @@ MUTANTS = [
     Mutant(
         "a table has the catalogue of the first galaxies",
         "galvae/data/catalogue.py",
-        "(values[indices], dataset",
-        "(values[: len(indices)], dataset",
+        "= values[indices], dataset",
+        "= values[: len(indices)], dataset",
         "tests/data/test_catalogue.py::test_a_table_joins_the_catalogue_with_results",
     ),
     Mutant(

@@ -1,5 +1,7 @@
 """Odd galaxies: the error that flux and size let expect, rare codes, and known oddities that must be found."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from builders.galaxies import dataset, ellipses
@@ -7,10 +9,12 @@ from builders.runs import run_of
 from sklearn.decomposition import PCA
 
 from galvae.analysis import anomaly
-from galvae.analysis.anomaly import CodeScores, ExpectedError, anomalies
+from galvae.analysis.anomaly import Anomaly, CodeScores, ExpectedError, anomalies
+from galvae.analysis.measured import measure_galaxies
 from galvae.data.splits import make_splits
 from galvae.errors import GalvaeError
 from galvae.latent.priors.normal import NormalPrior
+from galvae.latent.reconstruction import reconstruction_errors
 from galvae.runs.trained_run import TrainedRun
 
 
@@ -83,9 +87,31 @@ def test_the_expected_error_is_kept_for_a_run_whose_images_have_gone(run, monkey
     run.__dict__.pop("dataset")
     found = anomaly.expected_error(run)
     np.testing.assert_array_equal(found.coefficients, first.coefficients)
-    run.weights_digest = "other"
+    run.weights_digest, run.images_missing = "other", True
     with pytest.raises(GalvaeError, match="galvae anomalies run="):
         anomaly.expected_error(run)
+
+
+def test_the_expected_error_of_other_weights_is_fitted_again(run):
+    first = anomaly.expected_error(run)
+    run.weights_digest = "other"
+    np.testing.assert_array_equal(anomaly.expected_error(run).coefficients, first.coefficients)
+    assert len(list(run.path.rglob("expected_error*"))) == 1 and not run.images_missing
+
+
+def test_encoded_galaxies_of_the_run_itself_have_its_own_scores(run):
+    rows, table = run.galaxies.split("all"), anomalies(run)
+    by_row = table[np.argsort(table["index"])]
+    codes, measured = run.codes("all"), measure_galaxies(run.dataset, rows)
+    mse = reconstruction_errors(run.model, run.dataset, codes)
+    batch = SimpleNamespace(indices=rows, mean=codes.mean, condition=None, mse=mse, measured=measured)
+    own = Anomaly(run, SimpleNamespace(dataset=None)).columns(batch)
+    np.testing.assert_allclose(own["score_error"], by_row["score_error"], rtol=1e-6)
+    np.testing.assert_allclose(own["score_code"][0], by_row["score_code"], rtol=1e-6)
+    others = Anomaly(run, SimpleNamespace(dataset="files")).columns(batch)["score_error"]
+    train = by_row["split"] == "train"
+    np.testing.assert_allclose(others[~train], own["score_error"][~train])
+    assert (others[train] != own["score_error"][train]).all()
 
 
 def with_oddities(images, seed):

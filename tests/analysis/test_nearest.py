@@ -1,11 +1,13 @@
 """Nearest galaxies in the latent space: distances, orientations, and the index against the exact search."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from builders.galaxies import dataset, ellipses
 from builders.runs import run_of
 
-from galvae.analysis.nearest import neighbors
+from galvae.analysis.nearest import Neighbors, neighbors
 from galvae.errors import GalvaeError
 from galvae.latent import neighbours
 from galvae.latent.neighbours import CodeSearch
@@ -84,3 +86,15 @@ def test_the_index_finds_most_of_the_exact_neighbours_and_is_not_used_below_its_
     assert recall > 0.9
     assert (distances[:, 0] == 0).all() and (np.diff(distances, axis=1) >= 0).all()
     assert CodeSearch(codes)._child is None
+
+
+def test_a_training_galaxy_of_the_run_is_not_its_own_neighbour_when_it_is_encoded(run):
+    rows, train = run.galaxies.split("all"), run.galaxies.split("train")
+    batch = SimpleNamespace(indices=rows, mean=run.codes("all").mean)
+    own = Neighbors(run, SimpleNamespace(dataset=None)).columns(batch)
+    assert not any((own[f"neighbor_{place}"] == rows).any() for place in (1, 2, 3))
+    table = neighbors(run, id=list(rows), n=1, split="train")
+    np.testing.assert_array_equal(own["neighbor_1"], table["id"])
+    np.testing.assert_allclose(own["neighbor_distance_1"], table["distance"], atol=1e-6)
+    others = Neighbors(run, SimpleNamespace(dataset="files")).columns(batch)
+    np.testing.assert_array_equal(others["neighbor_1"][train], train)

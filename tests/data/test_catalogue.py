@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from astropy.table import Table
-from builders.galaxies import ellipses
+from builders.galaxies import dataset, ellipses
 
 from galvae.data import catalogue
 from galvae.data.dataset import GalaxyDataset
@@ -90,3 +90,13 @@ def test_fits_that_is_written_in_chunks_is_that_of_astropy_to_the_last_byte(coun
     catalogue.as_fits(table).write(tmp_path / "whole.fits")
     assert path.read_bytes() == (tmp_path / "whole.fits").read_bytes()
     np.testing.assert_array_equal(catalogue.read_written(path)["x"], table["x"])
+
+
+def test_a_catalogues_own_index_and_split_stand_beside_those_of_the_dataset():
+    own = {"index": np.arange(25)[::-1], "split": np.full(25, "mine"), "id": np.arange(25) + 100}
+    data = dataset(catalogue=own)
+    rows = data.split("test")
+    table = catalogue.galaxy_table(data, rows, {"split": rows * 2})
+    assert table["index"].tolist() == rows.tolist() and set(table["split"]) == {"test"}
+    assert table["index_"].tolist() == (24 - rows).tolist() and set(table["split_"]) == {"mine"}
+    assert table["split__"].tolist() == (rows * 2).tolist() and table["id"].tolist() == (rows + 100).tolist()

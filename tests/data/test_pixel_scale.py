@@ -1,5 +1,7 @@
 """Pixel scales of galaxies, from their catalogue, after their images were reduced."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from builders.galaxies import dataset
@@ -38,3 +40,10 @@ def test_galaxies_without_a_known_scale_do_not_count_and_different_scales_are_no
 def test_a_scale_is_unknown_without_a_column_an_angle_or_the_reduction(changes):
     assert pixel_scales(scaled([0.262] * 10, **changes)) is None
     assert pixel_scale(scaled([0.262] * 10, **changes)) is None
+
+
+def test_galaxies_in_no_split_do_not_count():
+    galaxies = scaled([0.03] * 20 + [0.1] * 20)
+    splits = {"train": np.arange(0, 15), "val": np.arange(15, 18), "test": np.arange(18, 20)}
+    assert pixel_scale(galaxies) is None
+    assert pixel_scale(dataclasses.replace(galaxies, splits=splits)) == pytest.approx(0.03)
