@@ -12,7 +12,7 @@ from galvae.errors import GalvaeError
 from galvae.latent import umap_embedding
 from galvae.latent.neighbours import nearest_codes
 from galvae.latent.plane_grid import inside
-from galvae.latent.umap_storage import find_stored, newest_stored
+from galvae.latent.umap_storage import find_stored, newest_stored, stored_paths
 
 # Keys of UmapConfig that determine the layout.
 LAYOUT_KEYS = ("n_neighbors", "min_dist", "metric", "n_epochs", "fitted", "seed")
@@ -37,7 +37,7 @@ class Plane:
     needs = frozenset()
 
     def __init__(self, run, config):
-        self.embedding, path = newest_stored(_stored_paths(run), run.weights_digest)
+        self.embedding, path = newest_stored(stored_paths(run.path), run.weights_digest)
         if self.embedding is None:
             raise GalvaeError(
                 f"add: plane: expected a UMAP embedding of the run's galaxies, received none of its present weights; "
@@ -82,18 +82,11 @@ def embed(run, indices, config, call):
     settings = {name: getattr(config, name) for name in LAYOUT_KEYS}
     umap_embedding.check_enough(len(indices), settings)
     identity = umap_embedding.identity(run.weights_digest, settings)
-    embedding, path = find_stored(_stored_paths(run), identity, indices)
+    embedding, path = find_stored(stored_paths(run.path), identity, indices)
     if embedding is not None:
         log.info("reusing the embedding %s", path)
         return embedding, path
     return umap_embedding.fit(run.weights_digest, indices, run.codes_at(indices).mean, settings, call), None
-
-
-def _stored_paths(run):
-    """Paths of the embeddings in a run's directory."""
-    # No folder behind a link: in a run that somebody else made, it might be the whole disk.
-    folders = [folder for folder in run.path.glob("umap*") if not folder.is_symlink()]
-    return sorted(path for folder in folders for path in folder.glob("**/embedding.npz"))
 
 
 def embedding_columns(embedding, dataset):

@@ -145,7 +145,8 @@ def _results_name(words, texts):
     lone = next((word for word in words if chosen == "null" and word.startswith("dataset.")), None)
     if lone is not None:
         raise GalvaeError(
-            f"dataset: expected the choice that has the key, as dataset=files {lone}, received the key alone"
+            f"dataset: expected the choice that has the key, as dataset=files {lone}, received the key alone; without "
+            "dataset= the run's own galaxies are encoded, from where they were"
         )
     return default_name(None if chosen == "null" else chosen, None if path == "null" else path)
 

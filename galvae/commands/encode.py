@@ -6,10 +6,11 @@ from galvae.analysis.additions import ADDITIONS
 from galvae.analysis.encoded import Encoder
 from galvae.analysis.encoded_table import encoded_table, repeated_ids
 from galvae.analysis.novelty import Novelty
-from galvae.data.catalogue import check_format, read_written, write_table
+from galvae.data.catalogue import check_format, galaxy_table, read_written, write_table
 from galvae.data.selection import Selection, write_selected
+from galvae.errors import GalvaeError
 from galvae.runs.alignment import aligned_dataset
-from galvae.runs.encoding import Parts
+from galvae.runs.encoding import Parts, table_digest
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.signals import Stopped
 
@@ -37,12 +38,13 @@ def main(config, output_dir):
     check_format(config.table)
     run = TrainedRun.open(config.run, config.backend, force=config.force)
     own = config.dataset is None
-    dataset = run.dataset if own else aligned_dataset(run, config.dataset, config.allow)
+    dataset = _own_galaxies(run) if own else aligned_dataset(run, config.dataset, config.allow)
     additions = {name: ADDITIONS[name](run, config) for name in config.add}
     rows = dataset.split("all")
     identity = {
         "weights": run.weights_digest,
         "dataset": dataset.digest,
+        "catalogue": table_digest(galaxy_table(dataset, rows, {})),
         "add": list(config.add),
         "additions": {name: getattr(addition, "identity", None) for name, addition in additions.items()},
         "table": config.table,
@@ -54,6 +56,7 @@ def main(config, output_dir):
     encoder = Encoder(run, dataset, additions, parts.largest)
     try:
         if parts.results() is None:
+            _check_selection(config.select, encoder, run, rows, own)
             for shard in range(parts.shards) if config.shard is None else [config.shard]:
                 _encode(parts, shard, encoder, rows)
         with parts.locked():  # of several processes, one merges
@@ -71,6 +74,31 @@ def main(config, output_dir):
     speed = f"{results['galaxies_per_second']:,.0f} per second"
     print(f"{results['galaxies']:,} galaxies ({speed}) in {results['table']}")
     return folder
+
+
+def _own_galaxies(run):
+    """The dataset that a run was trained on.
+
+    Raises:
+        GalvaeError: if it has gone, without the hint at a new path, which this command would take for new galaxies.
+    """
+    try:
+        return run.dataset
+    except GalvaeError as error:
+        reason, moved, _ = str(error).partition("; if it has moved")
+        if not moved:
+            raise
+        raise GalvaeError(
+            f"{reason}; galvae encode takes the run's own galaxies only from there: put them or a link there, or "
+            "dataset=files dataset.path=... encodes them as any others"
+        ) from error
+
+
+def _check_selection(text, encoder, run, rows, own):
+    """Refuses an expression that the table will not satisfy, by the table of one galaxy, before all are encoded."""
+    if text is not None:
+        table, _ = encoded_table(encoder.dataset, rows[:1], [encoder.encode(rows[:1])], Novelty(run), own)
+        Selection(text).rows(table)
 
 
 def _encode(parts, shard, encoder, rows):

@@ -23,7 +23,7 @@ from galvae.data.splits import save_splits
 from galvae.errors import GalvaeError
 from galvae.export.model_card import model_card
 from galvae.latent.codes import identity
-from galvae.latent.umap_storage import newest_stored
+from galvae.latent.umap_storage import newest_stored, stored_paths
 from galvae.runs import bundles, checkpoints, noise, reference
 from galvae.runs.directory import RunDirectory
 from galvae.runs.evaluations import RESULTS, evaluations
@@ -41,7 +41,7 @@ ENVIRONMENT = (
 REFERENCE = f"{reference.FOLDER}/{reference.FILE}"
 NOISE = f"{noise.FOLDER}/{noise.FILE}"
 # Folders at the beginning of an absolute path in a text; "km/s" and "https://..." have none.
-FOLDERS = re.compile(r"""(?<![\w./:~])~?/(?:[^\s/'",;]+/)*(?=[^\s/'",;]+)""")
+FOLDERS = re.compile(r"""(?:file://|(?<![\w./~]))~?/(?:[^\s/'",;]+/)*(?=[^\s/'",;]+)""")
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +110,7 @@ def _write(run, folder, about, galaxies):
             codes = run.codes("all")
             (folder / "codes").mkdir()
             codes.save(folder / "codes" / "all.npz", identity(weights, state.dataset_sha256, "all"))
-        folders = [path for path in run.path.glob("umap*") if not path.is_symlink()]
-        _, path = newest_stored([path for one in folders for path in one.glob("**/embedding.npz")], weights)
+        _, path = newest_stored(stored_paths(run.path), weights)
         if path is not None:
             _copy(run, path.relative_to(run.path), folder / "umap" / "embedding.npz")
     with _left_out("the reference by which new galaxies are judged"):
@@ -177,22 +176,27 @@ def _is_numbers(value):
 
 
 def _report(run, galaxies):
-    """The content of data_report.json; without galaxies, nothing that names one."""
+    """The content of data_report.json; without galaxies, or where some are in no split, nothing that names one."""
     with contextlib.suppress(GalvaeError):
         report = without_folders(read_json(run.path / "data_report.json"), run)
         findings = report.get("findings")
-        if galaxies or not isinstance(findings, dict):
+        whole = len(run.galaxies.split("all")) == len(run.galaxies)
+        if (galaxies and whole) or not isinstance(findings, dict):
             return report
         findings = {name: {key: one.get(key) for key in ("count", "text")} for name, one in findings.items()}
-        return {**report, "notes": [], "warnings": [], "findings": findings}
+        texts = {} if galaxies else {"notes": [], "warnings": []}
+        return {**report, **texts, "findings": findings}
     return {}
 
 
 def _galaxies(run, everything):
-    """Galaxies that go along; without `everything`, only the conditions from which a conditional model samples."""
-    found = run.galaxies
+    """Galaxies that go along; without `everything`, only the conditions from which a conditional model samples.
+
+    Of galaxies in no split, as `dataset.select` leaves out, only the rows stay, so that others keep their numbers.
+    """
+    found = _blanked(run.galaxies)
     if everything:
-        return dataclasses.replace(found, catalogue=_without_paths(found.catalogue))
+        return dataclasses.replace(found, catalogue=_without_paths(found.catalogue, run))
     condition = found.condition
     if condition is not None and not run.model.condition_dim:
         condition = np.full_like(condition, np.nan)
@@ -200,7 +204,7 @@ def _galaxies(run, everything):
         log.info(
             "the conditions of %d galaxies go along, since samples are drawn under those of training galaxies; "
             "their ids and all else do not",
-            len(found),
+            len(found.split("all")),
         )
     return StoredGalaxies(
         name=found.name,
@@ -217,15 +221,40 @@ def _galaxies(run, everything):
     )
 
 
-def _without_paths(catalogue):
-    """A catalogue in which texts that are absolute paths are reduced to the names of the files."""
-    reduced = {}
+def _blanked(galaxies):
+    """Galaxies without what belongs to those in no split: texts are empty, numbers NaN or 0, labels -1."""
+    outside = ~np.isin(np.arange(len(galaxies)), galaxies.split("all"))
+    if not outside.any():
+        return galaxies
+
+    def blanked(values, blank=None):
+        values = np.array(values)
+        if blank is None:
+            blank = np.nan if values.dtype.kind == "f" else np.zeros((), values.dtype)
+        values[outside] = blank
+        return values
+
+    ids = galaxies.ids.astype(str)  # texts, since 0 might be the id of another galaxy
+    return dataclasses.replace(
+        galaxies,
+        labels=None if galaxies.labels is None else blanked(galaxies.labels, -1),
+        condition=None if galaxies.condition is None else blanked(galaxies.condition),
+        catalogue={name: blanked(values) for name, values in {**galaxies.catalogue, "id": ids}.items()},
+    )
+
+
+def _without_paths(catalogue, run):
+    """A catalogue in whose texts absolute paths are reduced to the names of the files."""
+    reduced = dict(catalogue)
     for name, values in catalogue.items():
-        texts = values.astype(str) if values.dtype.kind in "US" else np.array([], str)
-        if np.char.startswith(texts, "/").any():
+        if values.dtype.kind not in "US":
+            continue
+        texts = values.astype(str)
+        names = [os.path.basename(text) if text.startswith("/") else text for text in texts.tolist()]
+        names = np.array(without_folders(names, run), str)
+        if (names != texts).any():
             log.info("column %s: paths are reduced to the names of the files", name)
-            values = np.array([os.path.basename(text) if text.startswith("/") else text for text in texts])
-        reduced[name] = values
+            reduced[name] = names
     return reduced
 
 

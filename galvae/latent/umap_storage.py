@@ -12,6 +12,17 @@ from galvae.system.safe_read import read_npz
 log = logging.getLogger(__name__)
 
 
+def stored_paths(folder):
+    """Paths of the embeddings in a run's directory.
+
+    Args:
+        folder: path of the directory.
+    """
+    # No folder behind a link: in a run that somebody else made, it might be the whole disk.
+    folders = [path for path in folder.glob("umap*") if not path.is_symlink()]
+    return sorted(path for one in folders for path in one.glob("**/embedding.npz"))
+
+
 def find_stored(paths, expected, indices):
     """The first stored embedding of given weights, settings and galaxies.
 

@@ -29,6 +29,11 @@ def aligned_condition(run, known, dataset, section):
     count, given = len(classes), len(dataset.condition_classes)
     numbers = names[count:]
     received = list(dataset.condition_numbers)
+    if bool(given) != bool(count) or len(received) != len(numbers):
+        raise GalvaeError(
+            f"dataset.condition: expected columns for the run's {', '.join(run.conditions.names)}, of classes and "
+            f"numbers as there, received {', '.join(section.condition)}"
+        )
     units = dataset.condition_units[given:]
     if received != numbers:
         lines.append(f"conditions: {', '.join(received)} for the run's {', '.join(numbers)}")

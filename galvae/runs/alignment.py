@@ -56,7 +56,7 @@ def aligned_dataset(run, section, allow=()):
     size, lines = _size(run, known, dataset, section, PIXEL_SCALE in allow)
     order, more = _bands(run, known, dataset, BANDS in allow)
     scale, values = _values(run, dataset, section)
-    notes += [*lines, *more, *values]
+    notes += [*_orientation(run), *lines, *more, *values]
     images, masks = dataset.images, dataset.masks
     changes = {"order": order, "size": size, "scale": scale}
     content = dataset.content
@@ -228,6 +228,16 @@ def _bands(run, known, dataset, by_position):
     return order, [f"bands {', '.join(theirs)} are reordered to the run's {', '.join(ours)}"]
 
 
+def _orientation(run):
+    """A line about the order of rows, where the run's images were read by rules that no new ones are read by."""
+    if not run.config.dataset.is_read_by_earlier_rules:
+        return []
+    return [
+        "the run was trained by galvae 0.1, which drew row 0 of a FITS image at the top, and new ones have it at the "
+        "bottom: if the run's images came from FITS files, the new images, of any file, are upside down to them"
+    ]
+
+
 def _counted(bands):
     return f"{bands} band{'s' if bands > 1 else ''}"
 
@@ -240,6 +250,8 @@ def _values(run, dataset, section):
             the range means which is taken where none is given.
     """
     stretch, ours, theirs = run.state.stretch, tuple(run.state.pixel_range), dataset.pixel_range
+    facts, rows = dataset.image_facts, dataset.split("all")
+    low, high = float(facts["low"][rows].min()), float(facts["high"][rows].max())
     if stretch != "none":
         expected, received = run.directory.report.get("dtype"), str(dataset.images.dtype)
         if expected not in (None, received):
@@ -249,21 +261,27 @@ def _values(run, dataset, section):
             )
         return None, [
             f"pixel values are taken to be in the units of the run's images, whose {stretch} stretch between "
-            f"{ours[0]:.4g} and {ours[1]:.4g} applies; these reach from {dataset.report['low']:.4g} to "
-            f"{dataset.report['high']:.4g}"
+            f"{ours[0]:.4g} and {ours[1]:.4g} applies; these reach from {low:.4g} to {high:.4g}"
         ]
-    if ours == theirs:
-        return None, []
-    low, high = ((dataset.report[end] - theirs[0]) / (theirs[1] - theirs[0]) for end in ("low", "high"))
-    if getattr(section, "pixel_range", None) is None and (low < -FAR_OUTSIDE or high > 1 + FAR_OUTSIDE):
+    # Where a run's own images reach as far, those of its range are as it knows them.
+    own = (run.directory.report.get(end, ours[0]) for end in ("low", "high"))
+    known = ours == theirs and _is_far_outside(*own, ours)
+    if getattr(section, "pixel_range", None) is None and not known and _is_far_outside(low, high, theirs):
         raise GalvaeError(
             f"dataset.pixel_range: expected the values of these images that are the run's {ours[0]:g} and {ours[1]:g}, "
-            f"since they reach from {dataset.report['low']:.4g} to {dataset.report['high']:.4g}, received null, which "
-            f"stands for [{theirs[0]:g},{theirs[1]:g}] in dataset={dataset.name}; dataset=files has this key"
+            f"since they reach from {low:.4g} to {high:.4g}, received null, which stands for "
+            f"[{theirs[0]:g},{theirs[1]:g}] in dataset={dataset.name}; dataset=files has this key"
         )
+    if ours == theirs:
+        return None, []
     factor = (ours[1] - ours[0]) / (theirs[1] - theirs[0])
     return (factor, ours[0] - factor * theirs[0]), [
         f"pixel values are rescaled from the range of these images, {theirs[0]:g} to {theirs[1]:g}, to that of the "
-        f"run's, {ours[0]:g} to {ours[1]:g}; these reach from {dataset.report['low']:.4g} to "
-        f"{dataset.report['high']:.4g}"
+        f"run's, {ours[0]:g} to {ours[1]:g}; these reach from {low:.4g} to {high:.4g}"
     ]
+
+
+def _is_far_outside(low, high, pixel_range):
+    """Whether values from `low` to `high` reach far beyond a range."""
+    beyond = FAR_OUTSIDE * (pixel_range[1] - pixel_range[0])
+    return low < pixel_range[0] - beyond or high > pixel_range[1] + beyond

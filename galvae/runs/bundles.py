@@ -104,31 +104,39 @@ def manifest(folder):
 def verify(folder, shown=None):
     """Compares all files of a bundle with its list.
 
-    Hidden files and README.md, which file managers and model hubs add, are not read by galvae and do not count.
+    README.md and hidden files that model hubs and file managers add do not count, since galvae reads none of them:
+    at the top any, as .git, .gitattributes and .cache; in folders only .DS_Store and ._NAME.
+
+    Links are refused, as a model hub's own cache has them: what they lead to could be changed by others after it was
+    compared.
 
     Args:
         folder: the bundle's directory.
         shown: the path by which messages name it; None: the directory.
 
     Raises:
-        GalvaeError: if a file is missing, another one than was listed, or not listed.
+        GalvaeError: if a file is missing, another one than was listed, not listed, or a link.
     """
     files, present = manifest(folder)["files"], _names(folder)
-    missing, unexpected = sorted(files.keys() - present), sorted(present - files.keys())
-    changed = [name for name, entry in files.items() if name in present and not _agrees(folder / name, entry)]
+    links = {name for name in {MANIFEST, *present} if (folder / name).is_symlink()}
+    missing, unexpected = sorted(files.keys() - present), sorted(present - files.keys() - links)
+    own = [name for name in files if name in present - links]
+    changed = [name for name in own if not _agrees(folder / name, files[name])]
+    remedy = "get its files themselves, as by a model hub's download into a folder" if links else AGAIN
     wrong = [
         f"{', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''} {what}"
         for names, what in (
             (missing, "missing"),
             (changed, "changed (another size or SHA-256)"),
             (unexpected, "not in its list"),
+            (sorted(links), "behind a link"),
         )
         if names
     ]
     if wrong:
         raise GalvaeError(
             f"run: {shown or folder}: expected the files of a bundle as {MANIFEST} lists them, received "
-            f"{'; '.join(wrong)}; {AGAIN if missing or changed else 'take them out'}"
+            f"{'; '.join(wrong)}; {remedy if links or missing or changed else 'take them out'}"
         )
 
 
@@ -152,7 +160,8 @@ def _names(folder):
 
 def _counts(name):
     """Whether a file belongs to a bundle; see `verify`."""
-    hidden = any(part.startswith(".") and part != ".." for part in name.split("/"))
+    parts = name.split("/")
+    hidden = (parts[0].startswith(".") and parts[0] != "..") or parts[-1].startswith(("._", ".DS_Store"))
     return not hidden and name not in (MANIFEST, "README.md")
 
 

@@ -1,6 +1,6 @@
 """Parts of an encoded dataset: written one by one, found again by the same command, and merged when all are there."""
 
-import contextlib
+import hashlib
 import json
 import logging
 import shutil
@@ -21,6 +21,7 @@ DIFFERENCES = {
     "format": "written by another version of galvae",
     "weights": "encoded with other weights, as before the run was trained further",
     "dataset": "of other galaxies, or of these as they were before they changed",
+    "catalogue": "with other columns of the catalogue, as of another dataset.table, or with other classes or units",
     "shards": "of shards={}; shards={} continues these",
     "add": "with add=[{}]; add=[{}] continues these",
     "additions": "with another embedding, or another fit, of the run",
@@ -43,6 +44,16 @@ class Part:
     arrays: dict
     units: dict
     seconds: float
+
+
+def table_digest(table):
+    """SHA-256 of an astropy Table's values, names and units, hexadecimal; the same in every process."""
+    digest = hashlib.sha256()
+    for name in table.colnames:
+        values, unit = np.asarray(table[name]), table[name].unit
+        digest.update(json.dumps([name, str(unit), values.dtype.str, values.shape]).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 class Parts:
@@ -77,17 +88,20 @@ class Parts:
         return sum(self._path(shard).exists() for shard in range(self.shards))
 
     def check(self):
-        """Refuses parts and results of something else.
+        """Refuses to continue parts of something else; the first whole part speaks for all, which `read` checks again.
 
         Raises:
-            GalvaeError: if the folder holds any.
+            GalvaeError: if it is such a part.
         """
         for path in sorted((self.folder / FOLDER).glob("part-*.npz")):
-            with contextlib.suppress(Damaged):
+            try:
                 self._read(path)
+                return
+            except Damaged:
+                continue
 
     def results(self):
-        """The content of RESULTS, if all has been merged, or None.
+        """The content of RESULTS, if all has been merged, or None; without their table they are removed with a line.
 
         Raises:
             GalvaeError: if these are results of something else.
@@ -97,6 +111,11 @@ class Parts:
             return None
         results = read_json(path)
         self._check_identity(path, results.get("identity"))
+        table = self.folder / str(results.get("table"))
+        if not table.is_file():
+            log.warning("%s has gone; the galaxies are encoded again", table)
+            path.unlink(missing_ok=True)
+            return None
         return results
 
     def read(self, shard):

@@ -48,7 +48,7 @@ MUTANTS = [
     Mutant(
         "a bundle may hold files that are not in its list",
         "galvae/runs/bundles.py",
-        "sorted(present - files.keys())",
+        "sorted(present - files.keys() - links)",
         "[]",
         "tests/runs/test_bundles.py::test_a_file_that_is_not_listed_is_named",
     ),

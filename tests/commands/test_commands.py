@@ -349,6 +349,7 @@ def test_what_is_odd_about_the_data_stands_in_the_run(galvae, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.slow
 def test_the_default_dataset_trains(galvae, tmp_path):
     status, out, err = galvae("train", "epochs=2", "precision=float32")
     assert status == 0, err

@@ -318,6 +318,7 @@ def test_sweeps_of_comparisons(galvae, sweep, tmp_path):
     assert sorted(os.listdir(tmp_path)) == before
 
 
+@pytest.mark.slow
 def test_conditional_runs_get_the_conditions_of_the_same_galaxies(galvae, tmp_path):
     with h5py.File(tmp_path / "cosmos.h5", "w") as file:
         file["images"] = (ellipses(60, 18, bands=1)[..., 0] / 255).astype(np.float32)

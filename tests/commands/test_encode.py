@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from astropy.table import Table
-from builders.configs import composed
+from builders.configs import composed, train_config
 from builders.galaxies import ellipses
 from builders.processes import child_environment
 
@@ -115,6 +115,34 @@ def test_galaxies_that_change_between_parts_are_refused(encoded, images, tmp_pat
     np.save(path, np.load(path)[::-1])
     with pytest.raises(GalvaeError, match="of other galaxies, or of these as they were before they changed"):
         encoded(tmp_path / "new", *images, "shards=2", "shard=1")
+
+
+def test_a_corrected_table_is_no_longer_the_dataset_that_was_encoded(encoded, images, tmp_path):
+    for name, ra in (("t.ecsv", 0.0), ("t2.ecsv", 1.0)):
+        Table({"id": np.arange(40), "ra": np.arange(40.0) + ra}).write(tmp_path / name)
+    keys = [*images, "shards=2", "add=[]", "dataset.ids=null"]
+    encoded(tmp_path / "new", *keys, f"dataset.table={tmp_path}/t.ecsv")
+    with pytest.raises(GalvaeError, match="with other columns of the catalogue, as of another dataset.table"):
+        encoded(tmp_path / "new", *keys, f"dataset.table={tmp_path}/t2.ecsv")
+
+
+def test_a_wrong_selection_costs_no_encoding(encoded, images, tmp_path):
+    for text, message in (("p_codes<1", "did you mean p_code"), ("id=='a'", "is a text")):
+        with pytest.raises(GalvaeError, match=f"^select: .*{message}"):
+            encoded(tmp_path / "new", *images, "shards=2", f'select="{text}"')
+    assert not (tmp_path / "new" / "encode.json").exists()
+    encoded(tmp_path / "new", *images, "shards=2", "select='p_code<2'")
+    assert (tmp_path / "new" / "selected.ecsv").exists()
+
+
+def test_own_galaxies_that_have_moved_are_told_what_encode_can_do(encoded, opened, monkeypatch, tmp_path):
+    section = train_config("dataset=files", f"dataset.path={tmp_path}/gone.npy").dataset
+    monkeypatch.setattr(opened.config, "dataset", section)
+    monkeypatch.delitem(vars(opened), "dataset", raising=False)
+    with pytest.raises(GalvaeError, match="gone.npy: does not exist") as error:
+        encoded(tmp_path / "own")
+    assert "takes the run's own galaxies only from there" in str(error.value)
+    assert "new path" not in str(error.value)
 
 
 def test_repeated_ids_are_warned_of_and_galaxies_unlike_the_training_data_too(

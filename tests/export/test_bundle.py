@@ -12,9 +12,10 @@ import pytest
 import yaml
 from builders.configs import SMALL
 
+from galvae.data.galaxies import StoredGalaxies
 from galvae.data.splits import read_splits
 from galvae.errors import GalvaeError
-from galvae.export.bundle import export_bundle, without_folders
+from galvae.export.bundle import _blanked, _without_paths, export_bundle, without_folders
 from galvae.runs.bundles import manifest, verify
 from galvae.runs.directory import RunDirectory
 from galvae.runs.find import MANIFEST
@@ -137,6 +138,58 @@ def test_without_galaxies_no_id_goes_along_but_conditions(bundled, tmp_path, mad
 def test_without_galaxies_of_a_model_without_conditions_not_even_these_go_along(bundled):
     galaxies = TrainedRun.open(bundled("vae", galaxies=False)).galaxies
     assert galaxies.condition is None or np.isnan(galaxies.condition).all()
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_of_galaxies_in_no_split_nothing_goes_along(everything, made, tmp_path, elsewhere):
+    """As of those that dataset.select leaves out; the others keep their rows and their values."""
+    run = made("cvae2")
+    galaxies = run.galaxies
+    left = np.setdiff1d(np.arange(len(galaxies)), galaxies.split("all"))
+    left = np.append(left, galaxies.splits["test"][0])
+    galaxies.splits["test"] = galaxies.splits["test"][1:]
+    names, kept = galaxies.ids[left], galaxies.split("all")
+    path = export_bundle(run, tmp_path, "shared", ABOUT, galaxies=everything)
+    elsewhere()
+    copy = TrainedRun.open(path).galaxies
+    assert np.isnan(copy.condition[left]).all()
+    np.testing.assert_array_equal(copy.condition[kept], galaxies.condition[kept])
+    if everything:
+        for name in names:
+            with pytest.raises(GalvaeError, match="received none"):
+                copy.find(name)
+        assert [copy.find(galaxies.ids[row]) for row in kept] == kept.tolist()
+
+
+def test_blank_rows_cannot_be_taken_for_others():
+    """Numbers count as unknown, and the id of no galaxy is 0, which may be that of another."""
+    blank = _blanked(
+        StoredGalaxies(
+            name="files",
+            image_shape=(4, 4, 1),
+            count=3,
+            pixel_range=(0, 1),
+            labels=np.array([0, 1, 0]),
+            catalogue={"id": np.array([0, 7, 8]), "z": np.array([1.0, 2, 3]), "n": np.array([4, 5, 6])},
+            splits={"train": np.array([0]), "val": np.array([2]), "test": np.array([], int)},
+        )
+    )
+    assert blank.ids.tolist() == ["0", "", "8"] and blank.find(0) == 0
+    assert blank.labels.tolist() == [0, -1, 0] and blank.catalogue["n"].tolist() == [4, 0, 6]
+    np.testing.assert_array_equal(blank.catalogue["z"], [1, np.nan, 3])
+
+
+def test_no_text_of_a_catalogue_names_a_folder(made):
+    texts = [
+        "see /home/secret/f.fits",
+        "/a b/c d/e.fits",
+        "file:///x/y.fits",
+        "at:/x/y.fits",
+        "https://a.b/c",
+    ]
+    reduced = _without_paths({"file": np.array(texts), "n": np.arange(5)}, made("vae"))
+    assert reduced["file"].tolist() == ["see f.fits", "e.fits", "y.fits", "at:y.fits", "https://a.b/c"]
+    assert reduced["n"].tolist() == [0, 1, 2, 3, 4]
 
 
 def test_what_a_link_leads_to_is_not_given_away(made, tmp_path, caplog):

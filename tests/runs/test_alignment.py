@@ -43,7 +43,7 @@ def run_on(galaxies, report=None):
     return SimpleNamespace(
         state=state,
         galaxies=galaxies,
-        config=SimpleNamespace(dataset=SimpleNamespace(rgb=None)),
+        config=SimpleNamespace(dataset=SimpleNamespace(rgb=None, is_read_by_earlier_rules=False)),
         directory=SimpleNamespace(report=report or {}),
         model=SimpleNamespace(condition_dim=len(galaxies.condition_names)),
         conditions=Conditions(state.condition_names, ranges, "cvae2"),
@@ -62,8 +62,8 @@ def aligned(monkeypatch):
             seen["section"] = section
             splits = theirs.splits if list(theirs.splits) == ["all"] else {"all": np.arange(len(theirs))}
             values = {name: getattr(theirs, name) for name in theirs.__dataclass_fields__}
-            about = {"notes": [], "warnings": [], "low": 0.0, "high": 1.0, **(facts or {})}
-            return type(theirs)(**{**values, "splits": splits, "report": about})
+            values["image_facts"] = facts or {name: np.zeros(len(theirs)) for name in ("low", "high")}
+            return type(theirs)(**{**values, "splits": splits, "report": {"notes": [], "warnings": []}})
 
         monkeypatch.setattr(alignment, "load_all", load)
         result = aligned_dataset(run_on(ours, report), section, allow)
@@ -128,12 +128,34 @@ def test_values_far_beyond_a_range_that_nobody_has_given_are_refused(aligned):
     """As of floats from 0 to 255, which would be taken to be from 0 to 1 and multiplied by 255."""
     images = ellipses(20, 8)
     ours, floats = dataset(20, images=images), images.astype(np.float32)
-    facts = {"low": 0.0, "high": 240.0}
+    facts = {"low": np.zeros(20), "high": np.full(20, 240.0)}
     with pytest.raises(GalvaeError, match=r"^dataset\.pixel_range: .* reach from 0 to 240, received null"):
         aligned(ours, dataset(20, images=floats, pixel_range=(0, 1)), facts=facts)
     given = dataset(20, images=floats, pixel_range=(0, 1))
     section = dataclasses.replace(files_section(), pixel_range=[0, 1])
     assert aligned(ours, given, section=section, facts=facts).images.dtype == np.float32
+
+
+def test_values_far_beyond_the_range_are_refused_in_that_of_the_run_too_unless_its_own_reach_as_far(aligned):
+    floats = ellipses(20, 8).astype(np.float32)
+    ours = dataset(20, images=floats / 255, pixel_range=(0, 1))
+    facts = {"low": np.zeros(20), "high": np.where(np.arange(20) == 7, 240.0, 0.9)}
+    theirs = dataset(20, images=floats, pixel_range=(0, 1))
+    with pytest.raises(GalvaeError, match=r"^dataset\.pixel_range: .* reach from 0 to 240, received null"):
+        aligned(ours, theirs, facts=facts)
+    assert aligned(ours, theirs, report={"low": 0, "high": 200}, facts=facts).images is theirs.images
+    # The only galaxy that reaches so far is not used.
+    used = dataset(20, images=floats, pixel_range=(0, 1), splits={"all": np.arange(8, 20)})
+    assert aligned(ours, used, facts=facts).images is floats
+
+
+def test_a_run_whose_fits_images_stood_upside_down_says_so(aligned, monkeypatch):
+    ours = dataset(10)
+    assert not any("upside down" in line for line in aligned(ours, ours).report["alignment"])
+    old = run_on(ours)
+    old.config.dataset.is_read_by_earlier_rules = True
+    monkeypatch.setitem(globals(), "run_on", lambda *_: old)
+    assert any("upside down" in line for line in aligned(ours, ours).report["alignment"])
 
 
 def test_under_the_stretch_of_the_run_values_stay_and_other_types_of_pixels_are_refused(aligned):
@@ -235,6 +257,17 @@ def test_classes_are_matched_by_name_and_others_are_refused(aligned):
         aligned(ours, stranger)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_classes_for_the_numbers_of_the_run_are_refused(aligned, reverse):
+    pair = conditioned(10, redshift=np.ones(10)), conditioned(10, ["spiral", "merger"], np.arange(10) % 2)
+    words = ["redshift", "class"]
+    if reverse:
+        pair, words = pair[::-1], words[::-1]
+    message = rf"^dataset\.condition: expected columns for the run's {words[0]},.* received {words[1]}$"
+    with pytest.raises(GalvaeError, match=message):
+        aligned(*pair, condition=words[1:])
+
+
 def test_unknown_conditions_are_left_out_or_get_the_mean_of_the_training_galaxies_of_the_run(aligned):
     redshift = np.linspace(0.2, 1, 10)
     ours = conditioned(10, redshift=np.linspace(1, 2, 10))
@@ -286,7 +319,7 @@ def test_a_run_whose_galaxies_have_gone_takes_bands_by_position(aligned, monkeyp
 
 def test_fits_images_stand_as_the_same_ones_in_an_array_do(tmp_path):
     """FITS has its lowest row first: the encoder is to see the same sky in both."""
-    images = ellipses(6, 16)[..., :1].astype(np.float32)
+    images = ellipses(6, 16)[..., :1].astype(np.float32) / 255
     np.save(tmp_path / "top_down.npy", images)
     fits.writeto(tmp_path / "bottom_up.fits", images[:, ::-1, :, 0])
     run, cache = run_on(dataset(6, images=images, pixel_range=(0, 1))), f"dataset.cache_dir={tmp_path}"

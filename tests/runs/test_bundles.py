@@ -74,21 +74,29 @@ def test_what_file_managers_and_hubs_add_does_not_count(bundle):
     verify(bundle)
 
 
+@pytest.mark.parametrize("name", ["umap/.x/embedding.npz", "priors/.x/prior.safetensors", "codes/.all.npz"])
+def test_hidden_files_in_folders_where_galvae_would_find_them_count(name, bundle):
+    (bundle / name).parent.mkdir(parents=True, exist_ok=True)
+    (bundle / name).write_text("x")
+    refused(lambda: verify(bundle), f"{name} not in its list; take them out")
+
+
 def test_pipes_and_devices_are_not_read(bundle):
     (bundle / "card.md").unlink()
     os.mkfifo(bundle / "card.md")
     refused(lambda: verify(bundle), "card.md changed")
-    (bundle / "card.md").unlink()
-    (bundle / "card.md").symlink_to("/dev/zero")
-    refused(lambda: verify(bundle), "card.md changed")
 
 
-def test_files_of_a_hub_are_links_to_where_it_keeps_them(bundle, tmp_path):
-    (bundle / "card.md").rename(tmp_path / "blob")
-    (bundle / "card.md").symlink_to(tmp_path / "blob")
-    verify(bundle)
-    (bundle / "priors" / "more").symlink_to(tmp_path)  # a folder, which is not looked into
-    refused(lambda: verify(bundle), "priors/more not in its list")
+@pytest.mark.parametrize("name", ["card.md", MANIFEST])
+def test_links_are_refused_though_what_they_lead_to_agrees(name, bundle, tmp_path):
+    (bundle / name).rename(tmp_path / "blob")
+    (bundle / name).symlink_to(tmp_path / "blob")
+    refused(lambda: verify(bundle), f"received {name} behind a link; get its files themselves")
+
+
+def test_a_folder_behind_a_link_is_not_looked_into(bundle, tmp_path):
+    (bundle / "priors" / "more").symlink_to(tmp_path)
+    refused(lambda: verify(bundle), "received priors/more behind a link")
 
 
 LISTS = {

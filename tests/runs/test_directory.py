@@ -176,3 +176,13 @@ def test_a_file_of_ids_may_move_and_a_column_of_ids_may_not():
 
     assert digest("a/ids.npy") == digest("b/ids.npy")
     assert len({digest(ids) for ids in ("a/ids.npy", "objid", "id")}) == 3
+
+
+def test_what_a_killed_process_left_in_a_folder_goes(tmp_path):
+    run = create(tmp_path / "run")
+    folders = ("figures", "codes", "noise", "reference", "priors/flow")
+    for folder in folders:
+        (run.path / folder).mkdir(parents=True, exist_ok=True)
+        (run.path / folder / ".123-half").write_bytes(b"half")
+    run._clean()
+    assert not list(run.path.rglob(".*"))
