@@ -208,6 +208,7 @@ def test_the_same_seed_gives_the_same_files(galvae, trained, tmp_path):
             assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
 
+@pytest.mark.slow
 def test_sweeps_of_evaluate(galvae, small_files, tmp_path):
     galvae("train", *small_files, "hydra.run.dir=run")
     (tmp_path / "run" / "evaluate").mkdir()

@@ -227,6 +227,7 @@ def test_mistakes_are_one_line_before_anything_is_encoded(override, message, gal
     assert not (embedded / "umap-2").exists()
 
 
+@pytest.mark.slow
 def test_data_without_classes_or_redshifts_and_one_latent_dimension(galvae, small_files, tmp_path):
     where = tmp_path / "run"
     assert galvae("train", *small_files, "latent_dim=1", f"hydra.run.dir={where}")[0] == 0

@@ -289,6 +289,7 @@ def test_export_writes_a_bundle_that_info_describes(trained, galvae, tmp_path):
     assert status == 2 and "name: expected letters" in err
 
 
+@pytest.mark.slow
 def test_a_bundle_of_a_bundle_can_do_without_its_galaxies(bundled, tmp_path, elsewhere):
     path = bundled("cvae2")
     elsewhere()
