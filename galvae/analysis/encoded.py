@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from keras import ops
 
 from galvae.analysis.measured import measure_batch, measured_columns
 from galvae.analysis.scores import QUALITY, UNITS
@@ -13,6 +12,7 @@ from galvae.backend.graph import compiled
 from galvae.data.batches import Batches
 from galvae.data.dataset import GalaxyDataset
 from galvae.latent.codes import MIN_COMPILED, batch_size, check_codes
+from galvae.latent.reconstruction import reconstruct
 from galvae.morphology.measure import Measurements
 from galvae.runs.encoding import Part
 from galvae.system.progress import progress_bar
@@ -111,11 +111,8 @@ class Encoder:
         mean, log_variance = self.model.encode(inputs["images"], inputs.get("condition"))
         result = {"mean": mean, "log_variance": log_variance}
         if self.quality:
-            outputs = self.model.reconstruct(self.model.with_posterior(inputs, mean, log_variance), mean)
-            decoded, mask = ops.sigmoid(outputs["logits"]), outputs.get("mask")
-            result |= {
-                name: quality(decoded, outputs["target"], mask) for name, quality in self.quality.items()
-            }
+            images = reconstruct(self.model, inputs, mean, log_variance)
+            result |= {name: quality(*images) for name, quality in self.quality.items()}
         return result
 
     def encode(self, indices):

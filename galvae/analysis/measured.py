@@ -60,7 +60,7 @@ def measure_batch(dataset, inputs):
     """Morphology of galaxies whose images have been read, of which nothing is kept.
 
     Args:
-        dataset: GalaxyDataset, by whose sky galaxies are told from it.
+        dataset: GalaxyDataset, whose sky level decides which pixels belong to objects.
         inputs: dict of its images (n, H, W, C) and, if there is one, mask, see `galvae.latent.codes.batches`.
 
     Returns:

@@ -7,19 +7,20 @@ from galvae.latent.codes import batch_size, batches, compiled_for
 from galvae.models.losses import mean_squared_error
 
 
-def squared_errors(model, inputs, mean, log_variance=None):
-    """Mean squared error of each image's reconstruction, a tensor (B,), in network units.
-
-    Pixels that a mask sets aside do not count; an image without any other pixel has NaN.
+def reconstruct(model, inputs, mean, log_variance=None):
+    """Images beside their reconstructions, in network units.
 
     Args:
         model: a model of galvae.models.
         inputs: dict of images (B, H, W, C), stored pixel values, and, if there are any, condition (B, K) and mask
             (B, H, W, C).
         mean, log_variance: (B, latent_dim), as `model.encode` returned them; no log-variance of a plain autoencoder.
+
+    Returns:
+        Tensors (decoded, images, mask), each (B, H, W, C); mask is None if `inputs` has none.
     """
     outputs = model.reconstruct(model.with_posterior(inputs, mean, log_variance), mean)
-    return mean_squared_error(ops.sigmoid(outputs["logits"]), outputs["target"], outputs.get("mask"))
+    return ops.sigmoid(outputs["logits"]), outputs["target"], outputs.get("mask")
 
 
 def reconstruction_errors(model, dataset, codes):
@@ -31,11 +32,11 @@ def reconstruction_errors(model, dataset, codes):
         codes: Codes of the galaxies.
 
     Returns:
-        (n,) float64, see `squared_errors`.
+        (n,) float64; pixels that a mask sets aside do not count, and an image without any other pixel has NaN.
     """
 
     def error(inputs, mean, log_variance):
-        return squared_errors(model, inputs, mean, log_variance)
+        return mean_squared_error(*reconstruct(model, inputs, mean, log_variance))
 
     error, errors, done = compiled_for(error, len(codes.indices)), [], 0
     for inputs in batches(dataset, codes.indices, "reconstructing", batch_size(model)):

@@ -143,16 +143,7 @@ def encode(quick):
         }
         timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
         seconds = medians(timed, 1 if quick else 3)
-    names = list(measures)
-    return [
-        row(
-            f"conv 128 px, {name}",
-            f"{count / seconds[name]:.0f} images/s",
-            seconds[alone] / seconds[name],
-            alone,
-        )
-        for alone, name in zip([names[0]] * 2 + [names[2]] * 2, names, strict=True)
-    ]
+    return _beside_alone("conv 128 px", count, seconds)
 
 
 def encode_command(quick):
@@ -196,13 +187,21 @@ def _encoded_by(network, quick):
         }
         timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
         seconds = medians(timed, 1 if quick else 5)
-    names = list(measures)
+    return _beside_alone(f"{network} 64 px", count, seconds)
+
+
+def _beside_alone(title, count, seconds):
+    """Rows of the speed of two commands, each after that of the networks alone, with its ratio to theirs.
+
+    Args:
+        title: of what was timed.
+        count: number of images.
+        seconds: name -> seconds, of the networks alone, a command, other networks alone, another command.
+    """
+    names = list(seconds)
     return [
         row(
-            f"{network} 64 px, {name}",
-            f"{count / seconds[name]:.0f} images/s",
-            seconds[alone] / seconds[name],
-            alone,
+            f"{title}, {name}", f"{count / seconds[name]:.0f} images/s", seconds[alone] / seconds[name], alone
         )
         for alone, name in zip([names[0]] * 2 + [names[2]] * 2, names, strict=True)
     ]
