@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from galvae.analysis.axis_effects import NO_EFFECTS, UNNAMED, WALKED, measure_effects, reference_codes
+from galvae.analysis.axis_effects import (
+    NO_EFFECTS,
+    UNNAMED,
+    WALKED,
+    keep_effects,
+    measure_effects,
+    reference_codes,
+)
 from galvae.analysis.disentanglement import MIN_GALAXIES as MIN_KNOWN
 from galvae.analysis.disentanglement import disentanglement, rotated
 from galvae.analysis.held_out import held_out_galaxies
@@ -45,6 +52,7 @@ def measure(run, indices, config, columns):
     amounts = information(codes.mean, codes.log_variance)
     around, _ = held_out_galaxies(run.dataset, WALKED)
     effects = measure_effects(run, around, codes, range(run.model.latent_dim), config.seed)
+    keep_effects(run, effects)
     errors = effects.errors(config.bootstrap, config.seed)
     rows, splits = held_out_galaxies(run.dataset, ENOUGH)
     rows = rows[evenly(len(rows), MOST_PREDICTED)]
@@ -75,7 +83,7 @@ def measure(run, indices, config, columns):
             "names": effects.names,
             "labels": [f"{'log ' * one.log}{one.label}" for one in map(measure_of, effects.measures)],
             "properties": properties,
-            "unit": information_unit(run.model),
+            "unit": information_unit(codes.log_variance),
         },
         lines=lines,
     )

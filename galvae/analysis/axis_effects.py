@@ -1,14 +1,17 @@
 """What latent axes do to galaxies: the change of every measure along each, and a name where one fits."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import rankdata
 
 from galvae.analysis.distances import bootstrapped
+from galvae.analysis.held_out import held_out_galaxies
 from galvae.analysis.measured import band_labels, measure_galaxies, measure_images
 from galvae.data.dataset import evenly
 from galvae.morphology.measures import MEASURES, measure_names, measure_of
+from galvae.runs.axis_names import keep_axis_names
 
 WALKED = 150  # galaxies around which each axis is moved
 MOST_DECODED = 8_000  # images decoded for it: more than 26 latent dimensions are moved around fewer galaxies
@@ -25,6 +28,8 @@ UNNAMED = "no measured property"
 NO_EFFECTS = (
     f"fewer than {MIN_PAIRS} galaxies were found again when they were decoded at both ends of an axis"
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,38 @@ def measure_effects(run, indices, codes, axes, seed):
     real = measure_galaxies(dataset, galaxies).matrix(measures)
     kept = [_rank_correlation(*pair) >= MIN_KEPT for pair in zip(real.T, decoded.T, strict=True)]
     return Effects(measures, galaxies, change, np.array(kept))
+
+
+def keep_effects(run, effects):
+    """Keeps the names of all latent axes in a run's directory, and the changes behind them.
+
+    Args:
+        run: TrainedRun.
+        effects: Effects of all its latent dimensions.
+
+    Returns:
+        Names of the axes; UNNAMED where none fits.
+    """
+    names = effects.names or [UNNAMED] * len(effects.mean)
+    arrays = {"mean": effects.mean, "scatter": effects.scatter, "indices": effects.indices}
+    keep_axis_names(run, names, arrays)
+    return names
+
+
+def name_axes(run):
+    """Measures what every latent axis of a run changes around held-out galaxies, and keeps their names.
+
+    Args:
+        run: TrainedRun, whose images are at hand.
+
+    Returns:
+        Names of the axes; UNNAMED where none fits.
+    """
+    around, _ = held_out_galaxies(run.dataset, WALKED)
+    log.info("measuring what each of %d latent axes changes", run.latent_dim)
+    return keep_effects(
+        run, measure_effects(run, around, reference_codes(run), range(run.latent_dim), run.config.seed)
+    )
 
 
 def _rank_correlation(first, second):

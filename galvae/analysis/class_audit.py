@@ -16,7 +16,7 @@ from galvae.analysis.report import UNMEASURED
 from galvae.analysis.samples import sampled_condition
 from galvae.data.conditions import CLASS, one_hot
 from galvae.data.dataset import evenly
-from galvae.latent.codes import decoded_batches
+from galvae.latent.inference import decoded_batches
 from galvae.morphology.measures import compared_names
 from galvae.system.threads import one_thread
 

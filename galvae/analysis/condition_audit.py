@@ -19,7 +19,7 @@ from galvae.analysis.properties import BOOSTING, MIN_GALAXIES, is_measured, pred
 from galvae.analysis.report import UNMEASURED
 from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError
-from galvae.latent.codes import decoded_batches
+from galvae.latent.inference import decoded_batches
 from galvae.morphology.measures import compared_names
 from galvae.system.threads import one_thread
 

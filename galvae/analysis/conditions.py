@@ -9,10 +9,11 @@ from galvae.analysis.condition_audit import audit
 from galvae.analysis.distances import with_errors
 from galvae.analysis.report import Report
 from galvae.analysis.statistics import prediction_errors
+from galvae.data.batches import batches
 from galvae.data.column_names import is_redshift
 from galvae.data.conditions import CLASS
 from galvae.data.dataset import evenly
-from galvae.latent.codes import batch_size, batches, compiled_for
+from galvae.latent.inference import batch_size, compiled_for
 from galvae.morphology.measures import measure_of
 
 MAX_PREDICTED = 2000  # maximum number of galaxies whose condition is predicted by trying a grid

@@ -11,7 +11,8 @@ from galvae.analysis.scores import QUALITY, UNITS
 from galvae.backend.graph import compiled
 from galvae.data.batches import Batches
 from galvae.data.dataset import GalaxyDataset
-from galvae.latent.codes import MIN_COMPILED, batch_size, check_codes
+from galvae.latent.codes import check_codes
+from galvae.latent.inference import MIN_COMPILED, batch_size
 from galvae.latent.reconstruction import reconstruct
 from galvae.morphology.measure import Measurements
 from galvae.runs.encoding import Part

@@ -7,8 +7,9 @@ import numpy as np
 from galvae.analysis.distances import classification, distances, is_measured, means, with_errors
 from galvae.analysis.measured import measure_galaxies, measure_images
 from galvae.analysis.power_spectrum import FREQUENCIES, power_ratio, radial_power
+from galvae.data.batches import batches
 from galvae.data.dataset import evenly
-from galvae.latent.codes import batches, decoded_batches
+from galvae.latent.inference import decoded_batches
 from galvae.morphology.measure import Measurements
 from galvae.morphology.measures import compared_names, measure_names, measure_of
 

@@ -27,7 +27,7 @@ def measure(run, indices, config, columns):
             "%d galaxies are too few to count active units reliably; split=all has more", len(indices)
         )
     codes = run.codes_at(indices)
-    values, unit = information(codes.mean, codes.log_variance), information_unit(run.model)
+    values, unit = information(codes.mean, codes.log_variance), information_unit(codes.log_variance)
     # A plain autoencoder has none to count: the threshold is a fraction of the prior's variance.
     active = None if codes.log_variance is None else active_units(codes.mean)
     count = None if active is None else int(active.sum())

@@ -5,11 +5,11 @@ import logging
 
 import numpy as np
 
+from galvae.data.batches import batches
 from galvae.data.dataset import evenly
 from galvae.data.galaxies import Column
 from galvae.data.store.cache import cache_folder
 from galvae.errors import GalvaeError
-from galvae.latent.codes import batches
 from galvae.morphology import with_statmorph
 from galvae.morphology.measure import SIGNIFICANCE, VERSION, Measurements, measure_blocks, sky_sigma
 from galvae.morphology.measures import measure_names, measure_of
@@ -56,12 +56,17 @@ def measure_galaxies(dataset, indices, code=CODE):
     return kept.at(indices)
 
 
+def not_measured(dataset, indices):
+    """Number of galaxies, of given row indices, whose measurements are not kept in the cache folder yet."""
+    return int((~_Kept.of(dataset, CODE).done[indices]).sum())
+
+
 def measure_batch(dataset, inputs):
     """Morphology of galaxies whose images have been read, of which nothing is kept.
 
     Args:
         dataset: GalaxyDataset, whose sky level decides which pixels belong to objects.
-        inputs: dict of its images (n, H, W, C) and, if there is one, mask, see `galvae.latent.codes.batches`.
+        inputs: dict of its images (n, H, W, C) and, if there is one, mask, see `galvae.data.batches.batches`.
 
     Returns:
         Measurements.

@@ -5,8 +5,9 @@ import numpy as np
 from galvae.analysis.report import UNMEASURED, Report
 from galvae.analysis.statistics import CONFIDENCE
 from galvae.data.area_average import thumbnails
+from galvae.data.batches import batches
 from galvae.data.dataset import evenly
-from galvae.latent.codes import batches, decoded_batches
+from galvae.latent.inference import decoded_batches
 from galvae.latent.orientations import orient, orientations_of
 
 MOST_COMPARED = 1_000  # generated galaxies, and test galaxies, whose nearest training galaxy is sought

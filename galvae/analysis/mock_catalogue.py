@@ -9,7 +9,7 @@ from galvae.data.catalogue import plain_table
 from galvae.data.dataset import evenly
 from galvae.data.fits_output import write_cube
 from galvae.data.formats.array_files import NpzArray
-from galvae.latent.codes import decoded_batches
+from galvae.latent.inference import decoded_batches
 from galvae.runs.noise import AddedNoise
 from galvae.stretch import from_unit, to_unit
 

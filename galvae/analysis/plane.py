@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 
+from galvae.config.defaults import command_config
 from galvae.data.catalogue import code_columns
 from galvae.errors import GalvaeError
 from galvae.latent import umap_embedding
@@ -87,6 +88,29 @@ def embed(run, indices, config, call):
         log.info("reusing the embedding %s", path)
         return embedding, path
     return umap_embedding.fit(run.weights_digest, indices, run.codes_at(indices).mean, settings, call), None
+
+
+def newest_embedding(run, codes, call):
+    """The newest stored embedding of all of a run's galaxies by its present weights, else one fitted by the defaults.
+
+    Args:
+        run: StoredRun.
+        codes: Codes of all its galaxies.
+        call: see `galvae.latent.umap_embedding.fit`.
+
+    Returns:
+        (Embedding, path): path of the file from which a stored one was read, None for a new one.
+
+    Raises:
+        GalvaeError: if there are too few galaxies, or their codes are all equal.
+    """
+    embedding, path = newest_stored(stored_paths(run.path), run.weights_digest, codes.indices)
+    if embedding is not None:
+        log.info("the plane is that of %s", path)
+        return embedding, path
+    config = command_config("umap", run.path, {})
+    settings = {name: getattr(config, name) for name in LAYOUT_KEYS}
+    return umap_embedding.fit(run.weights_digest, codes.indices, codes.mean, settings, call), None
 
 
 def embedding_columns(embedding, dataset):

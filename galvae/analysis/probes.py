@@ -19,8 +19,9 @@ from galvae.analysis.measured import band_labels, measure_galaxies
 from galvae.analysis.properties import principal_components
 from galvae.analysis.report import UNMEASURED, Report
 from galvae.data.area_average import thumbnails
+from galvae.data.batches import batches
 from galvae.data.dataset import evenly
-from galvae.latent.codes import batches, encode_dataset
+from galvae.latent.inference import encode_dataset
 from galvae.latent.orientations import orientations_of
 from galvae.models.build import build_model
 from galvae.morphology.measures import measure_names

@@ -6,7 +6,8 @@ from keras import ops
 from galvae.analysis import image_quality
 from galvae.analysis.report import Report
 from galvae.analysis.statistics import summary
-from galvae.latent.codes import batch_size, batches, compiled_for
+from galvae.data.batches import batches
+from galvae.latent.inference import batch_size, compiled_for
 from galvae.models import losses
 
 QUALITY = {

@@ -87,7 +87,7 @@ class Traversal:
         self.condition = self._fixed_condition()
         codes = self.codes = reference_codes(run)
         self.information = information(codes.mean, codes.log_variance)
-        self.unit = information_unit(run.model)
+        self.unit = information_unit(self.codes.log_variance)
         self.prior = run.prior(config.prior)
         if config.span is None:
             self.offsets = np.linspace(0, 1, config.steps)

@@ -6,7 +6,7 @@ from galvae import figures
 from galvae.data.summary import galaxies_of
 from galvae.latent.priors.of_model import PRIORS
 from galvae.runs.noise import learn_noise
-from galvae.runs.priors import fit_priors, lines
+from galvae.runs.prior_fits import fit_priors, lines
 from galvae.runs.reference import keep_reference
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_json

@@ -5,6 +5,10 @@ import mmap
 
 import numpy as np
 
+from galvae.system.progress import progress_bar
+
+BATCH = 256  # images that are read at a time, unless a model takes fewer
+
 
 class Batches:
     """A sequence of batches whose order is a pure function of (seed, step).
@@ -75,3 +79,22 @@ def prefetch(images, indices):
             start = images.offset % mmap.ALLOCATIONGRANULARITY + int(index) * size
             page = start - start % mmap.PAGESIZE
             images.base.madvise(mmap.MADV_WILLNEED, page, start + size - page)
+
+
+def batches(dataset, indices, description, size=None):
+    """Yields images of a dataset in batches, as inputs of a model, with a progress bar.
+
+    Args:
+        dataset: GalaxyDataset.
+        indices: (n,) row indices of the images.
+        description: text of the progress bar.
+        size: number of images in a batch, see `batch_size`; None: BATCH, where no model receives them.
+
+    Yields:
+        dict of images (B, H, W, C), stored pixel values, and, if the dataset has them, condition (B, K) and mask
+        (B, H, W, C).
+    """
+    with progress_bar(len(indices), description) as bar:
+        for part, inputs in Batches(dataset, indices, size or BATCH):
+            yield inputs
+            bar.update(len(part))

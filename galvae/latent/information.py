@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from galvae.models import losses
-
 MIN_VARIANCE = 0.01  # of the posterior means of an active unit
 
 
@@ -19,12 +17,12 @@ def information(mean, log_variance):
     """
     if log_variance is None:
         return mean.var(axis=0)
-    return np.asarray(losses.kl_divergence(mean, log_variance)).mean(axis=0)
+    return 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1.0).mean(axis=0)
 
 
-def information_unit(model):
-    """Unit of the information in a latent dimension: "nats", or "variance" for a model without a posterior."""
-    return "nats" if "kl" in model.terms else "variance"
+def information_unit(log_variance):
+    """Unit of what `information` returns: "nats", or "variance" of deterministic codes, whose log_variance is None."""
+    return "variance" if log_variance is None else "nats"
 
 
 def active_units(mean):

@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.neighbors import NearestNeighbors
 
 from galvae.system.child import Child
 from galvae.system.progress import progress_bar
@@ -28,7 +27,7 @@ def nearest_codes(codes, count, metric, queries=None):
         (positions, distances): positions of the neighbours in `codes`, (n or m, count) integers, and the
         distances to them, (n or m, count) float32; nearest first.
     """
-    search = NearestNeighbors(n_neighbors=count, metric=metric, n_jobs=-1).fit(codes)
+    search = _exact_search(codes, n_neighbors=count, metric=metric)
     if queries is not None or len(codes) <= BLOCK:
         distances, positions = search.kneighbors(queries)
         return positions, distances.astype(np.float32)
@@ -57,6 +56,13 @@ def blocks(count, description):
             bar.update(part.stop - part.start)
 
 
+def _exact_search(codes, **options):
+    """scikit-learn's search among codes, on all processor cores."""
+    from sklearn.neighbors import NearestNeighbors  # late: it takes a second
+
+    return NearestNeighbors(n_jobs=-1, **options).fit(codes)
+
+
 class CodeSearch:
     """Finds the codes nearest to queries by Euclidean distance; closed by a `with` block.
 
@@ -78,7 +84,7 @@ class CodeSearch:
             self._child = Child("searches nearest codes")
             self._child.call(_build_index, self.codes)
         else:
-            self._exact = NearestNeighbors(n_jobs=-1).fit(self.codes)
+            self._exact = _exact_search(self.codes)
 
     def __enter__(self):
         return self

@@ -3,7 +3,8 @@
 import numpy as np
 from keras import ops
 
-from galvae.latent.codes import batch_size, batches, compiled_for
+from galvae.data.batches import batches
+from galvae.latent.inference import batch_size, compiled_for
 from galvae.models.losses import mean_squared_error
 
 

@@ -19,7 +19,8 @@ def stored_paths(folder):
         folder: path of the directory.
     """
     # No folder behind a link: in a run that somebody else made, it might be the whole disk.
-    folders = [path for path in folder.glob("umap*") if not path.is_symlink()]
+    found = [path for name in ("umap*", "explore*") for path in folder.glob(name)]
+    folders = [path for path in found if not path.is_symlink()]
     return sorted(path for one in folders for path in one.glob("**/embedding.npz"))
 
 
@@ -41,18 +42,25 @@ def find_stored(paths, expected, indices):
     return None, None
 
 
-def newest_stored(paths, weights):
-    """The newest stored embedding of given weights, whatever its settings and galaxies.
+def newest_stored(paths, weights, indices=None):
+    """The newest stored embedding of given weights, whatever its settings.
 
     Args:
         paths: paths of files, see `Embedding.save`.
         weights: SHA-256 of the model's weights.
+        indices: (n,) row indices of the galaxies that it must have; None: any.
 
     Returns:
         (Embedding, path), or (None, None) if there is none. Damaged files are skipped with a warning.
     """
     for path in sorted(paths, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        embedding = _read(path, lambda found, rows: json.loads(str(found))["weights"] == weights)
+        embedding = _read(
+            path,
+            lambda found, rows: (
+                json.loads(str(found))["weights"] == weights
+                and (indices is None or np.array_equal(rows, indices))
+            ),
+        )
         if embedding is not None:
             return embedding, path
     return None, None

@@ -1,12 +1,11 @@
 """The small layers that the models share: pixel scaling, augmentation, sampling, statistics of latent codes."""
 
-import math
-
 import keras
 import numpy as np
 from keras import ops
 
 from galvae.backend.random_numbers import draw
+from galvae.models.networks import smooth
 from galvae.stretch import to_unit
 
 
@@ -104,11 +103,8 @@ class DepthToSpace(keras.layers.Layer):
 class SmoothPatches(keras.layers.Conv2D):
     """A 3x3 convolution that draws patches of f x f pixels which fit together, (B, H, W, N) -> (B, H, W, f*f*C).
 
-    The patches that one feature draws around it, put side by side as `DepthToSpace` does, are a kernel of 3f x 3f
-    pixels. Of it only the part counts that is smooth: a kernel of f + 2 pixels convolved with a triangle, which is
-    twice a box of f pixels. Its transform has zeros of second order at the frequencies k/f of the grid of patches, so
-    that neither constant features nor a gradient in them leave a grid in the image. The pixels of a patch share the
-    mean of their biases. It takes no longer than a convolution with free kernels, since only kernels are smoothed.
+    Of its kernel and bias only the smooth part counts, see galvae/models/networks/smooth.py. It takes no longer than a
+    convolution with free kernels, since only kernels are smoothed.
 
     Args:
         channels: of the image, C.
@@ -116,21 +112,11 @@ class SmoothPatches(keras.layers.Conv2D):
         kernel_initializer: of the kernels before they are smoothed, a rule whose variance is v / (number of terms that
             a pixel sums), which smoothing keeps.
         **options: see keras.layers.Conv2D.
-
-    Reference:
-        Kinoshita & Kiya 2020 (arXiv:2002.02117): fixed smooth layers, here of order 2 and composed with the
-        convolution before them.
     """
 
     def __init__(self, channels, factor, kernel_initializer, **options):
         side = factor + 2
-        triangle = np.convolve(np.ones(factor), np.ones(factor))
-        smooth = np.stack([np.convolve(pixel, triangle) for pixel in np.eye(side)], axis=1)
-        # Independent entries of variance v / side^2 become entries of variance v / 3^2.
-        scale = math.sqrt(factor * side / np.square(smooth).sum())
-        # A convolution's first row multiplies the feature above, for which it draws the last of three patches.
-        spread = (scale * smooth.reshape(3, factor, side)[::-1]).astype(np.float32)
-        projection = (smooth @ np.linalg.pinv(smooth)).reshape(3, factor, 3, factor)[::-1, :, ::-1]
+        spread = smooth.spread(factor).astype(np.float32)
         free = keras.initializers.get(kernel_initializer)
 
         def initial_kernel(shape, dtype=None):
@@ -139,21 +125,18 @@ class SmoothPatches(keras.layers.Conv2D):
 
         super().__init__(factor**2 * channels, 3, kernel_initializer=initial_kernel, **options)
         self.factor = factor
-        self.projection = projection.astype(np.float32)
+        self.projection = smooth.projection(factor).astype(np.float32)
 
     def call(self, features):
         return self.convolution_op(features, self.smooth_kernel()) + self.even_bias()
 
     def smooth_kernel(self):
         """The kernel that counts, (3, 3, N, f*f*C)."""
-        kernel = ops.reshape(self.kernel, (*self.kernel.shape[:3], self.factor, self.factor, -1))
-        smooth = ops.einsum("iuap,jvbq,abnpqc->ijnuvc", self.projection, self.projection, kernel)
-        return ops.cast(ops.reshape(smooth, self.kernel.shape), self.compute_dtype)
+        return ops.cast(smooth.smooth_kernel(self.kernel, self.projection, ops), self.compute_dtype)
 
     def even_bias(self):
         """The bias that counts, (f*f*C,)."""
-        mean = ops.mean(ops.reshape(self.bias, (self.factor**2, -1)), axis=0)
-        return ops.tile(mean, self.factor**2)
+        return smooth.even_bias(self.bias, self.factor, ops)
 
 
 class MirroredEdges(keras.layers.Layer):

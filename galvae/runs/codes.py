@@ -41,8 +41,8 @@ def kept_codes(run, split):
     codes = latent_codes.read_codes(
         run.path / FOLDER / f"{split}.npz",
         _identity(run, split),
-        run.model.latent_dim,
-        "kl" in run.model.terms,
+        run.latent_dim,
+        run.has_posterior,
     )
     return codes if codes is not None and np.array_equal(codes.indices, run.galaxies.split(split)) else None
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from galvae.config.analysis import NOISES
+from galvae.data.batches import batches
 from galvae.data.dataset import evenly
 from galvae.errors import GalvaeError, damage_as_one_line
-from galvae.latent.codes import batches
 from galvae.noise.residual_noise import ResidualNoise
 from galvae.runs import fitted
 
@@ -63,7 +63,7 @@ def stored_noise(run):
     if not path.exists():
         return None
     arrays, _ = fitted.read(path, fitted.identity(run), "noise", remedy)
-    bands = run.model.image_shape[-1]
+    bands = run.state.image_shape[-1]
     with damage_as_one_line(f"{path}: expected the arrays of noise of {bands} bands; fit again: {remedy}"):
         noise = ResidualNoise.from_arrays(arrays)
         if noise.sky.shape[-1] != bands:

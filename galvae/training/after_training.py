@@ -4,7 +4,7 @@ import logging
 
 from galvae.errors import GalvaeError
 from galvae.runs.noise import learn_noise
-from galvae.runs.priors import fit_priors, lines
+from galvae.runs.prior_fits import fit_priors, lines
 from galvae.runs.reference import keep_reference
 from galvae.runs.trained_run import TrainedRun
 

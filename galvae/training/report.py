@@ -6,9 +6,10 @@ import numpy as np
 from scipy.special import entr
 
 from galvae import figures
+from galvae.data.batches import batches
 from galvae.data.dataset import evenly
 from galvae.data.summary import galaxies_of
-from galvae.latent.codes import batches, condition_of, decode_codes
+from galvae.latent.inference import condition_of, decode_codes
 from galvae.latent.information import active_units, information, information_unit
 from galvae.latent.priors.of_model import prior_of
 from galvae.runs.noise import AddedNoise
@@ -94,7 +95,7 @@ def mean_entropy(dataset, split):
 def _draw_latent_space(model, dataset, codes, folder):
     per_dimension = information(codes.mean, codes.log_variance)
     column = dataset.column(None, codes.indices)
-    scatter = figures.latent_scatter(codes.mean, per_dimension, column, information_unit(model))
+    scatter = figures.latent_scatter(codes.mean, per_dimension, column, information_unit(codes.log_variance))
     figures.save(scatter, folder / "latent", note=galaxies_of(dataset, codes.indices))
     arrays = {"indices": codes.indices, "mean": codes.mean, "information": per_dimension}
     if column is not None:

@@ -118,27 +118,29 @@ def encode(quick):
     setup("tensorflow", "float32", 0)
     from galvae.backend.graph import compiled
     from galvae.data.dataset import GalaxyDataset
-    from galvae.latent import codes
+    from galvae.latent import inference
     from galvae.models.build import VAE
 
-    count = codes.MIN_COMPILED if quick else 2 * codes.MIN_COMPILED
+    count = inference.MIN_COMPILED if quick else 2 * inference.MIN_COMPILED
     with tempfile.TemporaryDirectory() as folder:
         images = np.load(tiled(folder, "colour", count, 128, 3), mmap_mode="r")
         data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255))
         model = VAE((128, 128, 3), 8, network_config("conv"))
         model.build_all()
         encoder, decoder = compiled(model.encode), compiled(model.decode)
-        batch = np.array(images[: codes.BATCH])
+        batch = np.array(images[: inference.BATCH])
         decoder(np.asarray(encoder(batch)[0]))  # traces both functions
         indices = np.random.default_rng(0).permutation(count)
-        steps = range(count // codes.BATCH)
+        steps = range(count // inference.BATCH)
         measures = {
             "encoder alone": lambda: [np.asarray(encoder(batch)[0]) for _ in steps],
-            "encode_dataset": lambda: codes.encode_dataset(model, data, indices),
+            "encode_dataset": lambda: inference.encode_dataset(model, data, indices),
             "encoder and decoder alone": lambda: [np.asarray(decoder(encoder(batch)[0])) for _ in steps],
             "encode_dataset and decoded_batches": lambda: [
                 len(decoded)
-                for decoded in codes.decoded_batches(model, codes.encode_dataset(model, data, indices).mean)
+                for decoded in inference.decoded_batches(
+                    model, inference.encode_dataset(model, data, indices).mean
+                )
             ],
         }
         timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
@@ -161,22 +163,22 @@ def _encoded_by(network, quick):
     from galvae.analysis.encoded import Encoder, Scores
     from galvae.backend.graph import compiled
     from galvae.data.dataset import GalaxyDataset
-    from galvae.latent import codes
+    from galvae.latent import inference
     from galvae.models.build import VAE
 
-    count = codes.MIN_COMPILED if quick else 4 * codes.MIN_COMPILED
-    galaxies, steps = np.arange(count), range(count // codes.BATCH)
+    count = inference.MIN_COMPILED if quick else 4 * inference.MIN_COMPILED
+    galaxies, steps = np.arange(count), range(count // inference.BATCH)
     run = SimpleNamespace(model=VAE((64, 64, 3), 32, network_config(network)))
     run.model.build_all()
     encoder, decoder = compiled(run.model.encode), compiled(run.model.decode)
     with tempfile.TemporaryDirectory() as folder:
         images = np.load(tiled(folder, "colour", count, 64, 3), mmap_mode="r")
         data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255), splits={"all": galaxies})
-        batch = np.array(images[: codes.BATCH])
+        batch = np.array(images[: inference.BATCH])
         plain, scored = (Encoder(run, data, added, count) for added in ({}, {"scores": Scores(None, None)}))
         decoder(np.asarray(encoder(batch)[0]))  # traces both functions
-        plain.encode(galaxies[: codes.BATCH])
-        scored.encode(galaxies[: codes.BATCH])
+        plain.encode(galaxies[: inference.BATCH])
+        scored.encode(galaxies[: inference.BATCH])
         measures = {
             "encoder alone": lambda: [np.asarray(encoder(batch)[0]) for _ in steps],
             "encode add=[]": lambda: plain.encode(galaxies),

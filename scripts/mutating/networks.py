@@ -4,6 +4,7 @@ from mutating.mutant import Mutant
 
 LAYERS = "tests/models/test_layers.py"
 NETWORKS = "tests/models/test_networks.py"
+BUILD = "galvae/models/networks/build.py"
 
 MUTANTS = [
     Mutant(
@@ -30,15 +31,15 @@ MUTANTS = [
     Mutant(
         "convolutions of the encoder have no nonlinearity",
         "galvae/models/networks/conv.py",
-        'padding="same",\n            activation="relu",',
-        'padding="same",',
+        'kernels[i], stride=2, activation="relu")',
+        "kernels[i], stride=2)",
         f"{NETWORKS}::test_every_layer_but_the_last_is_followed_by_its_nonlinearity",
     ),
     Mutant(
         "images of odd sides are shifted by a pixel",
-        "galvae/models/networks/conv.py",
-        "((0, surplus[0]), (0, surplus[1]))",
-        "((surplus[0], 0), (surplus[1], 0))",
+        BUILD,
+        "Cropping2D(((0, part.bottom), (0, part.right)),",
+        "Cropping2D(((part.bottom, 0), (part.right, 0)),",
         f"{NETWORKS}::test_odd_sides_are_cropped_at_their_lower_right_end",
     ),
     Mutant(
@@ -64,16 +65,9 @@ MUTANTS = [
     ),
     Mutant(
         "slim pads images above and left of them",
-        "galvae/models/networks/slim.py",
-        "((0, pad[0]), (0, pad[1]))",
-        "((pad[0], 0), (pad[1], 0))",
-        f"{NETWORKS}::test_slim_cuts_patches_from_the_upper_left_corner_and_puts_them_back_there",
-    ),
-    Mutant(
-        "slim crops decoded images above and left",
-        "galvae/models/networks/slim.py",
-        "((0, crop[0]), (0, crop[1]))",
-        "((crop[0], 0), (crop[1], 0))",
+        BUILD,
+        "ZeroPadding2D(((0, part.bottom), (0, part.right)),",
+        "ZeroPadding2D(((part.bottom, 0), (part.right, 0)),",
         f"{NETWORKS}::test_slim_cuts_patches_from_the_upper_left_corner_and_puts_them_back_there",
     ),
     Mutant(
@@ -92,21 +86,21 @@ MUTANTS = [
     ),
     Mutant(
         "kernels are smoothed as if a convolution's first row drew the first patch",
-        "galvae/models/layers.py",
+        "galvae/models/networks/smooth.py",
         "reshape(3, factor, 3, factor)[::-1, :, ::-1]",
         "reshape(3, factor, 3, factor)",
         f"{LAYERS}::test_smooth_patches_leave_no_grid_in_constant_and_linear_features",
     ),
     Mutant(
         "kernels are smoothed by a single box, which leaves the grid in gradients",
-        "galvae/models/layers.py",
+        "galvae/models/networks/smooth.py",
         "np.convolve(np.ones(factor), np.ones(factor))",
         "np.pad(np.ones(factor), (0, factor - 1))",
         f"{LAYERS}::test_smooth_patches_leave_no_grid_in_constant_and_linear_features",
     ),
     Mutant(
         "smoothed kernels start with less than their variance",
-        "galvae/models/layers.py",
+        "galvae/models/networks/smooth.py",
         "math.sqrt(factor * side / np.square(smooth).sum())",
         "1 / side",
         f"{LAYERS}::test_kernels_start_smooth_and_with_the_variance_of_their_rule",

@@ -13,7 +13,7 @@ from galvae.analysis import compared_runs, conditions, scores
 from galvae.analysis.statistics import summary
 from galvae.data.dataset import GalaxyDataset
 from galvae.errors import GalvaeError
-from galvae.latent import codes
+from galvae.latent import inference
 from galvae.latent.priors.normal import NormalPrior
 from galvae.latent.priors.of_model import prior_of
 
@@ -38,7 +38,7 @@ def test_absurd_codes_are_refused_in_one_line(kind, name, data):
     model = build(name)
     set_weights(model, "mean/bias", [0, ABSURD[kind]])
     with pytest.raises(GalvaeError) as error:
-        codes.encode_dataset(model, data, np.arange(20))
+        inference.encode_dataset(model, data, np.arange(20))
     assert str(error.value) == (
         "run: expected weights that encode galaxies as numbers between -1e+12 and 1e+12, received others or NaN for "
         "20 of 20 galaxies; they are not those of a trained model"
@@ -57,26 +57,26 @@ def test_the_galaxies_whose_codes_are_absurd_are_counted(data, monkeypatch):
 
     monkeypatch.setattr(model, "encode", one_of_them)
     with pytest.raises(GalvaeError, match="received others or NaN for 1 of 20 galaxies"):
-        codes.encode_dataset(model, data, np.arange(20))
+        inference.encode_dataset(model, data, np.arange(20))
     set_weights(model, "mean/bias", 9e11)
     monkeypatch.undo()
-    assert codes.encode_dataset(model, data, np.arange(20)).mean.max() > 8e11
+    assert inference.encode_dataset(model, data, np.arange(20)).mean.max() > 8e11
 
 
 def test_absurd_errors_of_codes_are_refused(data):
     model = build("vae")
     set_weights(model, "log_variance/bias", np.nan)
     with pytest.raises(GalvaeError, match="for 20 of 20 galaxies"):
-        codes.encode_dataset(model, data, np.arange(20))
+        inference.encode_dataset(model, data, np.arange(20))
 
 
 def test_images_of_nan_are_refused():
     model = build("vae")
     set_weights(model, "decoder_image/bias", np.nan)
     with pytest.raises(GalvaeError, match="decode codes to intensities, received NaN for 3 of 3 codes"):
-        codes.decode_codes(model, np.zeros((3, 2), np.float32))
+        inference.decode_codes(model, np.zeros((3, 2), np.float32))
     set_weights(model, "decoder_image/bias", 1e30)
-    assert (codes.decode_codes(model, np.zeros((3, 2), np.float32)) == 1).all()
+    assert (inference.decode_codes(model, np.zeros((3, 2), np.float32)) == 1).all()
 
 
 @pytest.mark.parametrize(("name", "value"), [("first", 1e30), ("second", 3e38), ("first", np.nan)])
@@ -94,7 +94,7 @@ def test_scores_that_are_not_finite_are_left_out_and_said(data):
     set_weights(model, "decoder_image/bias", 3e38)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        scored = scores.score_dataset(model, data, codes.encode_dataset(model, data, np.arange(20)))
+        scored = scores.score_dataset(model, data, inference.encode_dataset(model, data, np.arange(20)))
         results = {name: summary(values, 10, 0) for name, values in scored.items()}
     assert results["bce"]["undefined"] == 20
     assert "  bce              no galaxy has a finite value" in scores._lines(results)

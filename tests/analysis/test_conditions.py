@@ -10,7 +10,7 @@ from builders.models import build
 
 from galvae.analysis import conditions
 from galvae.data.conditions import one_hot
-from galvae.latent.codes import encode_dataset
+from galvae.latent.inference import encode_dataset
 from galvae.runs.conditions import Conditions
 
 ROWS = np.random.default_rng(0).permutation(40)[:20]

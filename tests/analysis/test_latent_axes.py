@@ -161,8 +161,17 @@ def test_an_axis_is_named_after_what_it_changes_most(case):
     assert name_axis(mean, scatter, list(changes)) == expected
 
 
+@pytest.fixture(scope="module", autouse=True)
+def kept():
+    """What is kept of the runs of these tests, which have no directory."""
+    kept = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(axis_effects, "keep_axis_names", lambda run, names, arrays: kept.append((names, arrays)))
+        yield kept
+
+
 @pytest.fixture(scope="module")
-def report():
+def report(kept):
     """The report on all galaxies, with few and small fits."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(properties, "BOOSTING", {"max_iter": 2})
@@ -170,10 +179,13 @@ def report():
         return axes.measure(fake_run(), np.arange(COUNT), SimpleNamespace(bootstrap=100, seed=0), {})
 
 
-def test_the_report_has_effects_names_and_r_squared(report):
+def test_the_report_has_effects_names_and_r_squared(report, kept):
     summary = json.loads(json.dumps(report.summary, allow_nan=False))["axes"]
     effects = effects_of(fake_run())
     assert summary["names"] == effects.names and summary["galaxies"] == COUNT
+    (names, arrays), *_ = kept
+    assert names == effects.names
+    np.testing.assert_allclose(arrays["mean"], effects.mean)
     entry = summary["effects"][2]["e1"]
     e1 = effects.measures.index("e1")
     assert entry == {

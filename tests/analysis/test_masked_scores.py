@@ -12,7 +12,7 @@ from galvae.analysis.conditions import most_likely_condition
 from galvae.analysis.memorisation import nearest_real
 from galvae.analysis.scores import band_scores, score_dataset
 from galvae.data.dataset import GalaxyDataset
-from galvae.latent import codes
+from galvae.latent import inference
 
 QUALITIES = [
     image_quality.mean_squared_error,
@@ -82,10 +82,10 @@ def masked_dataset(**changes):
 
 @pytest.mark.parametrize("name", ["ae", "cvae2"])
 def test_scores_set_masked_pixels_aside(name, monkeypatch):
-    monkeypatch.setattr(codes, "BATCH", 7)
+    monkeypatch.setattr(inference, "BATCH", 7)
     model, data = build(name), masked_dataset(band_names=["g", "r", "z"])
     indices = np.array([39, 0, 3, 17, 21, 22, 25, 30])
-    encoded = codes.encode_dataset(model, data, indices)
+    encoded = inference.encode_dataset(model, data, indices)
     scores = score_dataset(model, data, encoded)
     decoded = np.asarray(model.decode(encoded.mean, data.condition[indices] if model.condition_dim else None))
     target, used = data.to_unit(data.images[indices]), data.masks[indices] == 0
@@ -100,7 +100,7 @@ def test_scores_set_masked_pixels_aside(name, monkeypatch):
     if name == "ae":  # of which the code is not drawn
         np.testing.assert_allclose(scores["reconstruction"], scores["bce"], rtol=1e-5)
     else:
-        monkeypatch.setattr(codes, "MIN_COMPILED", 1)
+        monkeypatch.setattr(inference, "MIN_COMPILED", 1)
         compiled = score_dataset(model, data, encoded)
         np.testing.assert_allclose(compiled["loss"], scores["loss"], rtol=1e-4)
 
@@ -131,7 +131,7 @@ def test_what_lies_under_a_mask_leaves_the_most_likely_condition(monkeypatch):
 
 @pytest.mark.parametrize(("rotations", "flip"), [(0, False), (1, False), (3, True)])
 def test_the_nearest_galaxy_is_that_of_the_pixels_that_are_not_set_aside(rotations, flip, monkeypatch):
-    monkeypatch.setattr(codes, "BATCH", 7)
+    monkeypatch.setattr(inference, "BATCH", 7)
     images = np.random.default_rng(0).integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
     masks = np.zeros_like(images)
     masks[33, :9] = 1
@@ -163,13 +163,13 @@ def test_examples_have_their_masks_and_an_image_without_pixels_is_no_example():
     data, model = masked_dataset(), build("ae")
     data.masks[[5, 6]] = 1
     indices = np.arange(20)
-    encoded = codes.encode_dataset(model, data, indices)
+    encoded = inference.encode_dataset(model, data, indices)
     run = SimpleNamespace(
         dataset=data,
         codes_at=encoded.at,
         condition=lambda indices: None,
         condition_symbol="z",
-        decode=lambda code, condition: codes.decode_codes(model, code, condition),
+        decode=lambda code, condition: inference.decode_codes(model, code, condition),
     )
     scores = score_dataset(model, data, encoded)
     assert np.flatnonzero(np.isnan(scores["mse"])).tolist() == [5, 6]

@@ -10,7 +10,7 @@ from galvae.analysis import memorisation
 from galvae.analysis.memorisation import measure, nearest_real, share_closer
 from galvae.data.dataset import GalaxyDataset
 from galvae.data.splits import make_splits
-from galvae.latent import codes
+from galvae.latent import inference
 from galvae.latent.priors.normal import NormalPrior
 
 CONFIG = SimpleNamespace(seed=0, bootstrap=200, samples=600, prior=None)
@@ -26,7 +26,7 @@ def galaxies(side=(16, 16)):
 @pytest.mark.parametrize("rotations", range(4))
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_rotated_copy_is_found_and_returned_in_its_orientation(rotations, flip, monkeypatch):
-    monkeypatch.setattr(codes, "BATCH", 7)
+    monkeypatch.setattr(inference, "BATCH", 7)
     data, indices = galaxies(), np.arange(5, 40)[::-1]
     copies = data.to_unit(data.images[[33, 6]])
     copies = np.rot90(copies[:, :, ::-1] if flip else copies, rotations, axes=(1, 2)) + 0.001

@@ -15,7 +15,7 @@ from galvae.analysis.mock_catalogue import FieldGalaxies, Mocks, write_fits
 from galvae.analysis.samples import Samples
 from galvae.data.load import load_dataset
 from galvae.errors import GalvaeError
-from galvae.latent import codes as latent_codes
+from galvae.latent import inference
 from galvae.latent.priors.normal import NormalPrior
 from galvae.stretch import from_unit
 from galvae.system.atomic import Blocks, save_arrays
@@ -54,7 +54,7 @@ def test_every_block_has_the_same_noise_and_the_figure_shows_it(monkeypatch):
     np.testing.assert_array_equal(blocks[0], blocks[2])
     assert 0.1 < np.abs(blocks[0] - CLEAN[:7]).max() <= 0.2
     np.testing.assert_array_equal(mocks.shown, blocks[:, :3])
-    monkeypatch.setattr(latent_codes, "BATCH", 4)  # no block ends with a batch
+    monkeypatch.setattr(inference, "BATCH", 4)  # no block ends with a batch
     mocks = Mocks(run, samples, config(), 6)
     np.testing.assert_array_equal(images_of(mocks), whole)
     np.testing.assert_array_equal(mocks.shown, blocks[:, :6])

@@ -13,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, r2_score
 from galvae.analysis import probes
 from galvae.analysis.probes import Target, averaged_codes, imputed, measure, predict, score
 from galvae.data.splits import make_splits
-from galvae.latent.codes import encode_dataset
+from galvae.latent.inference import encode_dataset
 from galvae.morphology.measure import Measurements
 
 CONFIG = SimpleNamespace(seed=0, bootstrap=100, invariant=False)

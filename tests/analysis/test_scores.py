@@ -12,7 +12,7 @@ from builders.processes import child_environment
 from galvae.analysis import image_quality
 from galvae.analysis.conditions import _minimum, most_likely_condition, predicted_condition
 from galvae.analysis.scores import score_dataset
-from galvae.latent import codes
+from galvae.latent import inference
 from galvae.models import losses
 
 
@@ -23,12 +23,12 @@ def cross_entropy(decoded, target):
 
 @pytest.mark.parametrize("name", ["ae", "vae", "cvae", "cvae2", "fancy_cvae"])
 def test_scores_are_those_of_each_image_alone(name, monkeypatch):
-    monkeypatch.setattr(codes, "BATCH", 7)
+    monkeypatch.setattr(inference, "BATCH", 7)
     model, data = build(name, reconstruction_weight=7.0), redshift_dataset()
     if name != "ae":
         model.beta.assign(0.25)  # of training, which is not that of validation
     indices = np.array([39, 0, 3, 3, 17, 21, 22, 25, 30])
-    encoded = codes.encode_dataset(model, data, indices)
+    encoded = inference.encode_dataset(model, data, indices)
     result = score_dataset(model, data, encoded)
     condition = data.condition[indices] if model.condition_dim else None
     mean, log_variance = model.encode(data.images[indices], condition)
@@ -81,10 +81,10 @@ def test_scores_are_those_of_each_image_alone(name, monkeypatch):
 
 
 def test_the_published_prediction_is_read_from_the_decoders_input(monkeypatch):
-    monkeypatch.setattr(codes, "BATCH", 16)
+    monkeypatch.setattr(inference, "BATCH", 16)
     model, data = build("fancy_cvae", prediction="published"), redshift_dataset()
     model.set_condition_scale(data.condition)
-    encoded = codes.encode_dataset(model, data, np.arange(40))
+    encoded = inference.encode_dataset(model, data, np.arange(40))
     kernel = np.array(
         [[1.0], [0.0], [0.5], [0.5]], np.float32
     )  # of two latent dimensions, and the condition twice
@@ -95,10 +95,10 @@ def test_the_published_prediction_is_read_from_the_decoders_input(monkeypatch):
 
 def test_many_images_give_the_same_scores(monkeypatch):
     model, data = build("vae"), redshift_dataset()
-    encoded = codes.encode_dataset(model, data, np.arange(40))
+    encoded = inference.encode_dataset(model, data, np.arange(40))
     few = score_dataset(model, data, encoded)
-    monkeypatch.setattr(codes, "MIN_COMPILED", 1)
-    monkeypatch.setattr(codes, "BATCH", 16)
+    monkeypatch.setattr(inference, "MIN_COMPILED", 1)
+    monkeypatch.setattr(inference, "BATCH", 16)
     many = score_dataset(model, data, encoded)
     for name in ("loss", "kl", "mse", "ssim"):  # with the same noise, however images are batched
         np.testing.assert_allclose(few[name], many[name], rtol=1e-4, atol=1e-6)
@@ -118,12 +118,12 @@ from builders.models import build
 
 from galvae.analysis.conditions import most_likely_condition
 from galvae.analysis.scores import score_dataset
-from galvae.latent import codes
+from galvae.latent import inference
 
 model, data, result = build("cvae2"), redshift_dataset(), []
-for codes.MIN_COMPILED in (1000, 1):
-    codes.BATCH = 16
-    encoded = codes.encode_dataset(model, data, np.arange(40))
+for inference.MIN_COMPILED in (1000, 1):
+    inference.BATCH = 16
+    encoded = inference.encode_dataset(model, data, np.arange(40))
     scores = score_dataset(model, data, encoded)
     likely = most_likely_condition(model, data, np.arange(40), np.linspace(0, 2, 5))
     result.append({**scores, "likely": likely, "mean": encoded.mean})
@@ -178,7 +178,7 @@ def test_conditions_are_tried_as_if_each_were_the_galaxys_own(name, monkeypatch)
         "image_features",
         lambda self, target: calls.append(len(target)) or features(self, target),
     )
-    monkeypatch.setattr(codes, "BATCH", 3)
+    monkeypatch.setattr(inference, "BATCH", 3)
     np.testing.assert_allclose(most_likely_condition(model, data, indices, grid), expected, atol=1e-3)
     assert calls == [3, 1]  # once for all of the grid
 

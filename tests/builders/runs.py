@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from builders.configs import SMALL, train_config
-from galvae.latent.codes import Codes, encode_dataset
+from galvae.latent.codes import Codes
+from galvae.latent.inference import encode_dataset
 from galvae.models.build import build_model
 from galvae.runs.trained_run import TrainedRun
 

@@ -12,8 +12,8 @@ from PIL import Image
 from galvae import figures
 from galvae.analysis.axis_effects import measure_effects
 from galvae.commands import sample
-from galvae.latent import codes
-from galvae.latent.codes import encode_dataset
+from galvae.latent import inference
+from galvae.latent.inference import encode_dataset
 from galvae.latent.information import information
 from galvae.latent.walks import slerp
 from galvae.runs.trained_run import TrainedRun
@@ -339,7 +339,7 @@ def test_galaxies_of_every_redshift_are_drawn_and_their_nearest_listed(galvae, t
 
 
 def test_many_samples_are_written_in_batches(galvae, trained, tmp_path, monkeypatch, drawn):
-    monkeypatch.setattr(codes, "BATCH", 16)
+    monkeypatch.setattr(inference, "BATCH", 16)
     monkeypatch.setattr(sample, "MAX_DRAWN", 18)
     where = f"hydra.run.dir={tmp_path / 's'}"
     status, _, err = galvae("sample", f"run={trained('cvae2')}", where, "n=50", "redshift=[0.5,1.5]")

@@ -13,7 +13,7 @@ from galvae.commands.umap import embed
 from galvae.config.analysis import UmapConfig
 from galvae.config.check import from_dict
 from galvae.errors import GalvaeError
-from galvae.latent import codes
+from galvae.latent import inference
 from galvae.latent.plane_grid import inside
 from galvae.runs.trained_run import TrainedRun
 
@@ -107,7 +107,7 @@ def test_a_second_call_lays_nothing_out_and_encodes_nothing(galvae, embedded, mo
         raise AssertionError("encoded again")
 
     monkeypatch.setattr(umap.umap_, "optimize_layout_euclidean", counted)
-    monkeypatch.setattr(codes, "encode_dataset", refused)
+    monkeypatch.setattr(inference, "encode_dataset", refused)
     status, _, err = galvae("umap", f"run={embedded}", *QUICK, "colour=redshift", "format=pdf")
     assert status == 0, err
     assert f"reusing the embedding {embedded / 'umap' / 'embedding.npz'}" in err

@@ -20,7 +20,7 @@ from galvae.runs.bundles import manifest, verify
 from galvae.runs.directory import RunDirectory
 from galvae.runs.find import MANIFEST
 from galvae.runs.noise import learn_noise
-from galvae.runs.priors import fit_priors
+from galvae.runs.prior_fits import fit_priors
 from galvae.runs.reference import keep_reference
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.citation import citation

@@ -20,7 +20,7 @@ from galvae.errors import CannotBeDone, GalvaeError
 from galvae.export import onnx as exported
 from galvae.export.onnx import export_onnx
 from galvae.models.build import MODELS, build_model
-from galvae.models.networks.build import NETWORKS
+from galvae.models.networks.plan import NETWORKS
 from galvae.runs.trained_run import TrainedRun
 from galvae.stretch import from_unit
 

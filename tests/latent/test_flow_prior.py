@@ -6,6 +6,7 @@ from scipy import stats
 
 from galvae.errors import GalvaeError
 from galvae.latent.priors import flow as module
+from galvae.latent.priors import flow_training
 from galvae.latent.priors.flow import FlowPrior
 from galvae.latent.priors.gaussian import GaussianPrior
 
@@ -53,7 +54,7 @@ def test_the_density_is_that_of_the_noise_times_the_jacobian(latent_dim):
 def test_the_density_that_is_trained_is_that_of_the_prior():
     prior, codes, condition = random_flow()
     joint, arrays = prior._white(codes, condition), prior.arrays()
-    training = module._Training(arrays, 0.1, seed=0)
+    training = flow_training._Couplings(FlowPrior(arrays), 0.1, seed=0)
     expected = module._log_density(np, arrays, joint, 3)
     np.testing.assert_allclose(training(joint.astype(np.float32)), expected, rtol=1e-4)
     loss = training.compute_loss(y_pred=training(joint.astype(np.float32)))

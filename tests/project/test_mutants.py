@@ -23,7 +23,8 @@ def test_every_mutant_changes_one_place_of_a_file_that_still_can_be_read():
         text = (ROOT / mutant.file).read_text(encoding="utf-8")
         assert text.count(mutant.old) == 1, mutant
         assert mutant.new != mutant.old, mutant
-        ast.parse(text.replace(mutant.old, mutant.new))
+        if mutant.file.endswith(".py"):
+            ast.parse(text.replace(mutant.old, mutant.new))
 
 
 def test_every_mutants_tests_exist():

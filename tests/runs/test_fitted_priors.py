@@ -1,5 +1,6 @@
 """Priors of runs: fitted to chosen codes, measured, chosen among, stored and read back."""
 
+import dataclasses
 import json
 import shutil
 from types import SimpleNamespace
@@ -16,8 +17,9 @@ from galvae.latent.priors.gaussian import GaussianPrior
 from galvae.latent.priors.mixture import MixturePrior
 from galvae.latent.priors.normal import NormalPrior
 from galvae.latent.priors.of_model import PRIORS
-from galvae.runs import priors
-from galvae.runs.priors import fit_priors, lines, stored_prior
+from galvae.runs import prior_fits
+from galvae.runs.prior_fits import fit_priors, lines
+from galvae.runs.priors import stored_prior
 
 STD = 0.3
 
@@ -42,8 +44,8 @@ def clumps(tmp_path, monkeypatch):
     generator = np.random.default_rng(0)
     codes = generator.choice([-3.0, 3.0], (300, 1)) * [1, 0.5] + 0.4 * generator.normal(size=(300, 2))
     run, asked, encode = run_in(tmp_path, codes)
-    monkeypatch.setattr(priors, "encode_dataset", encode)
-    monkeypatch.setattr(priors, "REFERENCE", 20_000)
+    monkeypatch.setattr(prior_fits, "encode_dataset", encode)
+    monkeypatch.setattr(prior_fits, "REFERENCE", 20_000)
     return SimpleNamespace(run=run, asked=asked, codes=codes)
 
 
@@ -99,7 +101,7 @@ def test_training_images_are_encoded_in_all_orientations_and_no_more_often_than_
 
 def test_a_run_without_rotations_encodes_images_once(tmp_path, monkeypatch):
     run, asked, encode = run_in(tmp_path, np.random.default_rng(0).normal(0, 0.2, (300, 2)), augment=False)
-    monkeypatch.setattr(priors, "encode_dataset", encode)
+    monkeypatch.setattr(prior_fits, "encode_dataset", encode)
     report = fit_priors(run, ["gaussian"], 0)
     np.testing.assert_array_equal(asked[0][0], run.dataset.split("train"))
     assert not asked[0][1].any() and report["n"]["orientations"] == 1
@@ -112,7 +114,7 @@ def test_a_prior_given_the_condition_follows_it(tmp_path, monkeypatch):
     codes = redshift * [2, -1] + 0.3 * np.random.default_rng(0).normal(size=(300, 2))
     names = {"condition": redshift, "condition_names": ["redshift"], "condition_units": [""]}
     run, _, encode = run_in(tmp_path, codes, model="cvae2", **names)
-    monkeypatch.setattr(priors, "encode_dataset", encode)
+    monkeypatch.setattr(prior_fits, "encode_dataset", encode)
     report = fit_priors(run, ["gaussian", "mixture"], 0)
     assert report["condition"] == ["redshift"]
     for name in ("gaussian", "mixture"):
@@ -129,10 +131,10 @@ def test_priors_that_agree_within_the_error_are_told_apart_by_likelihood():
     }
     apart = np.array([-0.1, 0.1])  # a standard deviation of 0.1
     resampled = np.array([0 * apart, 1.01 * apart, 2 * apart])
-    assert priors._best(["a", "b", "c"], ["a", "b", "c"], measures, resampled) == "b"
-    assert priors._best(["a", "b", "c"], ["a", "b", "c"], measures, resampled / 2) == "a"
+    assert prior_fits._best(["a", "b", "c"], ["a", "b", "c"], measures, resampled) == "b"
+    assert prior_fits._best(["a", "b", "c"], ["a", "b", "c"], measures, resampled / 2) == "a"
     # An error that both share makes no difference.
-    assert priors._best(["a", "b", "c"], ["a", "b", "c"], measures, np.tile(10 * apart, (3, 1))) == "a"
+    assert prior_fits._best(["a", "b", "c"], ["a", "b", "c"], measures, np.tile(10 * apart, (3, 1))) == "a"
 
 
 def refused(run, name, *parts):
@@ -152,11 +154,10 @@ def test_what_does_not_belong_to_the_run_is_refused(clumps):
     run.weights_digest = "other"
     refused(run, None, "present weights", "fit again: galvae prior run=", "or take prior=normal")
     assert isinstance(run.prior("normal"), NormalPrior)
-    run.weights_digest, run.model.latent_dim = "w", 3
-    try:
-        refused(run, None, "expected the arrays of a prior of 3 latents", "fit again")
-    finally:
-        run.model.latent_dim = 2  # the model is other tests' too
+    run.weights_digest, config = "w", run.config
+    run.config = dataclasses.replace(config, latent_dim=3)
+    refused(run, None, "expected the arrays of a prior of 3 latents", "fit again")
+    run.config = config
     folder = run.path / "priors"
     shutil.copytree(folder / "gaussian", folder / "mixture")
     fit_priors(run, ["normal"], 0)
@@ -183,7 +184,8 @@ def test_too_few_galaxies_and_a_run_that_cannot_be_written_to_are_refused(clumps
 def test_two_galaxies_of_one_latent_are_enough(tmp_path, monkeypatch):
     splits = {name: np.array(rows) for name, rows in (("train", [0, 4]), ("val", [2]), ("test", [3]))}
     run, _, encode = run_in(tmp_path, np.arange(10.0)[:, None], count=10, splits=splits)
-    run.model = SimpleNamespace(image_shape=(8, 8, 3), latent_dim=1, condition_dim=0)
-    monkeypatch.setattr(priors, "encode_dataset", encode)
+    run.model = SimpleNamespace(image_shape=(8, 8, 3), latent_dim=1)
+    run.config = dataclasses.replace(run.config, latent_dim=1)
+    monkeypatch.setattr(prior_fits, "encode_dataset", encode)
     report = fit_priors(run, ["gaussian", "mixture"], 0)
     assert run.prior().sample(3, seed=0).shape == (3, 1) and report["chosen"] in PRIORS

@@ -11,7 +11,7 @@ from builders.states import checkpoint_state
 
 from galvae.config.check import write_config
 from galvae.errors import GalvaeError
-from galvae.latent import codes
+from galvae.latent import inference
 from galvae.models.autoencoder import Autoencoder
 from galvae.models.build import layer_bytes, outline
 from galvae.runs import checkpoints, memory, trained_run
@@ -107,16 +107,16 @@ def test_layers_are_measured_and_as_many_images_decoded_at_a_time_as_fit(monkeyp
     model.build_all()
     # The image, 16x12x3, and the 8x6x4 values from which the last layer draws it.
     assert layer_bytes(model) == 4 * (576 + 192)
-    assert codes.batch_size(model) == 256
+    assert inference.batch_size(model) == 256
     latents = np.random.default_rng(0).standard_normal((7, 2)).astype(np.float32)
-    whole = codes.decode_codes(model, latents)
-    monkeypatch.setattr(codes, "LARGEST_BATCH", 3 * 4 * 768 + 1)
-    assert [len(batch) for batch in codes.decoded_batches(model, latents)] == [3, 3, 1]
-    np.testing.assert_allclose(codes.decode_codes(model, latents), whole, atol=1e-6)
-    monkeypatch.setattr(codes, "LARGEST_BATCH", 1)
-    assert codes.batch_size(model) == 1
+    whole = inference.decode_codes(model, latents)
+    monkeypatch.setattr(inference, "LARGEST_BATCH", 3 * 4 * 768 + 1)
+    assert [len(batch) for batch in inference.decoded_batches(model, latents)] == [3, 3, 1]
+    np.testing.assert_allclose(inference.decode_codes(model, latents), whole, atol=1e-6)
+    monkeypatch.setattr(inference, "LARGEST_BATCH", 1)
+    assert inference.batch_size(model) == 1
     images = np.random.default_rng(1).integers(0, 255, (2, 16, 12, 3), np.uint8)
-    mean, _ = codes.encode_images(model, images)
+    mean, _ = inference.encode_images(model, images)
     np.testing.assert_allclose(mean, model.encode(images)[0], atol=1e-5)
 
 

@@ -8,7 +8,7 @@ from builders.command_line import run_command
 from safetensors.numpy import load_file, save_file
 
 from galvae.errors import GalvaeError
-from galvae.runs import trained_run
+from galvae.runs import stored_run
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.safe_read import weights_metadata
 
@@ -19,7 +19,7 @@ def alone(trained, tmp_path, monkeypatch):
 
     def copy(model):
         path = shutil.copytree(trained(model), tmp_path / model)
-        monkeypatch.setattr(trained_run, "_exists", lambda path: False)
+        monkeypatch.setattr(stored_run, "_exists", lambda path: False)
         return path
 
     return copy
@@ -99,6 +99,7 @@ def test_commands_draw_what_needs_no_images_when_these_have_gone(alone, capfd):
         "umap": ("n_epochs=20", "grid=3"),
         "sample": ("n=4",),
         "prior": ("prior=gaussian",),
+        "explore": (),
     }
     for command, keys in words.items():
         assert run_command(command, f"run={path}", *keys) == 0

@@ -13,9 +13,12 @@ from builders.galaxies import dataset
 from builders.processes import child_environment
 
 import galvae as package
+from galvae.config.model import ConditionalConfig
 from galvae.errors import GalvaeError
-from galvae.latent import codes as latent_codes
-from galvae.runs.trained_run import TrainedRun, _exists
+from galvae.latent import inference
+from galvae.latent.codes import Codes
+from galvae.runs.stored_run import _exists
+from galvae.runs.trained_run import TrainedRun
 
 
 @pytest.fixture
@@ -52,8 +55,8 @@ def test_images_go_through_the_model(model, copied):
 
 
 def test_codes_are_encoded_once_and_cached(copied, monkeypatch):
-    path, calls, encode = copied("vae"), [], latent_codes.encode_dataset
-    monkeypatch.setattr(latent_codes, "encode_dataset", lambda *a: calls.append(len(a[2])) or encode(*a))
+    path, calls, encode = copied("vae"), [], inference.encode_dataset
+    monkeypatch.setattr(inference, "encode_dataset", lambda *a: calls.append(len(a[2])) or encode(*a))
     run = TrainedRun.open(path)
     whole = run.codes("all")
     assert calls == [60] and (path / "codes" / "all.npz").is_file()
@@ -77,8 +80,8 @@ def test_codes_of_other_weights_are_encoded_anew(copied, trained, monkeypatch):
     monkeypatch.setattr(TrainedRun, "weights_digest", "of another epoch")
     run.codes("all")
     monkeypatch.undo()
-    calls, encode = [], latent_codes.encode_dataset
-    monkeypatch.setattr(latent_codes, "encode_dataset", lambda *a: calls.append(1) or encode(*a))
+    calls, encode = [], inference.encode_dataset
+    monkeypatch.setattr(inference, "encode_dataset", lambda *a: calls.append(1) or encode(*a))
     TrainedRun.open(path).codes("all")
     assert calls == [1]
 
@@ -89,7 +92,7 @@ def test_codes_that_cannot_be_cached_are_still_returned(copied, monkeypatch, cap
     def fail(*_):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(latent_codes.Codes, "save", fail)
+    monkeypatch.setattr(Codes, "save", fail)
     with caplog.at_level("INFO"):
         assert len(run.codes("all").mean) == 60
     assert "the codes cannot be cached in" in caplog.text
@@ -101,7 +104,8 @@ def untrained():
     run, calls = TrainedRun.__new__(TrainedRun), []
     condition = np.stack([np.arange(25), np.arange(25.0) ** 2], axis=1).astype(np.float32)
     run.model = SimpleNamespace(condition_dim=2)
-    run.config = SimpleNamespace(seed=0, model=SimpleNamespace(name="cvae2"))
+    model = ConditionalConfig(name="cvae2", condition_scaling="standard")
+    run.config = SimpleNamespace(seed=0, model=model)
     run.state = SimpleNamespace(condition_names=["redshift", "mass"], condition_ranges=[[0, 25], [0, 600]])
     run.dataset = run.galaxies = dataset(condition=condition, condition_names=["redshift", "mass"])
     run.decode = lambda codes, condition: calls.append((codes, condition))
@@ -140,7 +144,7 @@ def test_galaxies_are_sampled_at_the_temperature_and_the_conditions_that_are_giv
 
 def test_cached_codes_are_those_of_the_galaxies_that_are_asked_for(untrained):
     order = np.random.default_rng(0).permutation(25)
-    untrained._codes["all"] = latent_codes.Codes(order, order[:, None] + [0.25, 0.5], order[:, None] * 2.0)
+    untrained._codes["all"] = Codes(order, order[:, None] + [0.25, 0.5], order[:, None] * 2.0)
     found = untrained.codes_at([7, 20, 3])
     assert (found.indices.tolist(), found.mean.tolist()) == (
         [7, 20, 3],

@@ -1,17 +1,12 @@
-"""A normalising flow as the prior: affine couplings, trained in Keras, then sampled and evaluated in NumPy alone."""
+"""A normalising flow as the prior: affine couplings, sampled and evaluated in NumPy alone, without Keras."""
 
-import functools
 import logging
 
-import keras
 import numpy as np
-from keras import ops
 
-from galvae.backend.optimizer import adam
 from galvae.errors import GalvaeError
 from galvae.latent.priors.mixture import standardised
 from galvae.latent.priors.prior import Prior
-from galvae.system.progress import progress_bar
 from galvae.system.threads import one_thread
 
 COUPLINGS, WIDTH = 10, 64
@@ -19,12 +14,7 @@ DROPOUT = 0.2  # largest share of features that are dropped; with more than DROP
 DROPPED = 1_000
 LARGEST_SCALE = 2.0  # bound of each coupling's log-scales
 MIN_SPREAD = 1e-3  # of the codes in any direction, in standard deviations of a latent, so that the density stays finite
-RATE = 2e-3  # highest learning rate
-WARMUP, FINAL = 100, 0.01  # steps until it is reached, and the share of it that is left at the end
-CLIP_NORM = 5.0
-BATCH = 256  # codes in a step
-STEPS, LOOKS = 100, 30  # steps until the next look at the validation codes, and looks
-PATIENCE = 6  # looks without progress that end the fit
+LOOKS = 30  # at the validation codes, while it is trained
 CHOOSING = 10  # one in so many codes decides when the fit ends where no others are given
 MOMENTS = 20_000  # samples by which their mean and covariance are measured
 REDRAWS = 30  # times at most that a sample in empty space is drawn again
@@ -69,30 +59,23 @@ class FlowPrior(Prior):
 
         Args:
             codes, condition, seed, validation: see `Prior.fit`; without `validation`, every tenth code is set aside.
-            looks: the fit takes at most so many times STEPS steps.
+            looks: at the validation codes, after which the fit ends at the latest.
 
         Returns:
             FlowPrior.
         """
+        from galvae.latent.priors.flow_training import train  # late: it needs Keras
+
         if validation is None:
             aside = np.arange(len(codes)) % CHOOSING == min(CHOOSING, len(codes)) - 1
             validation = codes[aside], _rows(condition, aside)
             codes, condition = codes[~aside], _rows(condition, ~aside)
         start = cls(_start(codes, condition, seed))
-        training = _Training(start._arrays, min(DROPOUT, DROPPED / len(codes)), seed)
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0, looks * STEPS, alpha=FINAL, warmup_target=RATE, warmup_steps=WARMUP
-        )
-        training.compile(adam(rate, CLIP_NORM), jit_compile=keras.config.backend() == "jax")
-        with progress_bar(looks * STEPS, "fitting a flow", "step") as bar:
-            best = _Best(start, validation, bar)
-            feed = _Feed(start._white(codes, condition).astype(np.float32), seed)
-            training.fit(
-                feed, epochs=looks, steps_per_epoch=STEPS, shuffle=False, verbose=0, callbacks=[best]
-            )
+        rows, dropout = start._white(codes, condition), min(DROPOUT, DROPPED / len(codes))
+        best = train(start, rows.astype(np.float32), validation, dropout, looks, seed)
         rows = np.random.default_rng(seed).integers(len(codes), size=MOMENTS)
         given = _rows(condition, rows)
-        flow = best.flow._with_moments_of_codes(given, seed)
+        flow = best._with_moments_of_codes(given, seed)
         lowest = flow.log_prob(codes, condition).min(keepdims=True)
         samples = flow.sample(MOMENTS, given, seed)
         redrawn = (flow.log_prob(samples, given) < lowest).mean()
@@ -157,6 +140,26 @@ class FlowPrior(Prior):
 
     def arrays(self):
         return dict(self._arrays)
+
+    @property
+    def networks(self):
+        """The arrays that are trained, by name."""
+        return {name: self._arrays[name] for name in NETWORK}
+
+    def with_networks(self, networks):
+        """The flow with other networks, a dict of arrays like `networks`."""
+        return FlowPrior({**self._arrays, **networks})
+
+    def log_density(self, xp, networks, joint, drop):
+        """Log-density of white codes with their conditions (n, latent_dim + K), (n,), under other networks.
+
+        Args:
+            xp, drop: see `_change`.
+            networks: for each name of `networks`, the arrays of the couplings one by one.
+            joint: (n, latent_dim + K), whose first latent_dim columns are white codes.
+        """
+        arrays = {"kept": self._arrays["kept"].astype(np.float32), **networks}
+        return _log_density(xp, arrays, joint, self.latent_dim, drop)
 
     @classmethod
     def from_arrays(cls, arrays):
@@ -261,63 +264,3 @@ def _log_density(xp, arrays, joint, latent_dim, drop=lambda features: features):
     joint, log_determinant = _noise(xp, arrays, joint, drop)
     noise = joint[:, :latent_dim]
     return log_determinant - 0.5 * (xp.sum(noise * noise, axis=-1) + latent_dim * np.log(2 * np.pi))
-
-
-class _Training(keras.Model):
-    """The couplings as a Keras model, which maximises the log-density of its inputs, see `_log_density`."""
-
-    def __init__(self, arrays, dropout, seed):
-        super().__init__(name="flow", dtype="float32")
-        self.latent_dim = len(arrays["root"])
-        self.kept = arrays["kept"].astype(np.float32)
-        self.networks = {name: self.add_weight(arrays[name].shape, name=name) for name in NETWORK}
-        for name, variable in self.networks.items():
-            variable.assign(arrays[name])
-        self.dropout = keras.layers.Dropout(dropout, seed=seed, dtype="float32")
-        self.built = True
-
-    def call(self, inputs, training=False):
-        arrays = {"kept": self.kept, **self.networks}
-        arrays = {name: ops.unstack(ops.convert_to_tensor(array)) for name, array in arrays.items()}
-        drop = functools.partial(self.dropout, training=training)
-        return _log_density(ops, arrays, inputs, self.latent_dim, drop)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return -ops.mean(y_pred)
-
-
-class _Feed(keras.utils.PyDataset):
-    """Random batches of rows without an end, each a function of the seed and its number alone."""
-
-    num_batches = None
-
-    def __init__(self, rows, seed):
-        super().__init__()
-        self.rows, self.seed = rows, seed
-
-    def __getitem__(self, step):
-        generator = np.random.default_rng([self.seed, step])
-        return (self.rows[generator.integers(len(self.rows), size=BATCH)],)
-
-
-class _Best(keras.callbacks.Callback):
-    """Keeps the flow that describes the validation codes best, and ends the fit when it no longer improves.
-
-    Attributes:
-        flow: the best FlowPrior so far, at first the Gaussian.
-    """
-
-    def __init__(self, start, validation, bar):
-        super().__init__()
-        self.flow, self.validation, self.bar = start, validation, bar
-        self.highest, self.looks = start.log_prob(*validation).mean(), 0
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.bar.update(STEPS)
-        networks = {name: np.float64(variable.numpy()) for name, variable in self.model.networks.items()}
-        flow = FlowPrior({**self.flow.arrays(), **networks})
-        likelihood = flow.log_prob(*self.validation).mean()
-        self.looks += 1
-        if likelihood > self.highest:
-            self.flow, self.highest, self.looks = flow, likelihood, 0
-        self.model.stop_training = self.looks >= PATIENCE

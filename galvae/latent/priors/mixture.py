@@ -173,12 +173,23 @@ class MixturePrior(Prior):
         mean, covariance = self.means[k], self.covariances[k]
         if condition is None:
             return mean[codes], covariance[codes, codes]
+        gain, given = self.given_condition(k)
+        return mean[codes] + (condition - mean[columns]) @ gain.T, given
+
+    def given_condition(self, k):
+        """How the codes of component k depend on the condition, in standard units.
+
+        Returns:
+            (gain, covariance): (latent_dim, K), by which a difference of conditions moves their mean, and their
+            covariance at any condition, (latent_dim, latent_dim).
+        """
+        codes, columns = slice(self.latent_dim), slice(self.latent_dim, None)
+        covariance = self.covariances[k]
         # One-hot columns add up to one and constant ones do not vary, so that an inverse need not exist.
         gain = covariance[codes, columns] @ np.linalg.pinv(
             covariance[columns, columns], 1e-10, hermitian=True
         )
-        given = covariance[codes, codes] - gain @ covariance[columns, codes]
-        return mean[codes] + (condition - mean[columns]) @ gain.T, given
+        return gain, covariance[codes, codes] - gain @ covariance[columns, codes]
 
     def arrays(self):
         names = ("weights", "means", "covariances", "shift", "scale")

@@ -1,29 +1,21 @@
-"""Networks by the name that `network.name` takes: encoders from images to features, decoders from codes to logits.
+"""Keras stacks of the networks' plans: here alone, a plan's parts become layers and get their initial kernels."""
 
-A network is a pair of functions in NETWORKS. Both receive the network's section of the configuration, and the decoder
-undoes the encoder's change of size exactly, odd sides included.
-"""
+import keras
+from keras import layers
 
-from galvae.errors import GalvaeError
-from galvae.models.networks.conv import conv_decoder, conv_encoder
-from galvae.models.networks.dcgan import dcgan_decoder, dcgan_encoder
-from galvae.models.networks.slim import slim_decoder, slim_encoder
-
-SMALLEST_SIDE = 8
-NETWORKS = {
-    "conv": (conv_encoder, conv_decoder),
-    "dcgan": (dcgan_encoder, dcgan_decoder),
-    "slim": (slim_encoder, slim_decoder),
-}
+from galvae.backend.fused_ops import BatchNormalization
+from galvae.backend.transposed import Conv2DTranspose
+from galvae.models.initializers import initializer, transposed_initializer
+from galvae.models.layers import DepthToSpace, MirroredEdges, SmoothPatches, SpaceToDepth
+from galvae.models.networks import parts
+from galvae.models.networks.plan import decoder_plan, encoder_plan
 
 
 def build_encoder(image_shape, network, name="encoder"):
     """The encoder of a configuration, which turns each image into a vector of features.
 
     Args:
-        image_shape: (H, W, C) of its input.
-        network: the network's configuration.
-        name: name of the stack, with which its layers' names begin.
+        image_shape, network, name: see `encoder_plan`.
 
     Returns:
         keras.Sequential, (B, H, W, C) -> (B, features).
@@ -31,23 +23,78 @@ def build_encoder(image_shape, network, name="encoder"):
     Raises:
         GalvaeError: if the network cannot take images of this size.
     """
-    if min(image_shape[:2]) < SMALLEST_SIDE:
-        raise GalvaeError(
-            f"image size: too small for network {network.name}; expected sides of at least {SMALLEST_SIDE} "
-            f"pixels, received {image_shape[0]}x{image_shape[1]}"
-        )
-    return NETWORKS[network.name][0](image_shape, network, name)
+    return _stack(encoder_plan(image_shape, network, name), image_shape, network, name)
 
 
 def build_decoder(code_dim, image_shape, network):
     """The decoder of a configuration, which turns latent codes into the logits of images.
 
     Args:
-        code_dim: length of its input vectors.
-        image_shape: (H, W, C) of its output.
-        network: the network's configuration.
+        code_dim, image_shape, network: see `decoder_plan`.
 
     Returns:
         keras.Sequential, (B, code_dim) -> (B, H, W, C), whose last layer with a bias is `decoder_image`.
+
+    Raises:
+        GalvaeError: if the network cannot make images of this size.
     """
-    return NETWORKS[network.name][1](code_dim, image_shape, network)
+    return _stack(decoder_plan(code_dim, image_shape, network), (code_dim,), network, "decoder")
+
+
+def _stack(plan, shape, network, name):
+    """The layers of a plan in a row, as keras.Sequential; `shape` is that of one of its inputs."""
+    stack, inputs = [layers.Input(shape, name=f"{name}_input")], shape[-1]
+    for part in plan:
+        stack.append(_layer(part, inputs, network))
+        inputs = getattr(part, "filters", inputs)
+    return keras.Sequential(stack, name=name)
+
+
+def _layer(part, inputs, network):
+    """The Keras layer of a part.
+
+    Args:
+        part: see galvae/models/networks/parts.py.
+        inputs: number of channels that it receives; needed for transposed convolutions only.
+        network: the network's configuration.
+    """
+    options, kernel = {"name": part.name}, {"kernel_initializer": initializer(network)}
+    match part:
+        case parts.Dense():
+            return layers.Dense(part.units, part.activation, **kernel, **options)
+        case parts.Reshape():
+            return layers.Reshape((part.height, part.width, part.filters), **options)
+        case parts.Flatten():
+            return layers.Flatten(**options)
+        case parts.Conv():
+            options |= {"padding": part.padding, "use_bias": part.bias, "activation": part.activation}
+            return layers.Conv2D(part.filters, part.kernel, part.stride, **kernel, **options)
+        case parts.Transposed():
+            return Conv2DTranspose(
+                part.filters,
+                part.kernel,
+                part.stride,
+                padding=part.padding,
+                output_padding=part.output_padding,
+                use_bias=part.bias,
+                activation=part.activation,
+                kernel_initializer=transposed_initializer(network, inputs, part.kernel, part.stride),
+                **options,
+            )
+        case parts.Normalisation():
+            return BatchNormalization(momentum=part.momentum, epsilon=part.epsilon, **options)
+        case parts.Rectifier():
+            return layers.LeakyReLU(part.slope, **options) if part.slope else layers.ReLU(**options)
+        case parts.Pad():
+            return layers.ZeroPadding2D(((0, part.bottom), (0, part.right)), **options)
+        case parts.Crop():
+            return layers.Cropping2D(((0, part.bottom), (0, part.right)), **options)
+        case parts.SpaceToDepth():
+            return SpaceToDepth(part.factor, **options)
+        case parts.DepthToSpace():
+            return DepthToSpace(part.factor, **options)
+        case parts.MirroredEdges():
+            return MirroredEdges(**options)
+        case parts.SmoothPatches():
+            return SmoothPatches(part.bands, part.factor, padding=part.padding, **kernel, **options)
+    raise TypeError(f"{part} is no part of a network")

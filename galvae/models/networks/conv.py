@@ -2,11 +2,7 @@
 
 import math
 
-import keras
-from keras import layers
-
-from galvae.backend.transposed import Conv2DTranspose
-from galvae.models.initializers import initializer, transposed_initializer
+from galvae.models.networks.parts import Conv, Dense, Flatten, Reshape, Transposed, cropped
 
 
 def conv_encoder(image_shape, network, name):
@@ -18,7 +14,7 @@ def conv_encoder(image_shape, network, name):
         name: name of the stack, with which its layers' names begin.
 
     Returns:
-        keras.Sequential, (B, H, W, C) -> (B, network.dense).
+        list of parts, (H, W, C) -> (network.dense,).
 
     Reference:
         The 128-pixel network of the Galaxy10 blog (filters 32, 64, 128, 192, 256; kernels 5, 5, 3, 3, 3;
@@ -26,25 +22,14 @@ def conv_encoder(image_shape, network, name):
     """
     depth = conv_depth(image_shape, network)
     filters, kernels = padded(network.filters, depth), padded(network.kernels, depth)
-    stack = [
-        layers.Conv2D(
-            filters[i],
-            kernels[i],
-            strides=2,
-            padding="same",
-            activation="relu",
-            kernel_initializer=initializer(network),
-            name=f"{name}_conv{i + 1}",
-        )
-        for i in range(depth)
-    ]
-    stack += [
-        layers.Flatten(name=f"{name}_flatten"),
-        layers.Dense(
-            network.dense, activation="relu", kernel_initializer=initializer(network), name=f"{name}_dense"
+    return [
+        *(
+            Conv(f"{name}_conv{i + 1}", filters[i], kernels[i], stride=2, activation="relu")
+            for i in range(depth)
         ),
+        Flatten(f"{name}_flatten"),
+        Dense(f"{name}_dense", network.dense, activation="relu"),
     ]
-    return keras.Sequential([layers.Input(image_shape, name=f"{name}_input"), *stack], name=name)
 
 
 def conv_decoder(code_dim, image_shape, network):
@@ -59,52 +44,26 @@ def conv_decoder(code_dim, image_shape, network):
         network: the network's configuration.
 
     Returns:
-        keras.Sequential, (B, code_dim) -> (B, H, W, C).
+        list of parts, (code_dim,) -> (H, W, C).
     """
     depth = conv_depth(image_shape, network)
     filters, kernels = padded(network.filters, depth), padded(network.kernels, depth)
     sides = conv_sides(image_shape, depth)
-    height, width = sides[-1]
-    stack = [
-        layers.Dense(
-            height * width * filters[-1],
-            activation="relu",
-            kernel_initializer=initializer(network),
-            name="decoder_dense",
-        ),
-        layers.Reshape((height, width, filters[-1]), name="decoder_reshape"),
+    plan = [
+        Dense("decoder_dense", math.prod(sides[-1]) * filters[-1], activation="relu"),
+        Reshape("decoder_reshape", *sides[-1], filters[-1]),
     ]
     own_output = network.output_kernel is not None
     outputs = filters[::-1] if own_output else [*filters[-2::-1], image_shape[-1]]
-    inputs = [filters[-1], *outputs[:-1]]
     for i, kernel in enumerate(reversed(kernels)):
         is_image = i == depth - 1 and not own_output
-        stack.append(
-            Conv2DTranspose(
-                outputs[i],
-                kernel,
-                strides=2,
-                padding="same",
-                activation=None if is_image else "relu",
-                kernel_initializer=transposed_initializer(network, inputs[i], kernel),
-                name="decoder_image" if is_image else f"decoder_conv{i + 1}",
-            )
-        )
-        (small_h, small_w), (large_h, large_w) = sides[depth - i], sides[depth - i - 1]
-        surplus = (2 * small_h - large_h, 2 * small_w - large_w)
-        if any(surplus):
-            stack.append(layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), name=f"decoder_crop{i + 1}"))
+        name = "decoder_image" if is_image else f"decoder_conv{i + 1}"
+        plan.append(Transposed(name, outputs[i], kernel, activation=None if is_image else "relu"))
+        doubled = [2 * side for side in sides[depth - i]]
+        plan += cropped(f"decoder_crop{i + 1}", doubled, sides[depth - i - 1])
     if own_output:
-        stack.append(
-            layers.Conv2D(
-                image_shape[-1],
-                network.output_kernel,
-                padding="same",
-                kernel_initializer=initializer(network),
-                name="decoder_image",
-            )
-        )
-    return keras.Sequential([layers.Input((code_dim,), name="decoder_input"), *stack], name="decoder")
+        plan.append(Conv("decoder_image", image_shape[-1], network.output_kernel))
+    return plan
 
 
 def conv_depth(image_shape, network):

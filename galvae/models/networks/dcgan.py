@@ -2,14 +2,17 @@
 
 import logging
 
-import keras
-from keras import layers
-
-from galvae.backend.fused_ops import BatchNormalization
-from galvae.backend.transposed import Conv2DTranspose
 from galvae.errors import GalvaeError
-from galvae.models.initializers import initializer, transposed_initializer
 from galvae.models.networks.conv import padded
+from galvae.models.networks.parts import (
+    Conv,
+    Dense,
+    Flatten,
+    Normalisation,
+    Rectifier,
+    Reshape,
+    Transposed,
+)
 
 LARGEST_BEFORE_BOTTLENECK = 10  # pixels
 SLOPE = 0.2  # of LeakyReLU below zero
@@ -27,7 +30,7 @@ def dcgan_encoder(image_shape, network, name):
         name: name of the stack, with which its layers' names begin.
 
     Returns:
-        keras.Sequential, (B, H, W, C) -> (B, features).
+        list of parts, (H, W, C) -> (features,).
 
     Raises:
         GalvaeError: if images are not square, or too small.
@@ -41,33 +44,18 @@ def dcgan_encoder(image_shape, network, name):
     sides = dcgan_sides(image_shape)
     depth = len(sides) - 2
     filters = padded(network.filters, depth)
-    stack = []
+    plan = []
     for i in range(depth):
-        stack.append(
-            layers.Conv2D(
-                filters[i],
-                4 if sides[i] % 2 == 0 else 3,
-                strides=2,
-                padding="same",
-                use_bias=False,
-                kernel_initializer=initializer(network),
-                name=f"{name}_conv{i + 1}",
-            )
-        )
+        kernel = 4 if sides[i] % 2 == 0 else 3
+        plan.append(Conv(f"{name}_conv{i + 1}", filters[i], kernel, stride=2, bias=False))
         if i > 0:
-            stack.append(BatchNormalization(**NORMALISATION, name=f"{name}_norm{i + 1}"))
-        stack.append(layers.LeakyReLU(SLOPE, name=f"{name}_relu{i + 1}"))
-    stack += [
-        layers.Conv2D(
-            network.bottleneck,
-            **bottleneck_options(sides),
-            use_bias=False,
-            kernel_initializer=initializer(network),
-            name=f"{name}_bottleneck",
-        ),
-        layers.Flatten(name=f"{name}_flatten"),
+            plan.append(Normalisation(f"{name}_norm{i + 1}", **NORMALISATION))
+        plan.append(Rectifier(f"{name}_relu{i + 1}", SLOPE))
+    return [
+        *plan,
+        Conv(f"{name}_bottleneck", network.bottleneck, **bottleneck_options(sides), bias=False),
+        Flatten(f"{name}_flatten"),
     ]
-    return keras.Sequential([layers.Input(image_shape, name=f"{name}_input"), *stack], name=name)
 
 
 def dcgan_decoder(code_dim, image_shape, network):
@@ -79,7 +67,7 @@ def dcgan_decoder(code_dim, image_shape, network):
         network: the network's configuration.
 
     Returns:
-        keras.Sequential, (B, code_dim) -> (B, H, W, C).
+        list of parts, (code_dim,) -> (H, W, C).
 
     Raises:
         GalvaeError: if images are not square, or too small.
@@ -94,41 +82,26 @@ def dcgan_decoder(code_dim, image_shape, network):
             "dimensions will carry no information; network.bottleneck=%d has room for all",
             *(code_dim, units, sides[-1], sides[-1], network.bottleneck, -(-code_dim // sides[-1] ** 2)),
         )
-    options = bottleneck_options(sides)
-    stack = [
-        layers.Dense(units, kernel_initializer=initializer(network), name="decoder_dense"),
-        layers.Reshape((sides[-1], sides[-1], network.bottleneck), name="decoder_reshape"),
-        Conv2DTranspose(
-            channels[-1],
-            **options,
-            use_bias=False,
-            kernel_initializer=transposed_initializer(
-                network, network.bottleneck, options["kernel_size"], options["strides"]
-            ),
-            name=f"decoder_conv{depth + 1}",
-        ),
+    plan = [
+        Dense("decoder_dense", units),
+        Reshape("decoder_reshape", sides[-1], sides[-1], network.bottleneck),
+        Transposed(f"decoder_conv{depth + 1}", channels[-1], **bottleneck_options(sides), bias=False),
     ]
     for i in range(depth, 0, -1):
-        stack += [
-            BatchNormalization(**NORMALISATION, name=f"decoder_norm{i + 1}"),
-            layers.ReLU(name=f"decoder_relu{i + 1}"),
-        ]
         odd = sides[i - 1] % 2
-        kernel = 3 if odd else 4
-        stack.append(
-            Conv2DTranspose(
+        plan += [
+            Normalisation(f"decoder_norm{i + 1}", **NORMALISATION),
+            Rectifier(f"decoder_relu{i + 1}"),
+            Transposed(
+                "decoder_image" if i == 1 else f"decoder_conv{i}",
                 channels[i - 1],
-                kernel,
-                strides=2,
-                padding="same",
+                3 if odd else 4,
                 output_padding=0 if odd else None,  # from 40 to 79 pixels, not 80
                 # Published without biases; the median pixel needs one.
-                use_bias=i == 1 and network.output_bias == "median",
-                kernel_initializer=transposed_initializer(network, channels[i], kernel),
-                name="decoder_image" if i == 1 else f"decoder_conv{i}",
-            )
-        )
-    return keras.Sequential([layers.Input((code_dim,), name="decoder_input"), *stack], name="decoder")
+                bias=i == 1 and network.output_bias == "median",
+            ),
+        ]
+    return plan
 
 
 def dcgan_sides(image_shape):
@@ -161,11 +134,11 @@ def bottleneck_options(sides):
         sides: see `dcgan_sides`.
 
     Returns:
-        dict of arguments of a convolution layer.
+        dict of arguments of a `Conv` or `Transposed`.
     """
     if _is_halved(sides[-2]):
-        return {"kernel_size": 4, "strides": 2, "padding": "same"}
-    return {"kernel_size": 5, "strides": 1, "padding": "valid"}
+        return {"kernel": 4, "stride": 2, "padding": "same"}
+    return {"kernel": 5, "stride": 1, "padding": "valid"}
 
 
 def _is_halved(side):

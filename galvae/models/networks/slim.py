@@ -2,13 +2,20 @@
 
 import math
 
-import keras
-from keras import layers
-
-from galvae.backend.transposed import Conv2DTranspose
-from galvae.models.initializers import initializer, transposed_initializer
-from galvae.models.layers import DepthToSpace, MirroredEdges, SmoothPatches, SpaceToDepth
 from galvae.models.networks.conv import conv_sides, padded
+from galvae.models.networks.parts import (
+    Conv,
+    Dense,
+    DepthToSpace,
+    Flatten,
+    MirroredEdges,
+    Pad,
+    Reshape,
+    SmoothPatches,
+    SpaceToDepth,
+    Transposed,
+    cropped,
+)
 
 SMALLEST_MAP = 4  # pixels
 
@@ -24,35 +31,22 @@ def slim_encoder(image_shape, network, name):
         name: name of the stack, with which its layers' names begin.
 
     Returns:
-        keras.Sequential, (B, H, W, C) -> (B, network.dense).
+        list of parts, (H, W, C) -> (network.dense,).
     """
     height, width = slim_map(image_shape, network)
     depth = slim_depth(image_shape, network)
     filters = padded(network.filters, depth + 1)
     pad = (height * network.patch - image_shape[0], width * network.patch - image_shape[1])
-    stack = []
-    if any(pad):
-        stack.append(layers.ZeroPadding2D(((0, pad[0]), (0, pad[1])), name=f"{name}_pad"))
-    stack.append(SpaceToDepth(network.patch, name=f"{name}_patches"))
-    for i in range(depth + 1):
-        stack.append(
-            layers.Conv2D(
-                filters[i],
-                3,
-                strides=1 if i == 0 else 2,
-                padding="same",
-                activation="relu",
-                kernel_initializer=initializer(network),
-                name=f"{name}_conv{i + 1}",
-            )
-        )
-    stack += [
-        layers.Flatten(name=f"{name}_flatten"),
-        layers.Dense(
-            network.dense, activation="relu", kernel_initializer=initializer(network), name=f"{name}_dense"
+    return [
+        *([Pad(f"{name}_pad", *pad)] if any(pad) else []),
+        SpaceToDepth(f"{name}_patches", network.patch),
+        *(
+            Conv(f"{name}_conv{i + 1}", filters[i], 3, stride=1 if i == 0 else 2, activation="relu")
+            for i in range(depth + 1)
         ),
+        Flatten(f"{name}_flatten"),
+        Dense(f"{name}_dense", network.dense, activation="relu"),
     ]
-    return keras.Sequential([layers.Input(image_shape, name=f"{name}_input"), *stack], name=name)
 
 
 def slim_decoder(code_dim, image_shape, network):
@@ -67,53 +61,29 @@ def slim_decoder(code_dim, image_shape, network):
         network: the network's configuration.
 
     Returns:
-        keras.Sequential, (B, code_dim) -> (B, H, W, C).
+        list of parts, (code_dim,) -> (H, W, C).
     """
     depth = slim_depth(image_shape, network)
     filters = padded(network.filters, depth + 1)
     sides = conv_sides(slim_map(image_shape, network), depth)
-    stack = [
-        layers.Dense(
-            math.prod(sides[-1]) * filters[-1],
-            activation="relu",
-            kernel_initializer=initializer(network),
-            name="decoder_dense",
-        ),
-        layers.Reshape((*sides[-1], filters[-1]), name="decoder_reshape"),
+    plan = [
+        Dense("decoder_dense", math.prod(sides[-1]) * filters[-1], activation="relu"),
+        Reshape("decoder_reshape", *sides[-1], filters[-1]),
     ]
     for i in range(depth, 0, -1):
-        stack.append(
-            Conv2DTranspose(
-                filters[i - 1],
-                3,
-                strides=2,
-                padding="same",
-                activation="relu",
-                kernel_initializer=transposed_initializer(network, filters[i], 3),
-                name=f"decoder_conv{i + 1}",
-            )
-        )
-        surplus = [2 * small - large for small, large in zip(sides[i], sides[i - 1], strict=True)]
-        if any(surplus):
-            stack.append(layers.Cropping2D(((0, surplus[0]), (0, surplus[1])), name=f"decoder_crop{i + 1}"))
-    mirrored = network.padding == "reflect"
-    if mirrored:
-        stack.append(MirroredEdges(name="decoder_edges"))
-    options = {
-        "padding": "valid" if mirrored else "same",
-        "kernel_initializer": initializer(network),
-        "name": "decoder_image",
-    }
-    stack += [
-        SmoothPatches(image_shape[-1], network.patch, **options)
+        plan.append(Transposed(f"decoder_conv{i + 1}", filters[i - 1], 3, activation="relu"))
+        plan += cropped(f"decoder_crop{i + 1}", [2 * side for side in sides[i]], sides[i - 1])
+    padding, bands = "same", image_shape[-1]
+    if network.padding == "reflect":
+        plan.append(MirroredEdges("decoder_edges"))
+        padding = "valid"
+    plan += [
+        SmoothPatches("decoder_image", bands, network.patch, padding=padding)
         if network.refine == "smooth"
-        else layers.Conv2D(network.patch**2 * image_shape[-1], 3, **options),
-        DepthToSpace(network.patch, name="decoder_pixels"),
+        else Conv("decoder_image", network.patch**2 * bands, 3, padding=padding),
+        DepthToSpace("decoder_pixels", network.patch),
     ]
-    crop = [network.patch * side - whole for side, whole in zip(sides[0], image_shape[:2], strict=True)]
-    if any(crop):
-        stack.append(layers.Cropping2D(((0, crop[0]), (0, crop[1])), name="decoder_crop"))
-    return keras.Sequential([layers.Input((code_dim,), name="decoder_input"), *stack], name="decoder")
+    return plan + cropped("decoder_crop", [network.patch * side for side in sides[0]], image_shape[:2])
 
 
 def slim_map(image_shape, network):
