@@ -15,7 +15,7 @@ import json
 import os
 from pathlib import Path
 
-from benchmarking import commands, morphology, training, user_data
+from benchmarking import commands, explorer, morphology, training, user_data
 
 from galvae.backend.hardware import processor_name
 
@@ -48,6 +48,8 @@ CASES = {
         commands.umap_memory,
         morphology.morphology,
         morphology.card,
+        explorer.explore,
+        explorer.page_decoder,
     )
 }
 QUICK = ("startup", "train", "feed")  # these take about a minute

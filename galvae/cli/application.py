@@ -154,13 +154,13 @@ def backend_of(config):
         config: checked configuration of the command.
 
     Returns:
-        "tensorflow" or "jax"; None for `prepare`, which needs no Keras, and for `train`, which imports it only
-        where there is something to train.
+        "tensorflow" or "jax"; None for `prepare`, which needs no Keras, and for `train` and `explore`, which import it
+        only where they need it.
 
     Raises:
         GalvaeError: if no run can be read.
     """
-    if not isinstance(config, OpeningConfig):
+    if not isinstance(config, OpeningConfig) or not config.loads_keras:
         return None
     from galvae.runs.directory import RunDirectory  # late: it imports NumPy, and completion imports this file
 

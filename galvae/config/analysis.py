@@ -54,7 +54,13 @@ class MovedConfig:
 
 @dataclass(kw_only=True)
 class OpeningConfig:
-    """Keys of every command that opens runs."""
+    """Keys of every command that opens runs.
+
+    Attributes:
+        loads_keras: whether Keras is loaded before the command begins.
+    """
+
+    loads_keras = True
 
     backend: str | None = key(
         "Keras backend; null: the one that the run was trained on", choices=("tensorflow", "jax")

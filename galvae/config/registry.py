@@ -21,6 +21,7 @@ from galvae.config.dataset import (
     StampsConfig,
 )
 from galvae.config.encode import EncodeConfig
+from galvae.config.explore import ExploreConfig
 from galvae.config.export import ExportConfig, InfoConfig
 from galvae.config.model import (
     AutoencoderConfig,
@@ -47,6 +48,7 @@ COMMANDS = {
     "traverse": TraverseConfig,
     "umap": UmapConfig,
     "compare": CompareConfig,
+    "explore": ExploreConfig,
     "export": ExportConfig,
     "info": InfoConfig,
     "prepare": PrepareConfig,

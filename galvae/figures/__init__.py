@@ -1,6 +1,6 @@
 """Figures: arrays in, matplotlib Figure out."""
 
-from galvae.figures.canvas import shrunk, whole_zoom
+from galvae.figures.canvas import rgb, shrunk, whole_zoom
 from galvae.figures.cards import CARDS
 from galvae.figures.image_grids import (
     animate,
@@ -50,6 +50,7 @@ __all__ = [
     "priors",
     "rate_distortion",
     "reconstructions",
+    "rgb",
     "rows",
     "save",
     "scatter",

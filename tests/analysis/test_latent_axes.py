@@ -166,7 +166,9 @@ def kept():
     """What is kept of the runs of these tests, which have no directory."""
     kept = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(axis_effects, "keep_axis_names", lambda run, names, arrays: kept.append((names, arrays)))
+        patch.setattr(
+            axis_effects, "keep_axis_names", lambda run, names, arrays: kept.append((names, arrays))
+        )
         yield kept
 
 

@@ -25,6 +25,7 @@ def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
         "neighbors": {"neighbors"},
         "anomalies": {"anomalies"},
         "export": set(),
+        "explore": set(),
         "compare": {"samples", "loss"},
     }
     if model in CONDITIONAL:
@@ -41,6 +42,7 @@ def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
         "neighbors": ["id=G010", "n=3", "invariant=true"],
         "anomalies": ["n=3"],
         "export": ["zip=true"],
+        "explore": ["umap=false", "thumbnails=10"],
         "compare": ["n=4"],
     }
     for command, figures in expected.items():
@@ -73,6 +75,7 @@ def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path
         ("neighbors", ["id=3", "metric=mahalanobis"]),
         ("anomalies", []),
         ("export", []),
+        ("explore", ["umap=false"]),
     ):
         status, out, err = galvae(command, "run=latest", *more)
         assert status == 0, err

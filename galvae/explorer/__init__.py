@@ -1,0 +1,1 @@
+"""The explorer: a latent space as a page of its own, which decodes galaxies in the browser."""

@@ -1,0 +1,276 @@
+"""Everything of a run that its page shows: a manifest, and the arrays that it names."""
+
+import logging
+
+import numpy as np
+
+import galvae
+from galvae.analysis.measured import DEFAULT_COLOUR, PREFIX
+from galvae.data.catalogue import code_columns, galaxy_table
+from galvae.data.column_names import DECLINATIONS, RIGHT_ASCENSIONS, is_named
+from galvae.data.conditions import CLASS
+from galvae.data.dataset import evenly
+from galvae.data.galaxies import MOST_TEXTS
+from galvae.errors import GalvaeError
+from galvae.explorer.decoder import decoder_of
+from galvae.explorer.generation import noise_of_run, prior_of_run
+from galvae.latent.information import information, information_unit
+
+FORMAT = 1
+PERCENTILES = (0.5, 99.5)  # of the codes, between which sliders move
+FAR = 0.99  # quantile of nearest-neighbour distances beyond which a code is far from every galaxy
+MOST_MEASURED = 2_000  # galaxies whose nearest neighbours are sought for it
+ROUNDING = 0.01  # standard deviations
+NEVER = 1e30  # a distance that no code exceeds, where there is one galaxy
+UNNAMED = "no measured property"  # of galvae.analysis.axis_effects
+SPLITS = ("train", "val", "test")
+
+log = logging.getLogger(__name__)
+
+
+def contents_of(run, codes, names, embedding, measured, config):
+    """What the page of a run shows, without its colours and thumbnails.
+
+    Args:
+        run: StoredRun.
+        codes: Codes of all its galaxies.
+        names: names of its latent axes, or None.
+        embedding: Embedding of these galaxies, or None.
+        measured: name -> (values, unit), measures of these galaxies; empty if they were not measured.
+        config: ExploreConfig.
+
+    Returns:
+        (manifest, arrays): a JSON-able dict, and a dict of arrays and lists of texts by name, see the README's file
+        tree for who reads it: `web/data/blocks.js`.
+
+    Raises:
+        GalvaeError: if there is no column of a name that `columns` or `colour` asks for.
+    """
+    galaxies, indices = run.galaxies, codes.indices
+    order = np.argsort(-information(codes.mean, codes.log_variance), kind="stable")
+    columns, arrays = _columns(run, codes, names, embedding, measured, config.columns)
+    arrays |= {"codes": _compact(codes.mean), "index": indices.astype(np.int32)}
+    condition = run.condition(indices)
+    if condition is not None:
+        arrays["condition"] = condition.astype(np.float32)
+    arrays["ids"] = [str(one) for one in galaxies.ids[indices].tolist()]
+    prior, prior_arrays = prior_of_run(run, codes.mean)
+    noise, noise_arrays, no_noise = noise_of_run(run)
+    decoder, decoder_arrays = _decoder(run)
+    height, width, bands = run.state.image_shape
+    manifest = {
+        "format": FORMAT,
+        "title": f"{galaxies.name}, {run.config.model.name} of {run.latent_dim} latents",
+        "run": run.path.resolve().name,
+        "version": galvae.__version__,
+        "count": len(indices),
+        "columns": columns,
+        "ids": "ids",
+        "ra": _position(columns, RIGHT_ASCENSIONS),
+        "dec": _position(columns, DECLINATIONS),
+        "planes": _planes(columns, order),
+        "colour": _colour(config.colour, columns),
+        "latent_dim": run.latent_dim,
+        "latents": _latents(codes, names, order),
+        "conditions": _conditions(run),
+        "image": {
+            "height": height,
+            "width": width,
+            "bands": bands,
+            "band_names": list(galaxies.band_names),
+            "display": {
+                "range": run.directory.display_range,
+                "rgb": None if galaxies.rgb is None else list(galaxies.rgb),
+                "stretch": galaxies.stretch,
+            },
+        },
+        "decoder": decoder,
+        "prior": prior,
+        "noise": noise,
+        "no_noise": no_noise,
+        "far": _far(codes.mean),
+    }
+    return manifest, arrays | prior_arrays | noise_arrays | decoder_arrays
+
+
+def _columns(run, codes, names, embedding, measured, chosen):
+    """Columns of the galaxies, and their arrays.
+
+    Returns:
+        (columns, arrays): the manifest's `columns`; and a dict of arrays by name.
+    """
+    galaxies, extra = run.galaxies, dict(measured)
+    if embedding is not None:
+        extra |= {f"umap_{axis}": embedding.plane[:, column] for column, axis in enumerate("xy")}
+    table = galaxy_table(galaxies, codes.indices, extra)
+    added = table.colnames[len(table.colnames) - len(extra) :]
+    origins = dict(zip(added, ["measured"] * len(measured) + ["umap"] * len(extra), strict=False))
+    origins |= dict.fromkeys(galaxies.condition_numbers, "condition")
+    shown = [name for name in table.colnames if name not in ("index", "id")]
+    optional = [name for name in shown if origins.get(name, "catalogue") in ("catalogue", "measured")]
+    optional = [name for name in optional if name not in ("split", CLASS)]
+    if chosen is not None:
+        if not set(chosen) <= set(optional):
+            others = ", ".join(sorted(set(chosen) - {*optional}))
+            raise GalvaeError(f"columns: expected {' or '.join(optional)}, received {others}")
+        shown = [name for name in shown if name not in optional or name in chosen]
+    columns, arrays = [], {}
+    for name in shown:
+        if name == CLASS and galaxies.labels is not None:
+            entry, array = _class(galaxies.labels[codes.indices], galaxies.class_names)
+            origin = "class"
+        else:
+            entry, array = _column(table[name])
+            origin = "split" if name == "split" else origins.get(name, "catalogue")
+        if array is None:
+            log.info("column %s is left out: it is no number and no text for each galaxy", name)
+            continue
+        key = f"column.{len(columns)}"
+        unit = "" if table[name].unit is None else str(table[name].unit)
+        label = f"UMAP {1 + added.index(name) - len(measured)}" if origin == "umap" else name
+        columns.append({"name": name, "label": label, "unit": unit, "array": key, "origin": origin, **entry})
+        arrays[key] = array
+    taken = {column["name"] for column in columns}
+    for axis, name in enumerate(code_columns(codes.mean)):
+        axis_name = _named(names, axis)
+        label = f"latent {axis}: {axis_name}" if axis_name else f"latent {axis}"
+        entry = {"name": f"{name}_" if name in taken else name, "label": label, "unit": "", "kind": "number"}
+        columns.append({**entry, "array": None, "axis": axis, "origin": "latent"})
+    return columns, arrays
+
+
+def _named(names, axis):
+    """Name of a latent axis, after what it changes; "" if it has none."""
+    return "" if names is None or names[axis] == UNNAMED else names[axis]
+
+
+def _column(column):
+    """Kind and array of a column of a table; None in place of the array for what a page cannot show."""
+    values = np.asarray(column)
+    if values.ndim != 1:
+        return {}, None
+    if values.dtype.kind == "b":
+        return {"kind": "number"}, values.astype(np.float32)
+    if values.dtype.kind == "f":
+        return {"kind": "number"}, values.astype(np.float64 if values.dtype.itemsize > 4 else np.float32)
+    if values.dtype.kind in "iu":
+        largest = max(abs(int(end)) for end in (values.min(initial=0), values.max(initial=0)))
+        if largest < 2**53:  # a number of JavaScript holds it exactly
+            return {"kind": "number"}, values.astype(np.float32 if largest < 2**24 else np.float64)
+        return {"kind": "text"}, [str(one) for one in values.tolist()]
+    if values.dtype.kind not in "USO":
+        return {}, None
+    texts = [
+        one.decode("utf-8", "replace") if isinstance(one, bytes) else str(one) for one in values.tolist()
+    ]
+    names = sorted(set(texts) - {""})
+    if column.name == "split":
+        names = [name for name in SPLITS if name in names]
+    if len(names) > MOST_TEXTS:
+        return {"kind": "text"}, texts
+    numbers = {name: number for number, name in enumerate(names)}
+    return _class([numbers.get(text, -1) for text in texts], names)
+
+
+def _class(labels, names):
+    return {"kind": "class", "classes": [str(name) for name in names]}, np.asarray(labels, np.int16)
+
+
+def _position(columns, names):
+    """Name of the column of numbers that holds right ascensions or declinations in degrees; None if there is none."""
+    found = (one["name"] for one in columns if one["kind"] == "number" and is_named(one["name"], names))
+    return next(found, None)
+
+
+def _planes(columns, order):
+    """Planes that the page offers by name, the first one first."""
+    latents = [one["name"] for one in columns if one["origin"] == "latent"]
+    planes = []
+    if any(one["origin"] == "umap" for one in columns):
+        x, y = (one["name"] for one in columns if one["origin"] == "umap")
+        planes.append({"name": "UMAP", "x": x, "y": y})
+    if len(latents) > 1:
+        first, second = order[:2]
+        planes.append({"name": "most informative latents", "x": latents[first], "y": latents[second]})
+    elif not planes:
+        other = next((one["name"] for one in columns if one["kind"] == "number"), latents[0])
+        planes.append({"name": "the latent", "x": latents[0], "y": other})
+    return planes
+
+
+def _colour(asked, columns):
+    """The column by which galaxies are coloured, see `galvae.config.analysis.COLOUR`."""
+    able = [one["name"] for one in columns if one["kind"] != "text"]
+    if asked is not None:
+        if asked not in able:
+            raise GalvaeError(f"colour: expected {' or '.join(able)}, received {asked!r}")
+        return asked
+    conditions = [one["name"] for one in columns if one["origin"] == "condition"]
+    defaults = CLASS, *conditions, PREFIX + DEFAULT_COLOUR, DEFAULT_COLOUR
+    return next((name for name in defaults if name in able), None)
+
+
+def _latents(codes, names, order):
+    """The latent dimensions, the most informative first: their names, and between which values they vary."""
+    amounts, unit = information(codes.mean, codes.log_variance), information_unit(codes.log_variance)
+    low, high = np.percentile(codes.mean, PERCENTILES, axis=0).astype(float)
+    return [
+        {
+            "axis": int(axis),
+            "name": _named(names, axis),
+            "information": float(amounts[axis]),
+            "unit": unit,
+            "low": low[axis],
+            "high": high[axis] if high[axis] > low[axis] else low[axis] + 1,
+        }
+        for axis in order
+    ]
+
+
+def _conditions(run):
+    """The conditions that a user may choose; None for a model without any."""
+    if not run.condition_dim:
+        return None
+    conditions, first = run.conditions, len(run.conditions.classes)
+    units = run.galaxies.condition_units
+    values = run.galaxies.condition[run.galaxies.split("train")]
+    numbers = []
+    for column, name in enumerate(run.state.condition_names[first:], first):
+        low, high = run.state.condition_ranges[column]
+        known = values[:, column][np.isfinite(values[:, column])]
+        low = float(known.min()) if low is None else low
+        high = float(known.max()) if high is None else high
+        numbers.append({"name": name, "unit": units[column], "low": low, "high": high})
+    return {"classes": list(conditions.classes), "learned": list(conditions.learned), "numbers": numbers}
+
+
+def _decoder(run):
+    """Spec and arrays of the decoder; None and nothing if the page does not know its layers, which is logged."""
+    try:
+        return decoder_of(run.config, run.state, run.weights())
+    except GalvaeError as error:
+        log.warning("the page cannot decode galaxies: %s", error)
+        return None, {}
+
+
+def _compact(codes):
+    """Codes as float16 where that moves none by more than ROUNDING standard deviations of its latent, else float32."""
+    with np.errstate(over="ignore"):  # of a plain autoencoder's codes, which may be of any size
+        halves = codes.astype(np.float16)
+    fits = (np.abs(halves - codes) <= ROUNDING * codes.std(axis=0)).all()
+    return halves if fits else codes.astype(np.float32)
+
+
+def _far(codes):
+    """Quantile FAR of the Euclidean distances between codes and their nearest others, of evenly chosen galaxies."""
+    if len(codes) < 2:
+        return NEVER
+    # Centred, so that float32 keeps the differences; it takes half the time.
+    codes, distances = np.float32(codes - codes.mean(axis=0)), []
+    norms = (codes**2).sum(axis=1)
+    rows = evenly(len(codes), MOST_MEASURED)
+    for part in np.array_split(rows, -(-len(rows) // 100)):
+        squared = norms[part, None] + norms - 2 * codes[part] @ codes.T
+        squared[np.arange(len(part)), part] = np.inf
+        distances.append(np.sqrt(np.maximum(squared.min(axis=1), 0)))
+    return float(np.quantile(np.concatenate(distances), FAR))
