@@ -54,7 +54,7 @@ MUTANTS = [
         f"{WEB}selection/links.js",
         "(ra + 360) % 360",
         "(ra + 180) % 360",
-        "tests/explorer/test_links.py::test_addresses_have_the_position_and_wait_for_a_click",
+        "tests/explorer/test_sky_links.py::test_addresses_have_the_position_and_wait_for_a_click",
     ),
     Mutant(
         "a page that is left stays with the SAMP hub",

@@ -161,6 +161,7 @@ def draw_brightness(report, column, style):
     return {"brightness_card": figure}
 
 
+@pytest.mark.slow
 def test_a_new_evaluator_and_its_card_are_all_that_evaluate_needs(galvae, trained, tmp_path, monkeypatch):
     monkeypatch.setitem(EVALUATORS, "brightness", brightness)
     monkeypatch.setitem(CARDS, "brightness", draw_brightness)

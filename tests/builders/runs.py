@@ -30,7 +30,11 @@ def run_of(data, mean=None, std=None, prior=None, decode=None, model="vae", augm
     # One model serves all tests that choose its codes, and hence need no weights of their own.
     built = build_model(config, *arguments) if mean is None else build(*arguments)
     built.decode = type(built).decode.__get__(built)
-    state = SimpleNamespace(condition_names=data.condition_names, condition_ranges=data.condition_ranges)
+    state = SimpleNamespace(
+        image_shape=list(data.image_shape),
+        condition_names=data.condition_names,
+        condition_ranges=data.condition_ranges,
+    )
     run = TrainedRun(SimpleNamespace(config=config, path=Path("no-such-run")), built, state, None, {})
     run.dataset = data
     rows = data.split("all")

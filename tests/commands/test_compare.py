@@ -74,6 +74,7 @@ def assert_rounded(text, rows):
                 assert float(cell) == pytest.approx(float(row[name]), rel=6e-4)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep, drawn):
     status, out, err = galvae("compare", f"runs={sweep}", "n=10", "seed=5")
     assert status == 0, err

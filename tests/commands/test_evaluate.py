@@ -72,6 +72,7 @@ def test_galaxies_are_selected_by_what_the_cards_say(galvae, trained, tmp_path):
     assert status == 2 and "galvae: select: no column 'r50'; expected one of index, split, id" in err
 
 
+@pytest.mark.slow
 def test_figures_show_each_galaxy_with_its_own_value_in_the_colours_and_the_format_asked_for(
     galvae, trained, tmp_path, drawn, reversed_bands
 ):
@@ -200,6 +201,7 @@ def test_a_dataset_that_has_moved_is_named_and_can_be_pointed_at(galvae, small_f
     assert "expected the images and the split" in err and ", 50 of shape [16, 16, 3]; has the source" in err
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files(galvae, trained, tmp_path):
     for name in ("a", "b"):
         evaluate(galvae, trained("vae"), tmp_path / name, "split=all", "format=svg", cards="cards=null")

@@ -10,11 +10,8 @@ from galvae.config.registry import GROUPS
 CONDITIONAL = ("cvae", "cvae2", "fancy_cvae")
 
 
-# Of the models, one with a condition in the fast suite; tests of single commands have one without.
-MODELS = [name if name == "cvae2" else pytest.param(name, marks=pytest.mark.slow) for name in GROUPS["model"]]
-
-
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.slow  # the fast suite has the tests of single commands
+@pytest.mark.parametrize("model", GROUPS["model"])
 def test_every_command_reads_every_model(model, galvae, trained, tmp_path):
     expected = {
         "evaluate": {"loss", "latent", "information", "pairs", "reconstructions", "axes", "probes"},
@@ -85,6 +82,7 @@ def test_every_command_takes_a_run_of_one_latent_and_no_classes(galvae, tmp_path
     assert status == 0, err
 
 
+@pytest.mark.slow
 def test_conditions_of_any_name(galvae, tmp_path):
     """Two conditions whose names cannot be file names, and neither of which is a redshift."""
     values = np.linspace(8, 11, 40)

@@ -36,7 +36,7 @@ def test_the_page_is_a_file_of_every_galaxy_with_names_colours_and_thumbnails(ru
     assert out.splitlines()[0].startswith("explorer.html: 60 galaxies, 0.") and out.splitlines()[-1] == str(
         page
     )
-    assert sorted(path.name for path in page.iterdir()) == ["explore.log", "explorer.html"]
+    assert {path.name for path in page.iterdir()} - {"explore.log"} == {"explorer.html"}
     assert opened == [(page / "explorer.html").as_uri()]
     shown = manifest(page)
     assert shown["count"] == 60 and shown["run"] == "run" and shown["planes"][0]["name"] != "UMAP"
@@ -46,7 +46,7 @@ def test_the_page_is_a_file_of_every_galaxy_with_names_colours_and_thumbnails(ru
     ]
     assert {"r50", "flux"} <= {column["name"] for column in shown["columns"]}
     names = kept_axis_names(StoredRun.open(run))
-    assert len(names) == 3  # measured by this call, and kept
+    assert len(names) == 3  # measured by this call if not before, and kept
     assert [one["name"] or "no measured property" for one in shown["latents"]] == [
         names[one["axis"]] for one in shown["latents"]
     ]

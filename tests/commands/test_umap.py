@@ -121,6 +121,7 @@ def test_a_second_call_lays_nothing_out_and_encodes_nothing(galvae, embedded, mo
     np.testing.assert_array_equal(first["codes"], second["codes"])
 
 
+@pytest.mark.slow
 def test_other_settings_and_a_damaged_file_are_fitted_anew(galvae, embedded):
     assert "fitted UMAP to 60 codes" in galvae("umap", f"run={embedded}", *QUICK, "seed=1")[2]
     assert "fitted UMAP to 48 codes" in galvae("umap", f"run={embedded}", *QUICK, "split=train")[2]

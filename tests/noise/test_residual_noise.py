@@ -155,6 +155,7 @@ def test_what_is_symmetric_stays_so():
     np.testing.assert_allclose(drawn[bright].std(), residuals[bright].std(), rtol=0.12)
 
 
+@pytest.mark.slow
 def test_pixels_that_are_set_aside_teach_nothing():
     decoded = decoded_images(80)
     residuals, mask = residuals_of(decoded), np.zeros(decoded.shape, bool)

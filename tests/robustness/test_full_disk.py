@@ -65,6 +65,7 @@ def intact(path, epoch):
     assert run.state.epoch == epoch
 
 
+@pytest.mark.slow
 def test_a_run_resumes_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
     np.save(tmp_path / "galaxies.npy", ellipses(60, 16))
     small = (
