@@ -155,7 +155,7 @@ def keep_effects(run, effects):
         Names of the axes; UNNAMED where none fits.
     """
     names = effects.names or [UNNAMED] * len(effects.mean)
-    arrays = {"mean": effects.mean, "scatter": effects.scatter, "indices": effects.indices}
+    arrays = {"mean": effects.mean, "scatter": effects.scatter}
     keep_axis_names(run, names, arrays)
     return names
 

@@ -16,7 +16,6 @@ from galvae.explorer.page import write_page
 from galvae.explorer.server import PageServer
 from galvae.explorer.thumbnails import sheets_of
 from galvae.runs.axis_names import kept_axis_names
-from galvae.runs.directory import RunDirectory
 from galvae.runs.stored_run import StoredRun
 from galvae.system.child import Child
 
@@ -40,15 +39,22 @@ def main(config, output_dir):
     run = StoredRun.open(config.run, vars(config.dataset))
     codes, names = run.kept_codes("all"), kept_axis_names(run)
     if codes is None or (names is None and not run.images_missing):
-        run, names = with_model(config, names)
+        run, names = with_model(run, config, names)
         codes = run.codes("all")
-    embedding = embed(run, codes, output_dir) if config.umap else None
+    if names is None:
+        log.info("the latent axes have no names, since images are measured for them")
     measures = measures_of(run, codes.indices, config.measures)
-    manifest, arrays = contents_of(run, codes, names, embedding, measures, config)
+
+    def plane_of():
+        return embed(run, codes, output_dir) if config.umap else None
+
+    manifest, arrays = contents_of(run, codes, names, measures, config, plane_of)
     style = figures.Style(image_map=config.image_map, class_map=config.class_map, value_map=config.value_map)
     style = style.for_images(run.galaxies.rgb, run.state.stretch, run.directory.display_range)
-    most = max(len(column.get("classes", [""])) for column in manifest["columns"])
-    arrays |= {f"palette.{name}": table for name, table in style.palettes(most).items()}
+    counts = sorted(
+        {len(column["classes"]) for column in manifest["columns"] if column["kind"] == "class"} - {0}
+    )
+    arrays |= {f"palette.{name}": table for name, table in style.palettes(counts).items()}
     manifest["thumbnails"], sheets = thumbnails(run, codes.indices, config.thumbnails, style, arrays)
     folder = len(codes.indices) > config.inline
     path = write_page(output_dir / "explorer.html", manifest, arrays, sheets, folder, served=config.serve)
@@ -57,27 +63,29 @@ def main(config, output_dir):
         with PageServer(path.parent, config.port) as server:
             print(f"{server.address} shows it on this machine until Ctrl-C", flush=True)
             if config.open:
-                webbrowser.open(server.address)
+                open_page(server.address)
             server.serve_forever()
     elif config.open:
-        webbrowser.open(path.resolve().as_uri())
+        open_page(path.resolve().as_uri())
 
 
-def with_model(config, names):
-    """Opens the run with its model, and has the names of its latent axes measured if there are none.
+def with_model(run, config, names):
+    """Builds the model of a run, and has the names of its latent axes measured if there are none.
 
     Args:
+        run: StoredRun.
         config: ExploreConfig.
         names: names of the axes, or None.
 
     Returns:
         (TrainedRun, names).
     """
-    load(config.backend or RunDirectory.open(config.run).config.backend)
+    backend = config.backend or run.config.backend
+    load(backend)
     from galvae.analysis.axis_effects import name_axes  # late: these need Keras, and take a second
     from galvae.runs.trained_run import TrainedRun
 
-    run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
+    run = TrainedRun.of(run, backend, config.force)
     if names is None and not run.images_missing:
         names = name_axes(run)
     return run, names
@@ -101,7 +109,9 @@ def embed(run, codes, output_dir):
     except CannotBeDone:
         raise
     except GalvaeError as error:
-        log.info("the page has no UMAP plane: %s", error)
+        log.info(
+            "the page has no UMAP plane: %s; galvae umap run=%s n_neighbors=... makes one", error, run.path
+        )
         return None
     if path is None:
         embedding.save(output_dir / "embedding.npz")
@@ -116,13 +126,17 @@ def measures_of(run, indices, wanted):
         indices: (n,) row indices.
         wanted: whether to measure; None: unless it takes long, see `ExploreConfig`.
     """
-    if wanted is False or run.images_missing:
+    if wanted is False:
+        return {}
+    if run.images_missing:
+        log.info("the page has no sizes, shapes and colours, which are measured in images")
         return {}
     missing = measured.not_measured(run.dataset, indices)
     if wanted is None and missing > MOST_MEASURED:
         log.info(
-            "the page has no sizes, shapes and colours: %d galaxies are not measured yet; measures=true measures them",
-            missing,
+            "the page has no sizes, shapes and colours: %d of %d galaxies are not measured yet; measures=true measures "
+            "them",
+            *(missing, len(indices)),
         )
         return {}
     return measured.measured_columns(run.dataset, measured.measure_galaxies(run.dataset, indices))
@@ -168,3 +182,9 @@ def line_of_page(path, count, folder, served):
     else:
         how = "open it in a browser"
     return what if served else f"{what}; {how}"
+
+
+def open_page(address):
+    """Opens an address in the browser; a line says where there is none."""
+    if not webbrowser.open(address):
+        log.warning("open: expected a browser on this machine, received none; open %s yourself", address)

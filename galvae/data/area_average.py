@@ -59,6 +59,27 @@ def thumbnails(images, side):
     return area_average(images[:, top : top + square, left : left + square], min(side, square))
 
 
+def fitted_within(images, side):
+    """Whole images, averaged so that their longer side has at most so many pixels, in their own shape.
+
+    Args:
+        images: (n, H, W, C) uint8.
+        side: largest side in pixels.
+
+    Returns:
+        (n, h, w, C) uint8, rounded to the nearest; h / w is H / W as far as whole pixels can be.
+    """
+    height, width = images.shape[1:3]
+    longer = max(height, width)
+    if longer <= side:
+        return images
+    if height == width:
+        return area_average(images, side)
+    rows, columns = (_overlaps(old, max(1, round(old * side / longer))) for old in (height, width))
+    mean = np.einsum("ih,nhwc,jw->nijc", rows, images.astype(np.float32), columns, optimize=True)
+    return (mean + 0.5).astype(np.uint8)
+
+
 def check_size(height, width, size):
     """Refuses a size to which images of `height` by `width` pixels cannot be averaged.
 

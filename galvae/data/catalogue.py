@@ -41,14 +41,14 @@ def galaxy_table(dataset, indices, columns):
     table["id"] = dataset.ids[indices]
     with_units = {}
     for name, values in dataset.catalogue.items():
-        with_units[_free(name, with_units)] = values[indices], dataset.catalogue_units.get(name)
+        with_units[free_name(name, with_units)] = values[indices], dataset.catalogue_units.get(name)
     if dataset.labels is not None:
         names = np.array([*dataset.class_names, ""])  # the last one is that of -1
         with_units["class"] = names[dataset.labels[indices]], None
     for name, column in dataset.condition_numbers.items():
         with_units[name] = dataset.condition[indices, column], dataset.condition_units[column]
     for name, values in columns.items():
-        with_units[_free(name, with_units)] = values if isinstance(values, tuple) else (values, None)
+        with_units[free_name(name, with_units)] = values if isinstance(values, tuple) else (values, None)
     for name, (values, unit) in with_units.items():
         if name in table.colnames:
             table[name] = values
@@ -59,7 +59,7 @@ def galaxy_table(dataset, indices, columns):
     return table
 
 
-def _free(name, taken):
+def free_name(name, taken):
     """A column's name, with underscores appended until it is none of those taken, nor index or split."""
     while name in ("index", "split") or name in taken:
         name += "_"

@@ -6,7 +6,7 @@ import numpy as np
 
 import galvae
 from galvae.analysis.measured import DEFAULT_COLOUR, PREFIX
-from galvae.data.catalogue import code_columns, galaxy_table
+from galvae.data.catalogue import code_columns, free_name, galaxy_table
 from galvae.data.column_names import DECLINATIONS, RIGHT_ASCENSIONS, is_named
 from galvae.data.conditions import CLASS
 from galvae.data.dataset import evenly
@@ -16,40 +16,44 @@ from galvae.explorer.decoder import decoder_of
 from galvae.explorer.generation import noise_of_run, prior_of_run
 from galvae.latent.information import information, information_unit
 
-FORMAT = 1
-PERCENTILES = (0.5, 99.5)  # of the codes, between which sliders move
+PERCENTILES = (0.5, 99.5)  # of samples of the posteriors, between which sliders move
 FAR = 0.99  # quantile of nearest-neighbour distances beyond which a code is far from every galaxy
 MOST_MEASURED = 2_000  # galaxies whose nearest neighbours are sought for it
-ROUNDING = 0.01  # standard deviations
+ROUNDING = 0.02  # of the median distance between nearest codes
 NEVER = 1e30  # a distance that no code exceeds, where there is one galaxy
 UNNAMED = "no measured property"  # of galvae.analysis.axis_effects
 SPLITS = ("train", "val", "test")
+DEGREES = ("", "deg", "degree", "degrees")  # units of positions of the sky
 
 log = logging.getLogger(__name__)
 
 
-def contents_of(run, codes, names, embedding, measured, config):
+def contents_of(run, codes, names, measured, config, embed):
     """What the page of a run shows, without its colours and thumbnails.
 
     Args:
         run: StoredRun.
         codes: Codes of all its galaxies.
         names: names of its latent axes, or None.
-        embedding: Embedding of these galaxies, or None.
         measured: name -> (values, unit), measures of these galaxies; empty if they were not measured.
         config: ExploreConfig.
+        embed: function that returns the Embedding of these galaxies, or None; it is called once the columns that are
+            asked for are known to be there.
 
     Returns:
-        (manifest, arrays): a JSON-able dict, and a dict of arrays and lists of texts by name, see the README's file
-        tree for who reads it: `web/data/blocks.js`.
+        (manifest, arrays): a JSON-able dict, and a dict of arrays and lists of texts by the names that it gives them,
+        as `web/data/blocks.js` reads them.
 
     Raises:
         GalvaeError: if there is no column of a name that `columns` or `colour` asks for.
     """
     galaxies, indices = run.galaxies, codes.indices
     order = np.argsort(-information(codes.mean, codes.log_variance), kind="stable")
-    columns, arrays = _columns(run, codes, names, embedding, measured, config.columns)
-    arrays |= {"codes": _compact(codes.mean), "index": indices.astype(np.int32)}
+    columns, arrays = _columns(run, codes, names, measured, config)
+    _add_plane(columns, arrays, embed())
+    nearest = _nearest_distances(codes.mean)
+    arrays["codes"] = _compact(codes.mean, nearest)
+    ra, dec = _position(columns, RIGHT_ASCENSIONS), _position(columns, DECLINATIONS)
     condition = run.condition(indices)
     if condition is not None:
         arrays["condition"] = condition.astype(np.float32)
@@ -59,16 +63,15 @@ def contents_of(run, codes, names, embedding, measured, config):
     decoder, decoder_arrays = _decoder(run)
     height, width, bands = run.state.image_shape
     manifest = {
-        "format": FORMAT,
-        "title": f"{galaxies.name}, {run.config.model.name} of {run.latent_dim} latents",
+        "title": f"{galaxies.name}: latent space of a {run.config.model.name} with {run.latent_dim} latents",
         "run": run.path.resolve().name,
         "version": galvae.__version__,
         "count": len(indices),
         "columns": columns,
         "ids": "ids",
-        "ra": _position(columns, RIGHT_ASCENSIONS),
-        "dec": _position(columns, DECLINATIONS),
-        "planes": _planes(columns, order),
+        "ra": ra,
+        "dec": dec,
+        "planes": _planes(columns, order, ra, dec),
         "colour": _colour(config.colour, columns),
         "latent_dim": run.latent_dim,
         "latents": _latents(codes, names, order),
@@ -77,7 +80,6 @@ def contents_of(run, codes, names, embedding, measured, config):
             "height": height,
             "width": width,
             "bands": bands,
-            "band_names": list(galaxies.band_names),
             "display": {
                 "range": run.directory.display_range,
                 "rgb": None if galaxies.rgb is None else list(galaxies.rgb),
@@ -88,55 +90,79 @@ def contents_of(run, codes, names, embedding, measured, config):
         "prior": prior,
         "noise": noise,
         "no_noise": no_noise,
-        "far": _far(codes.mean),
+        "far": float(np.quantile(nearest, FAR)) if len(nearest) else NEVER,
     }
     return manifest, arrays | prior_arrays | noise_arrays | decoder_arrays
 
 
-def _columns(run, codes, names, embedding, measured, chosen):
-    """Columns of the galaxies, and their arrays.
+def _columns(run, codes, names, measured, config):
+    """Columns of the galaxies but those of their plane, and their arrays.
 
     Returns:
         (columns, arrays): the manifest's `columns`; and a dict of arrays by name.
+
+    Raises:
+        GalvaeError: if there is no column of a name that `columns` or `colour` asks for.
     """
-    galaxies, extra = run.galaxies, dict(measured)
-    if embedding is not None:
-        extra |= {f"umap_{axis}": embedding.plane[:, column] for column, axis in enumerate("xy")}
-    table = galaxy_table(galaxies, codes.indices, extra)
-    added = table.colnames[len(table.colnames) - len(extra) :]
-    origins = dict(zip(added, ["measured"] * len(measured) + ["umap"] * len(extra), strict=False))
-    origins |= dict.fromkeys(galaxies.condition_numbers, "condition")
+    galaxies = run.galaxies
+    table = galaxy_table(galaxies, codes.indices, measured)
+    origins = dict.fromkeys(table.colnames, "catalogue")
+    origins |= dict.fromkeys(table.colnames[len(table.colnames) - len(measured) :], "measured")
+    origins |= {**dict.fromkeys(galaxies.condition_numbers, "condition"), "split": "split"}
+    if galaxies.labels is not None:
+        origins[CLASS] = "class"
     shown = [name for name in table.colnames if name not in ("index", "id")]
-    optional = [name for name in shown if origins.get(name, "catalogue") in ("catalogue", "measured")]
-    optional = [name for name in optional if name not in ("split", CLASS)]
-    if chosen is not None:
-        if not set(chosen) <= set(optional):
-            others = ", ".join(sorted(set(chosen) - {*optional}))
-            raise GalvaeError(f"columns: expected {' or '.join(optional)}, received {others}")
-        shown = [name for name in shown if name not in optional or name in chosen]
+    if config.columns is not None:
+        missing = [name for name in config.columns if name not in shown]
+        if missing:
+            raise GalvaeError(
+                f"columns: expected {' or '.join(shown)}, received {', '.join(missing)}{_hint(measured)}"
+            )
+        optional = "catalogue", "measured"
+        shown = [name for name in shown if origins[name] not in optional or name in config.columns]
     columns, arrays = [], {}
     for name in shown:
-        if name == CLASS and galaxies.labels is not None:
+        if origins[name] == "class":
             entry, array = _class(galaxies.labels[codes.indices], galaxies.class_names)
-            origin = "class"
         else:
             entry, array = _column(table[name])
-            origin = "split" if name == "split" else origins.get(name, "catalogue")
         if array is None:
             log.info("column %s is left out: it is no number and no text for each galaxy", name)
             continue
-        key = f"column.{len(columns)}"
-        unit = "" if table[name].unit is None else str(table[name].unit)
-        label = f"UMAP {1 + added.index(name) - len(measured)}" if origin == "umap" else name
-        columns.append({"name": name, "label": label, "unit": unit, "array": key, "origin": origin, **entry})
+        key, unit = f"column.{len(columns)}", table[name].unit
+        entry = {"name": name, "label": name, "unit": "" if unit is None else str(unit), **entry}
+        columns.append({**entry, "array": key, "origin": origins[name]})
         arrays[key] = array
-    taken = {column["name"] for column in columns}
     for axis, name in enumerate(code_columns(codes.mean)):
         axis_name = _named(names, axis)
         label = f"latent {axis}: {axis_name}" if axis_name else f"latent {axis}"
-        entry = {"name": f"{name}_" if name in taken else name, "label": label, "unit": "", "kind": "number"}
+        entry = {"name": _free(name, columns), "label": label, "unit": "", "kind": "number"}
         columns.append({**entry, "array": None, "axis": axis, "origin": "latent"})
+    able = [column["name"] for column in columns if column["kind"] != "text"] + ["umap_x", "umap_y"]
+    if config.colour not in (None, *able):
+        raise GalvaeError(
+            f"colour: expected {' or '.join(able)}, received {config.colour!r}{_hint(measured)}"
+        )
     return columns, arrays
+
+
+def _add_plane(columns, arrays, embedding):
+    """Adds the two columns of an Embedding, if there is one, to the others and their arrays."""
+    if embedding is None:
+        return
+    for number, axis in enumerate("xy"):
+        key = f"umap.{axis}"
+        arrays[key] = embedding.plane[:, number]
+        entry = {"name": _free(f"umap_{axis}", columns), "label": f"UMAP {number + 1}", "unit": ""}
+        columns.append({**entry, "kind": "number", "array": key, "origin": "umap"})
+
+
+def _free(name, columns):
+    return free_name(name, {column["name"] for column in columns})
+
+
+def _hint(measured):
+    return "" if measured else "; the galaxies are not measured: measures=true measures them"
 
 
 def _named(names, axis):
@@ -177,13 +203,21 @@ def _class(labels, names):
 
 
 def _position(columns, names):
-    """Name of the column of numbers that holds right ascensions or declinations in degrees; None if there is none."""
-    found = (one["name"] for one in columns if one["kind"] == "number" and is_named(one["name"], names))
-    return next(found, None)
+    """Name of the first column of right ascensions, or of declinations; None if there is none, or not in degrees.
+
+    A column without a unit is taken to be in degrees, which its unit then says.
+    """
+    for column in columns:
+        if column["kind"] == "number" and is_named(column["name"], names):
+            if column["unit"].lower() not in DEGREES:
+                return None
+            column["unit"] = "deg"
+            return column["name"]
+    return None
 
 
-def _planes(columns, order):
-    """Planes that the page offers by name, the first one first."""
+def _planes(columns, order, ra, dec):
+    """Planes that the page offers by name, the first one first; `ra` and `dec` are names of columns, or None."""
     latents = [one["name"] for one in columns if one["origin"] == "latent"]
     planes = []
     if any(one["origin"] == "umap" for one in columns):
@@ -195,30 +229,32 @@ def _planes(columns, order):
     elif not planes:
         other = next((one["name"] for one in columns if one["kind"] == "number"), latents[0])
         planes.append({"name": "the latent", "x": latents[0], "y": other})
+    if ra is not None and dec is not None:
+        planes.append({"name": "sky", "x": ra, "y": dec})
     return planes
 
 
 def _colour(asked, columns):
-    """The column by which galaxies are coloured, see `galvae.config.analysis.COLOUR`."""
+    """The column by which galaxies are coloured, see `galvae.config.analysis.COLOUR`; None if there is none."""
     able = [one["name"] for one in columns if one["kind"] != "text"]
-    if asked is not None:
-        if asked not in able:
-            raise GalvaeError(f"colour: expected {' or '.join(able)}, received {asked!r}")
-        return asked
     conditions = [one["name"] for one in columns if one["origin"] == "condition"]
-    defaults = CLASS, *conditions, PREFIX + DEFAULT_COLOUR, DEFAULT_COLOUR
-    return next((name for name in defaults if name in able), None)
+    names = asked, CLASS, *conditions, PREFIX + DEFAULT_COLOUR, DEFAULT_COLOUR
+    return next((name for name in names if name in able), None)
 
 
 def _latents(codes, names, order):
     """The latent dimensions, the most informative first: their names, and between which values they vary."""
     amounts, unit = information(codes.mean, codes.log_variance), information_unit(codes.log_variance)
-    low, high = np.percentile(codes.mean, PERCENTILES, axis=0).astype(float)
+    low, high = np.percentile(codes.sample(0), PERCENTILES, axis=0).astype(
+        float
+    )  # as `galvae traverse` has them
     return [
         {
             "axis": int(axis),
             "name": _named(names, axis),
-            "information": float(amounts[axis]),
+            "information": min(
+                float(amounts[axis]), NEVER
+            ),  # infinite with weights that no trained model has
             "unit": unit,
             "low": low[axis],
             "high": high[axis] if high[axis] > low[axis] else low[axis] + 1,
@@ -253,18 +289,24 @@ def _decoder(run):
         return None, {}
 
 
-def _compact(codes):
-    """Codes as float16 where that moves none by more than ROUNDING standard deviations of its latent, else float32."""
+def _compact(codes, nearest):
+    """Codes as float16 where that moves none by more than ROUNDING of the distances between neighbours, else float32.
+
+    Args:
+        codes: (n, latent_dim).
+        nearest: distances of some of them from their nearest others.
+    """
     with np.errstate(over="ignore"):  # of a plain autoencoder's codes, which may be of any size
         halves = codes.astype(np.float16)
-    fits = (np.abs(halves - codes) <= ROUNDING * codes.std(axis=0)).all()
+    moved = np.linalg.norm(halves.astype(np.float32) - codes, axis=1).max()
+    fits = len(nearest) and moved <= ROUNDING * np.median(nearest)
     return halves if fits else codes.astype(np.float32)
 
 
-def _far(codes):
-    """Quantile FAR of the Euclidean distances between codes and their nearest others, of evenly chosen galaxies."""
+def _nearest_distances(codes):
+    """Euclidean distances of at most MOST_MEASURED codes, evenly chosen, from their nearest others; none of one."""
     if len(codes) < 2:
-        return NEVER
+        return np.zeros(0)
     # Centred, so that float32 keeps the differences; it takes half the time.
     codes, distances = np.float32(codes - codes.mean(axis=0)), []
     norms = (codes**2).sum(axis=1)
@@ -273,4 +315,4 @@ def _far(codes):
         squared = norms[part, None] + norms - 2 * codes[part] @ codes.T
         squared[np.arange(len(part)), part] = np.inf
         distances.append(np.sqrt(np.maximum(squared.min(axis=1), 0)))
-    return float(np.quantile(np.concatenate(distances), FAR))
+    return np.concatenate(distances)

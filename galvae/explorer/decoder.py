@@ -49,8 +49,8 @@ def decoder_of(config, state, weights):
         weights: dict of path -> array, the variables of the checkpoint.
 
     Returns:
-        (spec, arrays). The spec is a JSON-able dict of `latent_dim`, `image` [H, W, C], `condition` (null, or `mean`
-        and `spread`, by which its K columns are scaled, and how many `times` each of them stands behind the code) and
+        (spec, arrays). The spec is a JSON-able dict of `latent_dim`, `condition` (null, or `mean`
+        and `std`, by which its K columns are scaled, and how many `times` each of them stands behind the code) and
         `steps`: dicts of `kind` ("convolution", "edges" or "pixels"), `inputs` and `outputs` [height, width, channels],
         and of a convolution `name`, `size` k of its kernel, `stride`, `offset` and `slope`, see `_Step`. Its arrays are
         NAME.kernel (N, k, k, F) int16, NAME.scale (F,), by which it is multiplied, and NAME.bias (F,), both float32.
@@ -67,7 +67,7 @@ def decoder_of(config, state, weights):
     for part in decoder_plan(code_dim, state.image_shape, config.network):
         builder.add(part)
     builder.check_all_read()
-    spec = {"latent_dim": config.latent_dim, "image": list(state.image_shape), "condition": condition}
+    spec = {"latent_dim": config.latent_dim, "condition": condition}
     spec["steps"], arrays = [], {}
     for number, step in enumerate(builder.steps):
         entry = {"kind": step.kind, "inputs": list(step.inputs), "outputs": list(step.outputs)}
@@ -91,7 +91,7 @@ def _condition(config, state, weights):
     shape = (len(state.condition_names),)
     return {
         "mean": _checked(weights, "condition_mean", shape).tolist(),
-        "spread": _checked(weights, "condition_spread", shape).tolist(),
+        "std": _checked(weights, "condition_spread", shape).tolist(),
         "times": TIMES[config.model.name](config.latent_dim),
     }
 

@@ -29,9 +29,9 @@ def prior_of_run(run, codes):
         codes: (n, latent_dim) codes of its galaxies.
 
     Returns:
-        (spec, arrays): a JSON-able dict of `kind` ("normal" or "mixture"), `label`, `latent_dim`, `condition_dim` (0:
-        the prior does not depend on a condition) and `arrays`, the names of the arrays. Those of a mixture of k
-        Gaussians are in standard units, from which prior.shift and prior.scale (latent_dim + K,) lead to physical ones:
+        (spec, arrays): a JSON-able dict of `kind` ("normal" or "mixture"), `label`, `latent_dim` and `condition_dim`
+        (0: the prior does not depend on a condition); and a dict of arrays. Those of a mixture of k Gaussians are in
+        standard units, from which prior.shift and prior.scale (latent_dim + K,) lead to physical ones:
 
         - prior.log_weights (k,), prior.means (k, latent_dim + K), of codes and then the condition;
         - prior.roots (k, latent_dim (latent_dim + 1) / 2), lower triangles L, row after row, where L L' is the
@@ -57,11 +57,11 @@ def noise_of_run(run):
         run: StoredRun.
 
     Returns:
-        (spec, arrays, reason): a JSON-able dict of `bands`, `reach` [y, x] of the covariances in pixels, `parity`,
-        `scores` [first, last] standard deviations at which noise.quantiles (n, C) stand, and `arrays`, their names;
-        noise.sky and noise.galaxy (lags, C, C) are covariances from the distance (0, 0) on, row after row: those at
-        opposite distances are transposed; the other arrays are those of ResidualNoise. Without noise, spec is None, and
-        the reason says why.
+        (spec, arrays, reason): a JSON-able dict of `reach` [y, x] of the covariances in pixels, `parity`, and `scores`
+        [first, last] standard deviations at which noise.quantiles (n, C) stand; and a dict of arrays: noise.sky and
+        noise.galaxy (lags, C, C) are covariances from the distance (0, 0) on, row after row: those at opposite
+        distances are transposed; the others are those of ResidualNoise. Without noise, spec is None, and the reason
+        says why.
     """
     try:
         noise = run.noise
@@ -79,11 +79,9 @@ def noise_of_run(run):
         },
     }
     spec = {
-        "bands": noise.sky.shape[-1],
         "reach": [length // 2 for length in noise.sky.shape[:2]],
         "parity": noise.parity.tolist(),
         "scores": [float(SCORES[0]), float(SCORES[-1])],
-        "arrays": list(arrays),
     }
     return spec, arrays, ""
 
@@ -118,8 +116,7 @@ def _moments(codes):
 
 
 def _spec(kind, label, latent_dim, condition_dim, arrays):
-    spec = {"kind": kind, "label": label, "latent_dim": latent_dim, "condition_dim": condition_dim}
-    return {**spec, "arrays": list(arrays)}, arrays
+    return {"kind": kind, "label": label, "latent_dim": latent_dim, "condition_dim": condition_dim}, arrays
 
 
 def _mixture_arrays(prior):

@@ -36,7 +36,7 @@ def _collect(path, texts):
     """Adds a module to the dict path -> text, after the modules that it imports."""
     if path in texts:
         return
-    text = path.read_text(encoding="utf-8")
+    texts[path] = text = path.read_text(encoding="utf-8")  # at once, as modules may import each other
     for other in IMPORT.findall(text):
         _collect((path.parent / other).resolve(), texts)
-    texts[path] = text
+    texts[path] = texts.pop(path)  # after them

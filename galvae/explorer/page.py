@@ -13,7 +13,7 @@ from galvae.explorer.modules import WEB, bundled, styles
 from galvae.system.atomic import replacing, sync_folder
 
 # The hub through which a page sends tables to other programs on this machine (SAMP's web profile).
-HUB = "http://localhost:21012 http://127.0.0.1:21012"
+HUB = "http://localhost:21012"
 # Folders of data beside the page: of this page or an older one, or left by a process that was killed.
 DATA = re.compile(r"data-[0-9a-f]{16}|\.\d+-data")
 
@@ -27,7 +27,7 @@ def write_page(path, manifest, arrays, sheets, folder=False, served=False):
         path: path of the HTML file, whose folder exists.
         manifest: JSON-able dict of what the page shows, see `galvae.explorer.contents`.
         arrays: dict of arrays or lists of texts by name, see `galvae.explorer.arrays`.
-        sheets: dict of WebP files by name, see `galvae.explorer.thumbnails`.
+        sheets: dict of JPEG files by name, see `galvae.explorer.thumbnails`.
         folder: keep arrays and sheets in files of at most 2 MB in a folder beside the page, which a web server must
             then hand out, instead of inside the page.
         served: allow the page to connect to the server that hands it out, as `galvae.explorer.server` does, which
@@ -103,7 +103,6 @@ def _filled(data, served):
             "default-src 'none'",
             f"script-src '{_hash(script)}'",
             f"style-src '{_hash(style)}'",
-            "img-src data: blob:",
             f"connect-src {HUB}" + (" 'self'" if served else ""),
             "base-uri 'none'",
             "form-action 'none'",

@@ -16,7 +16,14 @@ FILES = re.compile(rf"{re.escape(PAGE)}|data-[0-9a-f]{{16}}/[a-z]+-\d+\.bin")
 # The galaxies that were last selected, for programs that take a table by its address only, as TOPCAT does.
 TABLE = "selection.xml"
 LARGEST_TABLE = 64 * 2**20  # bytes
-TYPES = {".html": "text/html; charset=utf-8", ".bin": "application/octet-stream"}
+HEADERS = {
+    # No other site may show the page in a frame, where it could lead its user's clicks; a page cannot say so itself.
+    ".html": {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": "frame-ancestors 'none'",
+    },
+    ".bin": {"Content-Type": "application/octet-stream"},
+}
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +91,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             policy = {"Content-Security-Policy": "default-src 'none'; sandbox"}
             self._answer(200, self.server.table, {"Content-Type": "application/x-votable+xml", **policy})
         elif (path := self._file(name)) is not None:
-            self._answer(200, path.read_bytes(), {"Content-Type": TYPES[path.suffix]})
+            self._answer(200, path.read_bytes(), HEADERS[path.suffix])
         else:
             self.send_error(404)
 
@@ -101,8 +108,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(403)
         elif not re.fullmatch("[0-9]{1,9}", length) or int(length) > LARGEST_TABLE:
             self.send_error(413)
+        elif len(table := self.rfile.read(int(length))) < int(length):
+            self.close_connection = True  # the page is gone, or the connection broke: the table before stays
         else:
-            self.server.table = self.rfile.read(int(length))
+            self.server.table = table
             self._answer(204, b"", {})
 
     def log_message(self, format, *args):

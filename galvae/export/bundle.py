@@ -24,7 +24,7 @@ from galvae.errors import GalvaeError
 from galvae.export.model_card import model_card
 from galvae.latent.codes import identity
 from galvae.latent.umap_storage import newest_stored, stored_paths
-from galvae.runs import bundles, checkpoints, noise, reference
+from galvae.runs import axis_names, bundles, checkpoints, noise, reference
 from galvae.runs.directory import RunDirectory
 from galvae.runs.evaluations import RESULTS, evaluations
 from galvae.runs.galaxies import store_galaxies
@@ -40,6 +40,7 @@ ENVIRONMENT = (
 )
 REFERENCE = f"{reference.FOLDER}/{reference.FILE}"
 NOISE = f"{noise.FOLDER}/{noise.FILE}"
+AXES = f"{axis_names.FOLDER}/{axis_names.FILE}"
 # Folders at the beginning of an absolute path in a text; "km/s" and "https://..." have none.
 FOLDERS = re.compile(r"""(?:file://|(?<![\w./~]))~?/(?:[^\s/'",;]+/)*(?=[^\s/'",;]+)""")
 
@@ -120,6 +121,9 @@ def _write(run, folder, about, galaxies):
     with _left_out("noise"):
         if run.noise is not None:
             _copy(run, NOISE, folder / NOISE)
+    with _left_out("the names of its latent axes"):
+        if axis_names.kept_axis_names(run) is not None:
+            _copy(run, AXES, folder / AXES)
     _copy_priors(run, folder)
     evaluation = next(
         (one for one in reversed(evaluations(run.path, state.best_epoch, weights)) if not one.old), None

@@ -91,21 +91,22 @@ class Style:
             return matplotlib.colors.to_rgba_array([MUTED[index % len(MUTED)] for index in range(count)])
         return matplotlib.colormaps[self.class_map](np.linspace(0, 1, count))
 
-    def palettes(self, classes):
-        """The colours of values, of images of one band, and of classes, as tables (256 or n, 3) of uint8.
+    def palettes(self, counts):
+        """The colours of values, of images of one band, and of classes, as tables (n, 3) of uint8.
 
         Args:
-            classes: number of classes, at most; those of "muted" repeat after the tenth.
+            counts: numbers of classes that columns have.
 
         Returns:
-            dict with the entries values, image, classes and unknown, the colour of points without a value.
+            dict with the entries values and image (256, 3), classes.N (N, 3) for each number of classes, and unknown
+            (1, 3), the colour of points without a value.
         """
         steps = np.linspace(0, 1, 256)
         tables = {
             "values": matplotlib.colormaps[self.value_map](steps),
             "image": matplotlib.colormaps[self.image_map](steps),
-            "classes": self.class_colours(classes),
             "unknown": matplotlib.colors.to_rgba_array(UNKNOWN),
+            **{f"classes.{count}": self.class_colours(count) for count in counts},
         }
         return {name: np.round(255 * table[:, :3]).astype(np.uint8) for name, table in tables.items()}
 

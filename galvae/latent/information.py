@@ -17,7 +17,8 @@ def information(mean, log_variance):
     """
     if log_variance is None:
         return mean.var(axis=0)
-    return 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1.0).mean(axis=0)
+    with np.errstate(over="ignore"):  # of weights that no trained model has
+        return 0.5 * (mean**2 + np.exp(log_variance) - log_variance - 1.0).mean(axis=0)
 
 
 def information_unit(log_variance):

@@ -17,7 +17,7 @@ from galvae.runs.find import is_bundle, is_zip
 from galvae.system.safe_read import read_json, read_npz, weights_metadata
 
 LABEL = 11  # characters of a line's label
-RESULTS = ("evaluate", "sample", "traverse", "umap", "neighbors", "anomalies", "prior", "export")
+RESULTS = ("evaluate", "sample", "traverse", "umap", "explore", "neighbors", "anomalies", "prior", "export")
 LARGEST = 3  # parts whose sizes are listed
 
 
@@ -143,7 +143,9 @@ def _kept(run, state, weights):
         parts.append(f"priors {names} (chosen: {_chosen(run.path)})")
     for path in sorted(run.path.glob("reference/*.safetensors")):
         parts.append(f"reference of what is like its galaxies{_fitted_mark(path, identity)}")
-    if (run.path / "umap" / "embedding.npz").is_file():
+    for path in sorted(run.path.glob("axes/*.safetensors")):
+        parts.append(f"names of the latent axes{_fitted_mark(path, identity)}")
+    if [*run.path.glob("umap*/embedding.npz"), *run.path.glob("explore*/embedding.npz")]:
         parts.append("UMAP embedding")
     if (run.path / "galaxies.safetensors").is_file():
         parts.append("galaxies without images")
@@ -212,4 +214,6 @@ def _next(run, shown):
         return f"galvae sample run={shown}; more of it: card.md"
     if not run.finished:
         return f"galvae train resume={shown}"
-    return f"galvae sample run={shown}, or evaluate, traverse, umap; galvae export run={shown} gives it away"
+    return (
+        f"galvae sample run={shown}, or evaluate, traverse, explore; galvae export run={shown} gives it away"
+    )

@@ -271,7 +271,7 @@ class RunDirectory:
 
     def _clean(self):
         """Removes temporary files that a killed process left behind."""
-        for folder in (".", "figures", "codes", "noise", "reference", "priors", "priors/*"):
+        for folder in (".", "figures", "codes", "noise", "axes", "reference", "priors", "priors/*"):
             for leftover in self.path.glob(f"{folder}/.[0-9]*-*"):
                 leftover.unlink(missing_ok=True)
 

@@ -46,21 +46,34 @@ class TrainedRun(StoredRun):
             GalvaeError: if there is no run or no undamaged checkpoint, or the backend is not installed, or it declares
                 more memory than its own data need.
         """
-        stored = StoredRun.open(path, dataset)
-        directory, state, checkpoint = stored.directory, stored.state, stored.checkpoint
-        setup(backend or directory.config.backend)
-        shape, conditions = tuple(state.image_shape), len(state.condition_names)
-        check_rgb(directory.config.dataset.rgb, shape[-1])
+        return cls.of(StoredRun.open(path, dataset), backend, force)
+
+    @classmethod
+    def of(cls, stored, backend=None, force=False):
+        """Builds the model of a stored run, and takes over what that has read so far.
+
+        Args:
+            stored: StoredRun.
+            backend, force: see `open`.
+
+        Returns:
+            TrainedRun.
+
+        Raises:
+            GalvaeError: see `open`.
+        """
+        run = cls.__new__(cls)
+        vars(run).update(vars(stored))
+        setup(backend or run.config.backend)
+        state, shape, conditions = run.state, tuple(run.state.image_shape), len(run.state.condition_names)
+        check_rgb(run.config.dataset.rgb, shape[-1])
         # Before the model is built, because one of another size could need any amount of memory.
-        variables, layer_bytes = outline(directory.config, shape, conditions)
-        checkpoints.check_shapes(checkpoint, "best", variables)
-        run = cls(directory, None, state, checkpoint, dataset or {})
+        variables, layer_bytes = outline(run.config, shape, conditions)
+        checkpoints.check_shapes(run.checkpoint, "best", variables)
         if not force:
             check_memory(run, layer_bytes)
-        model = run.model = build_model(
-            directory.config, shape, tuple(state.pixel_range), state.stretch, conditions
-        )
-        checkpoints.restore(model.variables, checkpoints.read_arrays(checkpoint, "best"))
+        run.model = build_model(run.config, shape, tuple(state.pixel_range), state.stretch, conditions)
+        checkpoints.restore(run.model.variables, run.weights())
         return run
 
     def codes(self, split="all"):

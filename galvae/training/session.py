@@ -79,7 +79,7 @@ def train(config, source, output_dir, count, resident, trusted=True):
     try:
         run.write_json("metrics.json", {"status": "running", **lock_owner()})
         history, metrics = fit(model, dataset, config, run, device, found, resident, start)
-        trained = learn_after_training(run, model, dataset)
+        trained = learn_after_training(run, dataset)
         metrics |= write_report(trained, history)
         dataset.mapped_files.check()  # the figures have read them
         run.write_json("metrics.json", metrics)

@@ -54,7 +54,7 @@ MUTANTS = [
     Mutant(
         "the page's conditions are not scaled",
         PAGE,
-        "(condition[column] - mean) / scaling.spread[column]",
+        "(condition[column] - mean) / scaling.std[column]",
         "condition[column]",
         DECODES,
     ),
@@ -96,8 +96,8 @@ MUTANTS = [
     Mutant(
         "the page's images of one band miss the colour map's last entry",
         DISPLAY,
-        "Math.min(Math.floor(256 * meanOf(shown, from, bands)), 255)",
-        "Math.floor(254 * meanOf(shown, from, bands))",
+        "Math.min(Math.floor(256 * meanOf(units, from, bands)), 255)",
+        "Math.floor(254 * meanOf(units, from, bands))",
         COLOURS,
     ),
 ]

@@ -71,7 +71,7 @@ MUTANTS = [
         "galvae/explorer/contents.py",
         "return halves if fits else codes.astype(np.float32)",
         "return halves",
-        "tests/explorer/test_contents.py::test_codes_are_rounded_only_where_that_changes_little",
+        "tests/explorer/test_contents.py::test_codes_are_rounded_only_where_that_changes_no_distance_between_neighbours",
     ),
     Mutant(
         "names of fewer axes than there are latents are taken",

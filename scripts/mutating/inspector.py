@@ -5,6 +5,8 @@ from mutating.mutant import Mutant
 WEB = "galvae/explorer/web/"
 TESTS = "tests/explorer/test_inspector_in_browser.py::"
 WALKS = "tests/explorer/test_walks_in_browser.py::"
+VIEWS = "tests/explorer/test_images_and_addresses_in_browser.py::"
+TEXTS = "tests/explorer/test_page_texts.py::"
 
 MUTANTS = [
     Mutant(
@@ -30,7 +32,7 @@ MUTANTS = [
     ),
     Mutant(
         "walks of the page begin at their end",
-        f"{WEB}galaxy/walk.js",
+        f"{WEB}states.js",
         "app.latent.between(partner, galaxy, step)",
         "app.latent.between(galaxy, partner, step)",
         f"{WALKS}test_walk_ends_at_its_galaxies",
@@ -52,7 +54,7 @@ MUTANTS = [
     Mutant(
         "addresses of the page leave out moved latents",
         f"{WEB}fragment.js",
-        'words.set(word, moved.map((i) => `${i}:${shortNumber(state[key][i])}`).join(","))',
+        'words.set(word, moved.map((i) => `${i}:${addressNumber(state[key][i])}`).join(","))',
         "words.delete(word)",
         "tests/explorer/test_fragment.py::test_views_come_back_from_their_addresses",
     ),
@@ -62,5 +64,47 @@ MUTANTS = [
         "Math.min(bins - 1, Math.floor((value - low) * perUnit))",
         "Math.floor((value - low) * perUnit)",
         "tests/explorer/test_histogram.py",
+    ),
+    Mutant(
+        "images of the page stay those of the galaxy before until the next ones are read",
+        f"{WEB}stamps.js",
+        'canvas.classList.add("waiting");',
+        "",
+        f"{VIEWS}test_an_original_is_never_that_of_another_galaxy",
+    ),
+    Mutant(
+        "a galaxy that was clicked early is replaced by a typical one",
+        f"{WEB}fragment.js",
+        "if (isEmpty()) app.store.set({ galaxy });",
+        "app.store.set({ galaxy });",
+        f"{TEXTS}test_a_page_opens_with_a_galaxy_of_its_own_unless_one_is_clicked_meanwhile",
+    ),
+    Mutant(
+        "every change of the page is an entry of the browser's history",
+        f"{WEB}fragment.js",
+        "if (galaxy === entry) history.replaceState",
+        "if (false) history.replaceState",
+        f"{TEXTS}test_each_galaxy_is_an_entry_of_the_history_and_nothing_else_is",
+    ),
+    Mutant(
+        "words for a terminal may hold control characters beyond ASCII",
+        f"{WEB}texts.js",
+        "\\x7f-\\x9f",
+        "\\x7f",
+        f"{TEXTS}test_words_of_a_command_line_hold_no_control_characters",
+    ),
+    Mutant(
+        "fewer sheets of stamps are kept than a page has",
+        f"{WEB}data/thumbnails.js",
+        "const SHEETS_KEPT = 20;",
+        "const SHEETS_KEPT = 16;",
+        f"{TEXTS}test_sheets_of_5000_stamps_are_decoded_once_and_others_are_closed",
+    ),
+    Mutant(
+        "rows of the catalogue that were asked for earlier replace later ones",
+        f"{WEB}galaxy/catalogue.js",
+        "if (request !== requests) return;",
+        "",
+        f"{VIEWS}test_the_last_choice_of_columns_wins_and_directions_wait_for_the_end_of_a_walk",
     ),
 ]

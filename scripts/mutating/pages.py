@@ -44,9 +44,23 @@ MUTANTS = [
     Mutant(
         "colours of stamps run into their neighbours",
         "galvae/explorer/thumbnails.py",
-        "BORDER = 4",
-        "BORDER = 0",
+        "return -(-side // BLOCK) * BLOCK",
+        "return side",
         PAGE + "test_no_colour_of_a_stamp_runs_into_the_next",
+    ),
+    Mutant(
+        "the noise of stamps loses its colours",
+        "galvae/explorer/thumbnails.py",
+        'subsampling="4:4:4"',
+        'subsampling="4:2:0"',
+        PAGE + "test_noise_and_its_colours_stay",
+    ),
+    Mutant(
+        "a table that was cut off takes the place of the whole one",
+        "galvae/explorer/server.py",
+        "self.rfile.read(int(length))) < int(length):",
+        "self.rfile.read(int(length))) < 0:",
+        SERVER + "test_a_table_is_kept_for_other_programs_if_the_page_itself_puts_it",
     ),
     Mutant(
         "another site, whose name leads to this machine, may read the page",

@@ -5,6 +5,7 @@ from mutating.mutant import Mutant
 WEB = "galvae/explorer/web/"
 DENSITY = "tests/explorer/test_density.py::"
 BROWSER = "tests/explorer/test_plane_in_browser.py::"
+COLUMNS = "tests/explorer/test_planes_of_columns.py::"
 
 MUTANTS = [
     Mutant(
@@ -41,6 +42,34 @@ MUTANTS = [
         "return { x: fixed.x + (x - fixed.x) / factor, y: fixed.y + (y - fixed.y) / factor, scale: scale * factor };",
         "return { x, y, scale: scale * factor };",
         f"{DENSITY}test_zooming_leaves_the_data_at_the_pixel_where_they_are",
+    ),
+    Mutant(
+        "the sky is seen from outside",
+        f"{WEB}plane/camera.js",
+        "this.scaleX = mirrored ? -camera.scale : camera.scale;",
+        "this.scaleX = camera.scale;",
+        f"{DENSITY}test_on_the_sky_east_is_to_the_left_and_a_field_that_crosses_0_h_is_whole",
+    ),
+    Mutant(
+        "a place of two latents is decoded with other values of them",
+        f"{WEB}plane/tools.js",
+        "for (const [{ axis }, value] of axes) code[axis] = value;",
+        "",
+        f"{COLUMNS}test_a_place_of_two_latents_is_decoded_with_their_values",
+    ),
+    Mutant(
+        "a highlight of another colour's classes hides all galaxies",
+        f"{WEB}plane/plane.js",
+        "if (this.colour?.name !== before) store.set({ highlight: null });",
+        "",
+        f"{COLUMNS}test_a_highlight_of_the_colour_before_ends_with_it",
+    ),
+    Mutant(
+        "keys are used before there is a picture",
+        f"{WEB}plane/plane.js",
+        "if (!this.view) return;\n        const { camera, width, height } = this.view;",
+        "const { camera, width, height } = this.view;",
+        f"{COLUMNS}test_pointers_keys_and_buttons_wait_for_the_first_picture",
     ),
     Mutant(
         "galaxies of classes that are not highlighted are selected",

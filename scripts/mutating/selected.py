@@ -43,6 +43,20 @@ MUTANTS = [
         f"{TAB}test_mean_image_is_the_mean_of_stamps",
     ),
     Mutant(
+        "a mean image stays when that of the next selection cannot be read",
+        f"{WEB}selection/montage.js",
+        "mean.element.hidden = true;",
+        "",
+        f"{TAB}test_no_image_of_the_selection_before_stays_as_if_it_were_of_the_new_one",
+    ),
+    Mutant(
+        "galaxies at the lowest value of a column are missing in its histogram",
+        f"{WEB}selection/differences.js",
+        "Float64Array.from(values, place)",
+        "Float32Array.from(values, place)",
+        f"{TAB}test_infinite_values_and_positions_have_histograms_of_their_own_scale",
+    ),
+    Mutant(
         "columns that differ least are shown",
         f"{WEB}selection/differences.js",
         "other.distance - one.distance",
@@ -51,14 +65,14 @@ MUTANTS = [
     ),
     Mutant(
         "links lead to the other side of the sky",
-        f"{WEB}selection/links.js",
+        f"{WEB}galaxy/links.js",
         "(ra + 360) % 360",
         "(ra + 180) % 360",
         "tests/explorer/test_sky_links.py::test_addresses_have_the_position_and_wait_for_a_click",
     ),
     Mutant(
         "a page that is left stays with the SAMP hub",
-        f"{WEB}selection/samp.js",
+        f"{WEB}samp.js",
         'window.addEventListener("pagehide", leaveHub',
         'window.addEventListener("hashchange", leaveHub',
         "tests/explorer/test_samp.py::test_a_file_sends_a_table_and_a_position",

@@ -59,7 +59,6 @@ def synthetic(
     columns, arrays = _columns(codes, labels, random, name)
     arrays["ids"] = [name(f"galaxy {i}", i) if i < len(HOSTILE) else f"galaxy {i}" for i in range(count)]
     arrays["codes"] = codes.astype(np.float16)
-    arrays["index"] = np.arange(count, dtype=np.int32)
     conditions = None
     if conditional:
         smooth = random.uniform(size=count) < 0.6
@@ -77,7 +76,6 @@ def synthetic(
     layout, sheets = _thumbnails(count, shape, min(thumbnails, count), arrays)
     low, high = np.percentile(codes, (0.5, 99.5), axis=0)
     manifest = {
-        "format": 1,
         "title": name("Galaxies of a test", 1),
         "run": name("2026-11-26_23-00-00", 0),
         "version": "0.2.0",
@@ -108,7 +106,6 @@ def synthetic(
             "height": shape[0],
             "width": shape[1],
             "bands": shape[2],
-            "band_names": [name(f"band {band}", band) for band in range(shape[2])],
             "display": {"range": None, "rgb": None, "stretch": "none"},
         },
         "decoder": decoder,
@@ -117,7 +114,6 @@ def synthetic(
             "label": "N(0, I)",
             "latent_dim": latent_dim,
             "condition_dim": 0,
-            "arrays": [],
         },
         "noise": None,
         "no_noise": "A test has no noise.",
@@ -177,7 +173,7 @@ def _column(name, kind, origin, **more):
 def _decoder(latent_dim, shape, conditional, random):
     """A decoder of one layer, and its arrays: each latent adds another galaxy, or takes it away."""
     height, width, bands = shape
-    condition = {"mean": [0.5, 0.5, 0.4], "spread": [0.5, 0.5, 0.1], "times": 1} if conditional else None
+    condition = {"mean": [0.5, 0.5, 0.4], "std": [0.5, 0.5, 0.1], "times": 1} if conditional else None
     inputs, size = latent_dim + (3 if conditional else 0), max(height, width)
     galaxies = ellipses(inputs, (size, size), bands) / 255
     step = {
@@ -195,18 +191,17 @@ def _decoder(latent_dim, shape, conditional, random):
         "decoder.0.scale": np.full(bands, 4, np.float32),
         "decoder.0.bias": np.full(bands, -1.5, np.float32),
     }
-    return {"latent_dim": latent_dim, "image": list(shape), "condition": condition, "steps": [step]}, arrays
+    return {"latent_dim": latent_dim, "condition": condition, "steps": [step]}, arrays
 
 
 def _palettes():
     """Colour maps of a page, by the names of their arrays."""
     ramp = np.arange(256)
+    classes = np.array([[230, 159, 0], [86, 180, 233], [0, 158, 115], [204, 121, 167]], np.uint8)
     return {
         "palette.values": np.stack([ramp, 255 - ramp // 2, 60 + ramp // 2], axis=1).astype(np.uint8),
         "palette.image": np.repeat(ramp[:, None], 3, axis=1).astype(np.uint8),
-        "palette.classes": np.array(
-            [[230, 159, 0], [86, 180, 233], [0, 158, 115], [204, 121, 167]], np.uint8
-        ),
+        **{f"palette.classes.{count}": classes[:count] for count in (3, 4)},
         "palette.unknown": np.array([187, 187, 187], np.uint8),
     }
 

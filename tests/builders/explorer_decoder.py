@@ -34,8 +34,8 @@ def decodable(count=200, latent_dim=6, **options):
         "outputs": [*shape],
     }
     step |= {"size": size, "stride": 1, "offset": [0, 0], "slope": 1.0}
-    scaling = {"mean": [0.0] * columns, "spread": [1.0] * columns, "times": 1} if columns else None
-    manifest["decoder"] = {"latent_dim": latent_dim, "image": [*shape], "condition": scaling, "steps": [step]}
+    scaling = {"mean": [0.0] * columns, "std": [1.0] * columns, "times": 1} if columns else None
+    manifest["decoder"] = {"latent_dim": latent_dim, "condition": scaling, "steps": [step]}
     prior = {"kind": "normal", "label": "N(0, I)", "latent_dim": latent_dim, "condition_dim": 0, "arrays": []}
     manifest |= {"prior": prior, "no_noise": ""}
     manifest["noise"], noise, _ = noise_of_run(SimpleNamespace(noise=_noise(shape)))

@@ -1,5 +1,7 @@
 """The tab "Galaxy" of an explorer page in a browser: what tests look at and press."""
 
+import re
+
 import numpy as np
 
 ORIGINAL, RECONSTRUCTION, EDITED = (f".images figure:nth-child({number}) canvas" for number in (1, 2, 3))
@@ -8,6 +10,11 @@ SLIDERS = "#inspector .sliders input[type=range]"
 
 def button(page, name):
     return page.locator("#inspector").get_by_role("button", name=name, exact=True)
+
+
+def begin_walk(page):
+    """Presses the button that begins a walk at the galaxy that is shown."""
+    page.locator("#inspector").get_by_role("button", name=re.compile("^Walk from")).click()
 
 
 def settle(page):

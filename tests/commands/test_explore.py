@@ -99,7 +99,7 @@ def test_measures_are_left_out_where_they_would_take_long(run, galvae, monkeypat
     quick = ("explore", f"run={run}", "umap=false", "thumbnails=0")
     monkeypatch.setattr(explore.measured, "not_measured", lambda dataset, indices: explore.MOST_MEASURED + 1)
     status, _, err = galvae(*quick)
-    assert status == 0 and "5001 galaxies are not measured yet; measures=true measures them" in err
+    assert status == 0 and "5001 of 60 galaxies are not measured yet; measures=true measures them" in err
     assert "r50" not in {column["name"] for column in manifest(run / "explore")["columns"]}
     assert galvae(*quick, "measures=true")[0] == 0
     assert "r50" in {column["name"] for column in manifest(run / "explore-2")["columns"]}

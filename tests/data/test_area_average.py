@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from galvae.data.area_average import area_average, thumbnails
+from galvae.data.area_average import area_average, fitted_within, thumbnails
 from galvae.errors import GalvaeError
 
 
@@ -45,6 +45,16 @@ def test_a_constant_stays_and_the_type_too():
 def test_shapes_that_cannot_be_averaged_are_refused(shape, size):
     with pytest.raises(GalvaeError, match=f"at least {size} pixels, received {shape[1]}x{shape[2]}"):
         area_average(np.zeros(shape, np.uint8), size)
+
+
+def test_whole_images_keep_their_shape():
+    images = np.random.default_rng(0).integers(0, 256, (2, 8, 14, 3), np.uint8)
+    assert fitted_within(images, 14) is images
+    halved = images.reshape(2, 4, 2, 7, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(fitted_within(images, 7), halved, atol=0.51)
+    square = images[:, :, :8]
+    np.testing.assert_array_equal(fitted_within(square, 5), area_average(square, 5))
+    assert fitted_within(images, 5).shape == (2, 3, 5, 3)
 
 
 def test_thumbnails_are_averages_of_the_central_square():

@@ -20,7 +20,8 @@ def made(run, config=None, **given):
     codes = given.pop("codes", None) or run.kept_codes("all")
     config = SimpleNamespace(columns=None, colour=None, **(config or {}))
     vars(config).update(given.pop("keys", {}))
-    arguments = {"names": None, "embedding": None, "measured": {}, **given}
+    embedding = given.pop("embedding", None)
+    arguments = {"names": None, "measured": {}, "embed": lambda: embedding, **given}
     manifest, arrays = contents_of(run, codes, config=config, **arguments)
     json.dumps(manifest, allow_nan=False)
     return manifest, arrays
@@ -43,7 +44,6 @@ def test_every_galaxy_has_its_own_values(run):
     table = galaxy_table(run.galaxies, codes.indices, {})
     assert manifest["count"] == len(table) == len(arrays["ids"])
     assert arrays["ids"] == [str(one) for one in table["id"]]
-    np.testing.assert_array_equal(arrays["index"], codes.indices)
     np.testing.assert_allclose(arrays["codes"], codes.mean, atol=1e-3 * np.abs(codes.mean).max())
     np.testing.assert_array_equal(arrays["condition"], run.galaxies.condition[codes.indices])
     seen = set()
@@ -74,9 +74,8 @@ def test_latents_come_most_informative_first_with_their_names_and_percentiles(ru
         axis = one["axis"]
         assert one["name"] == ("" if axis == 1 else names[axis]) and one["unit"] == "nats"
         assert one["information"] == pytest.approx(amounts[axis])
-        assert [one["low"], one["high"]] == pytest.approx(
-            np.percentile(codes.mean[:, axis], [0.5, 99.5]).tolist()
-        )
+        samples = codes.sample(0)[:, axis]
+        assert [one["low"], one["high"]] == pytest.approx(np.percentile(samples, [0.5, 99.5]).tolist())
     plane = manifest["planes"][0]
     first, second = (one["axis"] for one in latents[:2])
     assert (plane["x"], plane["y"]) == (f"code_{first}", f"code_{second}")
@@ -88,14 +87,31 @@ def test_far_is_the_99th_percentile_of_distances_between_neighbours(run):
     distances = np.linalg.norm(codes[:, None] - codes, axis=2)
     np.fill_diagonal(distances, np.inf)
     assert made(run)[0]["far"] == pytest.approx(np.quantile(distances.min(axis=1), 0.99), rel=1e-4)
-    assert contents._far(codes[:1]) == contents.NEVER
+    assert len(contents._nearest_distances(codes[:1])) == 0
 
 
-def test_codes_are_rounded_only_where_that_changes_little():
-    codes = np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32)
-    assert contents._compact(codes).dtype == np.float16
-    for far in (codes + 300, codes * 1e6):  # as those of a plain autoencoder may be
-        np.testing.assert_array_equal(contents._compact(far), far)
+def test_codes_are_rounded_only_where_that_changes_no_distance_between_neighbours():
+    codes = np.random.default_rng(0).normal(size=(500, 8)).astype(np.float32)
+
+    def compact(codes):
+        return contents._compact(codes, contents._nearest_distances(codes))
+
+    assert compact(codes).dtype == np.float16
+    dense = np.random.default_rng(0).normal(size=(5000, 1)).astype(np.float32)
+    for exact in (codes + 300, codes * 1e6, dense, codes[:1]):
+        np.testing.assert_array_equal(compact(exact), exact)
+
+
+def test_positions_are_degrees_or_none():
+    def position(unit):
+        columns = [
+            {"name": "x", "kind": "number", "unit": ""},
+            {"name": "RA", "kind": "number", "unit": unit},
+        ]
+        return contents._position(columns, ("ra",)), columns[1]["unit"]
+
+    assert position("deg") == ("RA", "deg") and position("") == ("RA", "deg")
+    assert position("hourangle") == (None, "hourangle")
 
 
 def test_a_model_with_a_condition_says_its_range_and_one_without_none(run, trained):
@@ -113,6 +129,7 @@ def test_an_embedding_is_the_first_plane(run):
     plane = np.stack([np.arange(count), -np.arange(count)], axis=1).astype(np.float32)
     manifest, arrays = made(run, embedding=SimpleNamespace(plane=plane))
     assert manifest["planes"][0] == {"name": "UMAP", "x": "umap_x", "y": "umap_y"}
+    assert manifest["planes"][-1] == {"name": "sky", "x": "ra", "y": "dec"}
     np.testing.assert_array_equal(arrays[column(manifest, "umap_y")["array"]], plane[:, 1])
 
 
@@ -121,12 +138,17 @@ def test_columns_and_colour_are_chosen_by_name(run):
     manifest, arrays = made(run, measured=measured, keys={"columns": ["ra"], "colour": "ra"})
     names = {one["name"] for one in manifest["columns"] if one["origin"] != "latent"}
     assert names - {"class"} == {"split", "redshift", "ra"} and manifest["dec"] is None
-    assert manifest["colour"] == "ra" and "r50" not in arrays
+    assert manifest["colour"] == "ra"
     assert made(run)[0]["colour"] in ("class", "redshift")
-    with pytest.raises(GalvaeError, match="columns: expected .*ra.*, received mass$"):
-        made(run, keys={"columns": ["mass"]})
+    assert column(made(run, keys={"columns": ["redshift"]})[0], "redshift")
+
+    def fitted():
+        raise AssertionError("the plane is fitted before the columns are known to be there")
+
+    with pytest.raises(GalvaeError, match="columns: expected .*ra.*, received mass; .* measures=true"):
+        made(run, keys={"columns": ["mass"]}, embed=fitted)
     with pytest.raises(GalvaeError, match="colour: expected split or .*received 'mass'"):
-        made(run, keys={"colour": "mass"})
+        made(run, keys={"colour": "mass"}, measured=measured, embed=fitted)
 
 
 def test_columns_of_every_type_are_numbers_classes_or_texts():

@@ -39,7 +39,11 @@ COUNT = len(IDS)
 def page():
     """V8 with the modules that write tables, and galaxies as a page holds them."""
     page = context(
-        "selection/csv.js", "selection/votable.js", "selection/idlist.js", "selection/comparison.js"
+        "selection/csv.js",
+        "selection/votable.js",
+        "selection/idlist.js",
+        "selection/comparison.js",
+        "quantiles.js",
     )
     random = np.random.default_rng(1)
     single = np.exp(random.normal(0, 30, COUNT)).astype(np.float32)
@@ -142,12 +146,14 @@ def test_a_table_that_is_too_long_is_none(page):
 
 def test_ids_reach_a_command(page):
     page, _ = page
-    (word,) = shlex.split(page.eval("idWord(ids)"))
+    plain = [identifier for identifier in IDS if not set(identifier) & set("\r\n")]
+    put(page, "plain", plain)
+    (word,) = shlex.split(page.eval("idWord(plain)"))
     words, _ = quote_texts([word])
     assert words == [word]
     value = OverridesParser.create().parse_override(word).value()
     received = OmegaConf.to_container(OmegaConf.create({"id": value}), resolve=True)["id"]
-    assert received == [17 if identifier == "17" else identifier for identifier in IDS]
+    assert received == [17 if identifier == "17" else identifier for identifier in plain]
 
 
 def test_distances_of_distributions(page):
@@ -157,20 +163,23 @@ def test_distances_of_distributions(page):
     values[::9] = np.nan
     galaxies = np.flatnonzero(values > 0.3).astype(np.int32)[::3]
     galaxies = np.concatenate([galaxies, np.arange(0, 90, 9, dtype=np.int32)])
+    values[9::18], values[36::72] = np.inf, -np.inf
     put(page, "measured", values)
     put(page, "galaxies", galaxies)
     put(page, "every", np.arange(5000, dtype=np.int32))
-    known = take(page, "knownSorted(measured, galaxies)")
+    known = take(page, "finiteSorted(measured, galaxies)")
     everything = np.sort(values[np.isfinite(values)])
     np.testing.assert_array_equal(known, np.sort(values[galaxies[:-10]]))
-    distance = page.eval("ksDistance(knownSorted(measured, galaxies), knownSorted(measured, every))")
+    distance = page.eval("ksDistance(finiteSorted(measured, galaxies), finiteSorted(measured, every))")
     assert distance == pytest.approx(ks_2samp(known, everything).statistic, abs=1e-12)
-    assert page.eval("ksDistance(knownSorted(measured, every), knownSorted(measured, galaxies))") == distance
+    assert (
+        page.eval("ksDistance(finiteSorted(measured, every), finiteSorted(measured, galaxies))") == distance
+    )
     for share in (0, 0.005, 0.5, 1):
-        found = page.eval(f"quantile(knownSorted(measured, galaxies), {share})")
+        found = page.eval(f"quantile(finiteSorted(measured, galaxies), {share})")
         assert found == pytest.approx(np.quantile(known.astype(float), share), rel=1e-6)
-    assert np.isnan(page.eval("ksDistance(new Float32Array(0), knownSorted(measured, every))"))
-    labels = np.where(np.isnan(values), -1, np.digitize(values, [-0.5, 0.5])).astype(np.int16)
+    assert np.isnan(page.eval("ksDistance(new Float32Array(0), finiteSorted(measured, every))"))
+    labels = np.where(~np.isfinite(values), -1, np.digitize(values, [-0.5, 0.5])).astype(np.int16)
     put(page, "labels", labels)
     ours, others = take(page, "classCounts(labels, 3, galaxies)"), take(page, "classCounts(labels, 3, every)")
     np.testing.assert_array_equal(ours, np.bincount(labels[galaxies[:-10]], minlength=3))
@@ -181,10 +190,10 @@ def test_distances_of_distributions(page):
     ) == pytest.approx(wanted)
 
 
-def test_spread_is_even_and_without_repeats(page):
+def test_samples_are_even_and_without_repeats(page):
     page, _ = page
     put(page, "many", np.arange(100, 1100, dtype=np.int32))
-    some = take(page, "spread(many, 48)")
+    some = take(page, "evenSample(many, 48)")
     assert len(some) == 48 and set(np.diff(some)) <= {20, 21}
     assert some.min() - 100 <= 11 and 1099 - some.max() <= 11
-    np.testing.assert_array_equal(take(page, "spread(many, 5000)"), np.arange(100, 1100))
+    np.testing.assert_array_equal(take(page, "evenSample(many, 5000)"), np.arange(100, 1100))

@@ -1,5 +1,7 @@
 """Points as an image, colours, cameras and picking, in JavaScript with known answers."""
 
+import json
+
 import numpy as np
 import pytest
 from builders.javascript import context, put, take
@@ -11,8 +13,8 @@ SIDE = 60  # pixels of the picture, 10 for a unit
 
 @pytest.fixture(scope="module")
 def page():
-    names = ("density", "colour_scale", "camera", "picking", "search")
-    page = context(*(f"plane/{name}.js" for name in names))
+    names = ("density", "colour_scale", "camera", "picking", "search", "marks")
+    page = context(*(f"plane/{name}.js" for name in names), "sky.js")
     page.eval(f"""
         globalThis.view = new View({{ x: 2.45, y: 2.45, scale: 10 }}, 1, {SIDE}, {SIDE});
         globalThis.palettes = {{
@@ -92,6 +94,9 @@ def test_classes_have_their_colours_and_mix_where_they_share_a_pixel(page):
     assert colours[:3].tolist() == [[200, 0, 0], [0, 100, 200], [150, 150, 150]]
     np.testing.assert_allclose(colours[3], [100, 50, 100], atol=1)
     assert page.execute(f"[...colouringBy({column}, palettes, true, 5).counts]") == [2, 2, 1]
+    repeating = "{ ...palettes, classes: Uint8Array.from([200, 0, 0, 200, 0, 0]) }"
+    for classes, distinct in (("palettes", 2), (repeating, 1)):
+        assert page.execute(f"colouringBy({column}, {classes}, true, 5).distinct") == distinct
 
 
 def test_faint_points_are_grey_and_below_the_others(page):
@@ -114,10 +119,10 @@ def test_percentiles_are_those_of_numpy(page):
     values[::50] = np.nan
     values[7] = np.inf
     put(page, "values", values)
-    ours = page.execute("percentiles(values, [0, 1, 50, 99, 100])")
+    ours = page.execute("quantiles(values, [0, 0.01, 0.5, 0.99, 1])")
     known = values[np.isfinite(values)].astype(float)
     np.testing.assert_allclose(ours, np.percentile(known, [0, 1, 50, 99, 100]), rtol=1e-6)
-    assert page.eval("percentiles(new Float32Array([NaN]), [50]).every(Number.isNaN)")
+    assert page.eval("quantiles(new Float32Array([NaN]), [0.5]).every(Number.isNaN)")
 
 
 @pytest.mark.parametrize("dark", [True, False])
@@ -130,15 +135,15 @@ def test_colours_that_would_not_be_seen_are_moved_away_from_the_background(page,
 
 
 def test_a_fitted_camera_shows_the_ranges_and_equal_scales_when_asked(page):
-    for equal in ("true", "false"):
+    for ratio, tops in ((None, [291, 9]), (1, [197, 103]), (2, [244, 56])):
         corners = page.execute(
-            f"(() => {{ const {{ camera, ratio }} = fittedCamera([-1, 3], [10, 11], 400, 300, {equal});"
+            f"(() => {{ const {{ camera, ratio }} = fittedCamera([-1, 3], [10, 11], 400, 300, {json.dumps(ratio)});"
             " const view = new View(camera, ratio, 400, 300);"
             " return [view.left(-1), view.left(3), view.top(10), view.top(11), ratio]; })()"
         )
         np.testing.assert_allclose(corners[:2], [12, 388])
-        np.testing.assert_allclose(corners[2:4], [197, 103] if equal == "true" else [291, 9])
-        assert (corners[4] == 1) == (equal == "true")
+        np.testing.assert_allclose(corners[2:4], tops)
+        assert corners[4] == pytest.approx(ratio or 3)
 
 
 def test_zooming_leaves_the_data_at_the_pixel_where_they_are(page):
@@ -163,6 +168,41 @@ def test_zooming_leaves_the_data_at_the_pixel_where_they_are(page):
 )
 def test_ticks_are_round_numbers(page, low, high, most, texts):
     assert page.execute(f"axisTicks({low}, {high}, {most}).map((tick) => tick.text)") == texts
+
+
+def test_on_the_sky_east_is_to_the_left_and_a_field_that_crosses_0_h_is_whole(page):
+    east, west, right, zoomed = page.execute(
+        "(() => { const sky = new View({ x: 150, y: 2, scale: 10 }, 1, 60, 60, true);"
+        " const after = new View(sky.zoomed(4, 10, 50), 1, 60, 60, true);"
+        " return [sky.left(151), sky.left(149), sky.dragged(10, 0).x,"
+        " after.at(10, 50).x - sky.at(10, 50).x]; })()"
+    )
+    assert (east, west, right) == (20, 40, 151) and zoomed == pytest.approx(0)
+    page.eval("globalThis.field = Float64Array.from([359, 1, NaN, 358.5, 0, 2])")
+    np.testing.assert_array_equal(take(page, "unwrapped(field)"), [-1, 1, np.nan, -1.5, 0, 2])
+    for apart in (20, 1):  # the whole sky, which has no ends, and a field far from 0 h
+        all_of = f"Float64Array.from({{ length: 18 }}, (_, i) => 5 + {apart} * i)"
+        assert page.execute(f"(() => {{ const all = {all_of}; return unwrapped(all) === all; }})()")
+    assert page.execute("axisTicks(-2, 2, 4, fullCircle).map((tick) => tick.text)") == [
+        "358",
+        "359",
+        "0",
+        "1",
+        "2",
+    ]
+    assert page.execute("skyRatio([59, 61])") == pytest.approx(2)
+
+
+def test_a_title_that_does_not_fit_ends_with_an_ellipsis(page):
+    page.eval("globalThis.pen = { measureText: (text) => ({ width: 10 * [...text].length }) }")
+    for text, width, wanted in (
+        ("galaxy", 60, "galaxy"),
+        ("galaxy", 59, "gala…"),
+        ("☃𝒢" * 5000, 45, "☃𝒢☃…"),
+        ("W", 5, "…"),
+    ):
+        page.eval(f"globalThis.text = {json.dumps(text)}")
+        assert page.execute(f"shortened(pen, text, {width})") == wanted
 
 
 def test_the_nearest_point_is_one_within_reach_that_is_not_faint(page):

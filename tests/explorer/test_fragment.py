@@ -18,11 +18,12 @@ VIEWS = [
     ("store.set({ partner: 3, noise: true, noiseSeed: 7 })", ["partner=id+3", "noise=7"]),
     ("store.set({ x: 'latent 1', y: 'redshift', colour: null, theme: 'dark' })", ["y=redshift", "colour=&"]),
     ("store.set({ camera: { x: 0.25, y: -1, scale: 321.5 }, tab: 'selection' })", ["view=0.25,-1,321.5"]),
-    ("click('Walk from here'); store.set({ galaxy: 30 }); walk(0.25)", ["partner=id+17", "walk=0.25"]),
+    ("click('Walk from id 17'); store.set({ galaxy: 30 }); walk(0.25)", ["partner=id+17", "walk=0.25"]),
     ("move({ code: changed(0, 1.5), origin: 'between id 17 and id 30, 25 %, 1 latent moved' })", ["z=0:1.5"]),
     ("click('Random draw')", ["draw=1", "z=0:"]),
     (
-        "store.set({ code: changed(1, -2), origin: 'place (1.5, −2) of the plane', place: { x: 1.5, y: -2 } })",
+        "store.set({ code: changed(1, -2), origin: 'mean of the 8 galaxies around (1.5, −2)', "
+        "place: { x: 1.5, y: -2 } })",
         ["place=1.5,-2"],
     ),
     (
@@ -38,10 +39,10 @@ HOSTILE = {
     "y=constructor&colour=toString": "colour",
     "view=NaN,0,1": "view",
     "view=0,0,-1": "view",
-    "view=0,0,1e300": "view",
+    "view=0,0,1e309": "view",
     "view=1,2": "view",
     "z=0:NaN": "z",
-    "z=0:1e38": "z",
+    "z=0:1e39": "z",
     "z=99:1": "z",
     "z=-1:1": "z",
     "z=0:1,0:2": "z",
@@ -62,7 +63,7 @@ HOSTILE = {
     "__proto__=1&hasOwnProperty=2": "__proto__",
     "%E0%A4%A": "%A",
     "&&&=&=": ":",
-    "galaxy=" + "a" * 100_000: "too long",
+    "galaxy=" + "a" * 100_000: "galaxy",
 }
 
 
@@ -124,7 +125,7 @@ def test_views_come_back_from_their_addresses(page_of):
         for key in ("code", "condition"):
             np.testing.assert_allclose(there.pop(key), here.pop(key), rtol=2e-6, atol=1e-6, err_msg=fragment)
         assert there == here, fragment
-        assert other.locator("#message").inner_text().startswith("Click on a galaxy"), fragment
+        assert other.locator("#message").inner_text() == "", fragment
     other.wait_for_timeout(550)
     assert other.evaluate("location.hash.slice(1)") == fragment  # which has not changed on the way
 

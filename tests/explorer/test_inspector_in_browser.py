@@ -11,6 +11,7 @@ from builders.inspector import (
     ORIGINAL,
     RECONSTRUCTION,
     SLIDERS,
+    begin_walk,
     button,
     codes_of,
     numbers,
@@ -199,8 +200,8 @@ def test_images_that_are_not_square_and_of_one_band(open_page):
     page = open_page(contents)
     np.testing.assert_allclose(pixels(page, EDITED), decoded(contents, numbers(page, "code")), atol=1)
     original, edited = (page.locator(selector).bounding_box() for selector in (ORIGINAL, EDITED))
-    assert original["width"] == pytest.approx(original["height"], abs=1)
-    assert edited["width"] == pytest.approx(edited["height"] * 20 / 12, abs=1)
+    for box in (original, edited):
+        assert box["width"] == pytest.approx(box["height"] * 20 / 12, abs=1)
 
 
 @pytest.mark.slow
@@ -231,11 +232,12 @@ def test_hostile_texts_stay_texts(open_page):
     for galaxy, text in enumerate(HOSTILE):
         show(page, galaxy)
         settle(page)
-        assert page.evaluate("document.querySelector('.origin').textContent") == f"galaxy {text}"
+        heading = page.evaluate("document.querySelector('.origin').textContent")
+        assert heading == f"galaxy {text}".replace("\u202e", "\ufffd")
         if galaxy % 2:
             press(page, page.get_by_label("Walk", exact=True), "PageDown")
         else:
-            button(page, "Walk from here").click()
+            begin_walk(page)
     page.locator(".catalogue button.link").click()
     settle_neighbours(page)
     assert page.evaluate("window.harmed") is None

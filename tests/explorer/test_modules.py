@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from galvae.explorer import modules as modules_module
 from galvae.explorer.modules import EXPORT, IMPORT, WEB, bundled, styles
 
 MODULES = sorted(path.relative_to(WEB).as_posix() for path in WEB.glob("**/*.js"))
@@ -29,6 +30,28 @@ def test_what_a_module_exports_is_used_and_described(module):
     for before, name in re.findall(r"(.*)\nexport (?:async )?(?:function|class|const) (\w+)", text):
         assert len(re.findall(rf"\b{name}\b", script)) > 1, f"{name} is not used"
         assert before.endswith("*/") or before.startswith("//"), f"{name} has no description"
+
+
+def test_modules_that_import_each_other_stand_once_after_what_they_need(tmp_path, monkeypatch):
+    imports = {"app": "one", "one": "two", "two": "one"}
+    for name, other in imports.items():
+        text = f'import {{ {other} }} from "./{other}.js";\nexport const {name} = 1;\n'
+        (tmp_path / f"{name}.js").write_text(text)
+    monkeypatch.setattr(modules_module, "WEB", tmp_path)
+    assert bundled("app.js").split() == [
+        "const",
+        "two",
+        "=",
+        "1;",
+        "const",
+        "one",
+        "=",
+        "1;",
+        "const",
+        "app",
+        "=",
+        "1;",
+    ]
 
 
 def test_nothing_in_the_page_leads_to_the_web_before_a_click():

@@ -57,7 +57,7 @@ def noise():
 def page(noise):
     page = context("latent/noise.js", "latent/fourier.js")
     spec, arrays, reason = noise_of_run(SimpleNamespace(noise=noise))
-    assert reason == "" and list(arrays) == spec["arrays"]
+    assert reason == ""
     put(page, "spec", spec)
     put(page, "arrays", arrays)
     page.eval("const noise = new Noise(spec, arrays);")

@@ -2,71 +2,13 @@
 
 import numpy as np
 import pytest
-from builders.explorer import synthetic
-
-WINDOW = {"width": 1200, "height": 800}
-
-
-class Plane:
-    """A page's plane: its state, and places of the data in the window."""
-
-    def __init__(self, page):
-        self.page = page
-
-    def state(self, expression):
-        """The value of an expression of the store's state `s` and of the app `a`."""
-        return self.page.evaluate(
-            f"() => {{ const a = window.explorer, s = a.store.get(); return {expression}; }}"
-        )
-
-    def view(self):
-        """(x, y, scale of x, scale of y) at the centre."""
-        return np.array(
-            self.state(
-                "[a.plane.view.camera.x, a.plane.view.camera.y, a.plane.view.scaleX, a.plane.view.scaleY]"
-            )
-        )
-
-    def window(self, x, y):
-        """Where in the window data are."""
-        left, top = self.state(f"[a.plane.view.left({x}), a.plane.view.top({y})]")
-        box = self.page.locator(".density").bounding_box()
-        return box["x"] + left, box["y"] + top
-
-    def data(self, left, top):
-        """Which data are where in the window."""
-        box = self.page.locator(".density").bounding_box()
-        x, y = self.state(f"Object.values(a.plane.view.at({left - box['x']}, {top - box['y']}))")
-        return x, y
-
-    def tool(self, name):
-        self.page.get_by_role("button", name=name, exact=True).click()
-
-    def drag(self, places):
-        """Presses at the first place of the window, moves over the others, lets go."""
-        self.page.mouse.move(*places[0])
-        self.page.mouse.down()
-        for place in places[1:]:
-            self.page.mouse.move(*place, steps=3)
-        self.page.mouse.up()
-
-
-def contents(xs, ys, **arrays):
-    """A page with galaxies at known places, the first plane; other arrays of `synthetic` may be replaced."""
-    manifest, before, sheets = synthetic(len(xs))
-    places = {"column umap 1": np.float32(xs), "column umap 2": np.float32(ys)}
-    return manifest, before | places | arrays, sheets
+from builders.explorer_plane import WINDOW, Plane, contents, grid
 
 
 @pytest.fixture
 def plane(open_page):
-    """Galaxies on a grid of 6 by 5, galaxy i at x = i % 6, y = i // 6 and a bit, so that no row is another's mirror."""
-    index = np.arange(30)
-    return Plane(
-        open_page(
-            contents(index % 6 + 0.02 * index, index // 6 + 0.1 * (index % 6) ** 2 / 5), viewport=WINDOW
-        )
-    )
+    """The plane of a page with galaxies on a grid."""
+    return Plane(open_page(grid(), viewport=WINDOW))
 
 
 def test_dragging_moves_the_data_with_the_pointer_and_the_wheel_zooms_about_it(plane):
@@ -190,7 +132,7 @@ def test_keys_pan_zoom_reset_and_show_the_galaxy_at_the_centre(plane):
 def test_search_goes_to_a_galaxy_by_mouse_or_keys_and_says_what_is_not_there(plane):
     field = plane.page.get_by_role("combobox", name="Search a galaxy by its id")
     field.fill("galaxy 2")
-    assert plane.page.locator("#found li").all_inner_texts()[:2] == ["galaxy 2", "galaxy 20"]
+    assert plane.page.locator("#matches li").all_inner_texts()[:2] == ["galaxy 2", "galaxy 20"]
     field.press("ArrowDown")
     field.press("ArrowDown")
     field.press("Enter")
@@ -200,7 +142,7 @@ def test_search_goes_to_a_galaxy_by_mouse_or_keys_and_says_what_is_not_there(pla
     field.press("Enter")
     assert plane.state("s.galaxy") == 7
     field.fill("19")
-    plane.page.locator("#found li").first.click()
+    plane.page.locator("#matches li").first.click()
     assert plane.state("s.galaxy") == 19
     field.fill("nowhere")
     field.press("Enter")

@@ -59,7 +59,9 @@ def test_selection_is_counted_inverted_and_cleared(open_page, contents):
     page.click("#selection >> text=Select all")
     assert count.inner_text() == "300 of 300 galaxies, 100 %"
     page.click("#selection >> text=Invert")
-    assert count.inner_text() == "0 of 300 galaxies, 0 %"
+    assert count.inner_text() == "None of 300 galaxies selected"  # an empty selection is none
+    assert page.locator("#selection >> text=Save as CSV").is_hidden()
+    page.click("#selection >> text=Select all")
     page.click("#selection >> text='Clear'")
     assert count.inner_text() == "None of 300 galaxies selected"
 
@@ -196,3 +198,81 @@ def test_hostile_texts_stay_texts(open_page, tmp_path):
     assert saved == [
         text.encode("utf-8", "replace").decode().replace("?", "\ufffd") for text in arrays["ids"]
     ]
+
+
+CHOOSE = "(galaxies) => explorer.store.set({ selection: Int32Array.from(galaxies), tab: 'selection' })"
+CAPTIONS = """Array.from(
+    document.querySelectorAll("#selection .means figure:not([hidden]) small"), (one) => one.textContent)"""
+
+
+def test_no_image_of_the_selection_before_stays_as_if_it_were_of_the_new_one(open_page, contents):
+    _, arrays, _ = contents
+    first, second = arrays["thumbnails"][:20].tolist(), arrays["thumbnails"][20:30].tolist()
+    page = open_page(contents)
+    page.evaluate(CHOOSE, first)
+    page.wait_for_selector("#selection [aria-busy='false'] .differences figure")
+    assert page.evaluate(CAPTIONS) == ["of 20 stamps as displayed", "of 20 codes"]
+    page.evaluate("""() => {
+        const { thumbnails } = explorer.data;
+        thumbnails.sheets.clear();
+        thumbnails.decoded = () => new Promise((_, fail) => { window.fail = () => fail(new Error("no sheet")); });
+    }""")
+    page.evaluate(CHOOSE, second)
+    montage = page.locator("#selection [aria-busy='true']", has=page.locator(".montage"))
+    montage.wait_for()  # marked, while the stamps are read
+    assert montage.evaluate("(one) => getComputedStyle(one.firstElementChild).opacity") == "0.15"
+    page.wait_for_function("Boolean(window.fail)")
+    page.evaluate("() => window.fail()")
+    page.wait_for_selector("#selection [aria-busy='false'] .differences figure >> text=asymmetry")
+    assert page.locator("#selection [aria-busy='true']").count() == 0
+    assert page.evaluate(CAPTIONS) == ["of 10 codes"]
+    assert page.locator("#selection .montage button").count() == 10
+    assert page.inner_text("#message") == "no sheet"
+    _, values = column_of(contents, "asymmetry")
+    figure = page.locator("#selection .differences figure", has_text="asymmetry").inner_text()
+    assert f"median {float(f'{np.nanmedian(values[second]):.3g}'):g}" in figure
+
+
+@pytest.mark.parametrize("order", [[0, 2], [2, 0]], ids=["save first", "send first"])
+def test_a_table_is_saved_and_sent_at_the_same_time(open_page, contents, order):
+    page = open_page(contents)
+    galaxies = select_class(page, contents)
+    page.evaluate("() => { window.fetch = () => Promise.reject(new Error('nobody')); }")
+    with page.expect_download():
+        page.evaluate(
+            "(order) => order.map((k) => document.querySelectorAll('.exports button')[k].click())", order
+        )
+    page.wait_for_function("!document.querySelector('.exports button:disabled')")
+    saved, copied, sent = page.locator(".exports small").all_text_contents()
+    assert f"_{len(galaxies)}.csv has" in saved and copied == ""
+    assert sent.startswith("No SAMP hub answers")
+
+
+def test_infinite_values_and_positions_have_histograms_of_their_own_scale(open_page, contents):
+    manifest, arrays, sheets = contents
+    random = np.random.default_rng(3)
+    flux = np.exp(3 * random.normal(size=300)).clip(0.1).astype(np.float32)  # a fifth at the lowest value
+    flux[::10] = np.inf
+    changed = {"column asymmetry": flux, "column ra": 1 + np.exp(random.normal(size=300)) / 9}
+    page = open_page((manifest, arrays | changed, sheets))
+    page.evaluate(CHOOSE, list(range(0, 300, 2)))
+    page.wait_for_selector("#selection .differences figure")
+    for name in ("asymmetry", "ra"):
+        page.select_option("#selection select", name)
+        page.wait_for_selector(f"#selection .differences figure:first-child >> text={name}")
+    figures = page.locator("#selection .differences figure")
+    positions, fluxes = figures.nth(0).inner_text(), figures.nth(1).inner_text()
+    assert "log" not in positions
+    assert "log, 30 unknown" in fluxes and "0.1" in fluxes and "KS 0." in fluxes
+    height = (
+        figures.nth(1)
+        .locator("canvas")
+        .evaluate("""(one) => {
+        const { width, height } = one;
+        const pixels = one.getContext("2d").getImageData(0, 0, width, height).data;
+        const x = Math.floor(width / 36); // inside of the first bin
+        const isInk = (_, y) => pixels[4 * (y * width + x) + 3] > 0;
+        return Array.from({ length: height }, isInk).filter(Boolean).length / height;
+    }""")
+    )
+    assert height > 0.9  # the pile at the lowest value is in the first bin

@@ -64,6 +64,7 @@ def test_the_page_and_its_data_are_handed_out_as_they_are(served, folder):
     status, headers, content = ask(served, "/explorer.html?a=1")
     assert (status, content) == (200, (folder / "explorer.html").read_bytes())
     assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Content-Security-Policy"] == "frame-ancestors 'none'"
     (data,) = (path for path in folder.glob("data-*") if not path.is_symlink())
     for name in ("part-0.bin", "sheet-1.bin"):
         status, headers, content = ask(served, f"/{data.name}/{name}")
@@ -128,6 +129,13 @@ def test_a_table_is_kept_for_other_programs_if_the_page_itself_puts_it(served):
         assert (status, content) == (200, b"<VOTABLE/>")
         assert headers["Content-Type"] == "application/x-votable+xml"
         assert "sandbox" in headers["Content-Security-Policy"]
+        with socket.create_connection(served.server_address, timeout=10) as broken:
+            lines = (
+                f"PUT /selection.xml HTTP/1.1\r\nHost: {origin[7:]}\r\nOrigin: {origin}\r\nContent-Length: 10"
+            )
+            broken.sendall(f"{lines}\r\n\r\n<VOT".encode())
+            broken.shutdown(socket.SHUT_WR)
+            assert broken.recv(1) == b""  # closed, as the table is not whole
         for length in ("67108865", "-1", "1e3", "9" * 12):
             assert ask(served, "/selection.xml", "PUT", b"", Origin=origin, Content_Length=length)[0] == 413
         assert ask(served, "/selection.xml")[2] == b"<VOTABLE/>"

@@ -9,6 +9,7 @@ from builders.inspector import (
     EDITED,
     RECONSTRUCTION,
     SLIDERS,
+    begin_walk,
     button,
     codes_of,
     numbers,
@@ -26,7 +27,7 @@ def test_walk_ends_at_its_galaxies(open_page):
     page = open_page(contents)
     show(page, 3)
     start = pixels(page, EDITED)
-    button(page, "Walk from here").click()
+    begin_walk(page)
     show(page, 50)
     end = pixels(page, EDITED)
     walk = page.get_by_label("Walk", exact=True)
@@ -60,7 +61,7 @@ def test_walk_ends_at_its_galaxies(open_page):
 def test_walk_of_readers_who_prefer_less_motion_goes_by_steps(open_page):
     page = open_page(decodable(), reduced_motion="reduce")
     show(page, 3)
-    button(page, "Walk from here").click()
+    begin_walk(page)
     show(page, 50)
     button(page, "Play").click()
     page.wait_for_timeout(500)
@@ -114,7 +115,7 @@ def test_local_directions_move_along_principal_components(open_page):
     assert abs(moved @ vectors[:, -1]) == pytest.approx(np.linalg.norm(moved), rel=1e-3)
     assert page.locator(".origin").inner_text() == "galaxy galaxy 17, moved along local directions"
     button(page, "Re-centre here").click()
-    assert page.locator(".sliders output:visible").all_inner_texts() == ["0.00 σ"] * 3
+    assert page.locator(".sliders .slider-value:visible").all_inner_texts() == ["0.00 σ"] * 3
     button(page, "Reset").click()
     assert np.array_equal(numbers(page, "code"), codes[17])
 
@@ -179,7 +180,7 @@ def test_what_is_taken_out_of_the_page(open_page, tmp_path):
     start = 'import galvae; images = galvae.open_run("2026-11-26_23-00-00").decode('
     assert text.startswith(start)
     np.testing.assert_allclose(json.loads(text.removeprefix(start)[:-1]), [numbers(page, "code")], rtol=1e-6)
-    button(page, "Walk from here").click()
+    begin_walk(page)
     show(page, 5)
     press(page, page.get_by_label("Walk", exact=True), "PageDown")
     assert copied() == "galvae traverse run=2026-11-26_23-00-00 from='galaxy 17' to='galaxy 5'"

@@ -16,12 +16,14 @@ from galvae.data.galaxies import StoredGalaxies
 from galvae.data.splits import read_splits
 from galvae.errors import GalvaeError
 from galvae.export.bundle import _blanked, _without_paths, export_bundle, without_folders
+from galvae.runs.axis_names import kept_axis_names
 from galvae.runs.bundles import manifest, verify
 from galvae.runs.directory import RunDirectory
 from galvae.runs.find import MANIFEST
 from galvae.runs.noise import learn_noise
 from galvae.runs.prior_fits import fit_priors
 from galvae.runs.reference import keep_reference
+from galvae.runs.stored_run import StoredRun
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.citation import citation
 
@@ -273,6 +275,23 @@ def test_commands_read_a_bundle_and_leave_it_as_it_is(bundled, galvae, tmp_path)
     status, _, err = galvae("train", f"resume={path}.zip", "epochs=4")
     assert status == 2 and "received no directory" in err
     verify(path)
+
+
+@pytest.mark.slow
+def test_a_bundle_is_explored_with_the_names_of_its_axes_and_without_keras(trained, galvae, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained("vae"), run)
+    words = ("umap=false", "thumbnails=0", "measures=false")
+    assert galvae("explore", f"run={run}", *words)[0] == 0
+    status, out, _ = galvae("info", f"run={run}")
+    assert status == 0 and "names of the latent axes" in out and "explore" in out
+    assert galvae("export", f"run={run}", "zip=true", "name=shared")[0] == 0
+    (bundle,) = run.glob("export/*.zip")
+    status, out, err = galvae("explore", f"run={bundle}", *words)
+    assert status == 0 and "measuring" not in err, err
+    page = Path(out.splitlines()[-1]) / "explorer.html"
+    names = kept_axis_names(StoredRun.open(run))
+    assert any(name in page.read_text(encoding="utf-8") for name in names)
 
 
 def test_export_writes_a_bundle_that_info_describes(trained, galvae, tmp_path):

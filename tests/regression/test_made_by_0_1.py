@@ -67,6 +67,8 @@ def test_every_other_command_opens_it(model, galvae, old, tmp_path):
     assert f"reusing the embedding {folder / 'umap' / 'embedding.npz'}" in err
     stored = (folder / "umap" / "embedding.npz").read_bytes()
     assert (folder / "umap-2" / "embedding.npz").read_bytes() == stored
+    _, err = done(galvae, "explore", f"run={model}", MOVED)
+    assert f"the plane is that of {folder / 'umap-2' / 'embedding.npz'}" in err
     _, err = done(galvae, "train", f"resume={model}")
     assert "already finished after 2 epochs" in err
 

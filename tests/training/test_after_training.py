@@ -2,12 +2,23 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from builders.configs import train_config
+from builders.configs import SMALL, train_config
+from builders.surveys import write_survey
 
 from galvae.errors import GalvaeError
+from galvae.latent import inference
+from galvae.runs.stored_run import StoredRun
 from galvae.runs.trained_run import TrainedRun
 from galvae.training import after_training
+
+
+def of(stored, force):
+    """A TrainedRun of a stored run whose model nobody builds."""
+    trained = TrainedRun(stored.directory, "model", stored.state, stored.checkpoint)
+    trained.dataset = stored.dataset
+    return trained
 
 
 def learned(monkeypatch, *overrides, fails=()):
@@ -31,8 +42,9 @@ def learned(monkeypatch, *overrides, fails=()):
     )
     monkeypatch.setattr(TrainedRun, "codes", lambda run, split: calls.append(("codes", run.dataset, split)))
     config = train_config("dataset=simulated", *overrides)
+    monkeypatch.setattr(TrainedRun, "of", of)
     run = SimpleNamespace(config=config, checkpoint=lambda: ("checkpoint", "state"))
-    trained = after_training.learn_after_training(run, "model", "data")
+    trained = after_training.learn_after_training(run, "data")
     assert calls[:2] == [("codes", "data", "all"), ("reference", "data")]
     assert (trained.model, trained.checkpoint, trained.state) == ("model", "checkpoint", "state")
     return calls[2:]
@@ -64,3 +76,17 @@ def test_galaxies_that_allow_one_of_them_do_not_lose_the_other(monkeypatch, capl
         "galaxies are generated without noise: noise: too few galaxies",
         "galaxies are generated from the prior of the training: prior: too few galaxies",
     ]
+
+
+def test_codes_are_kept_in_float32_after_training_in_bfloat16(galvae, tmp_path, monkeypatch):
+    """Where the processor has bfloat16; compiled as for many galaxies, since TensorFlow rounds in graphs alone."""
+    monkeypatch.setattr(inference, "MIN_COMPILED", 1)
+    survey = write_survey(tmp_path / "survey.h5")
+    words = [*survey, *SMALL, "precision=bfloat16", f"hydra.run.dir={tmp_path / 'run'}"]
+    status, _, err = galvae("train", *words)
+    assert status == 0, err
+    kept = StoredRun.open(tmp_path / "run").kept_codes("all").mean
+    monkeypatch.setattr(inference, "MIN_COMPILED", 10_000)
+    run = TrainedRun.open(tmp_path / "run")
+    again = inference.encode_dataset(run.model, run.dataset, run.dataset.split("all")).mean
+    np.testing.assert_allclose(kept, again, atol=1e-5)

@@ -1,6 +1,5 @@
 import { openData } from "./data/blocks.js";
 import { LatentSpace } from "./latent/codes.js";
-import { isDark } from "./plane/colour_scale.js";
 import { Decoder } from "./latent/decoder.js";
 import { mountFragment } from "./fragment.js";
 import { mountInspector } from "./galaxy/inspector.js";
@@ -11,6 +10,8 @@ import { PriorSampler } from "./latent/prior.js";
 import { mountSearch } from "./plane/search.js";
 import { mountSelection } from "./selection/selection.js";
 import { createStore } from "./store.js";
+import { countText, readable } from "./texts.js";
+import { isDark } from "./theme.js";
 import { mountToolbar } from "./plane/toolbar.js";
 
 /**
@@ -31,7 +32,7 @@ export async function openPage() {
     mountLegend(part("legend"), app);
     await mountPlane(part("plane"), app);
     mountSearch(part("search"), app);
-    say(introduction(manifest));
+    say("");
     document.documentElement.dataset.drawn = "true";
 
     app.latent = manifest.arrays.codes ? await latentSpace(data) : null;
@@ -56,11 +57,6 @@ function firstState(manifest) {
     };
 }
 
-function introduction(manifest) {
-    const more = manifest.latent_dim === 1 ? "its latent" : `its ${manifest.latent_dim} latents`;
-    return `Click on a galaxy to see it with ${more}, or on an empty place to decode what would be there.`;
-}
-
 /** The codes of all galaxies, and their conditions if the model has some. */
 async function latentSpace(data) {
     const { conditions, latents, latent_dim: dim, far } = data.manifest;
@@ -80,11 +76,14 @@ async function arraysOf(data, prefix) {
 
 /** Title, tabs and themes. */
 function mountFrame({ data, store }) {
-    const { title, run, count, version } = data.manifest;
-    document.title = title;
-    part("title").textContent = title;
-    part("run").textContent = `${count.toLocaleString("en")} ${count === 1 ? "galaxy" : "galaxies"} · ${run}`;
-    part("run").title = `Made by galvae ${version}`;
+    const { title, run, count, version, decoder } = data.manifest;
+    part("purpose").textContent = decoder
+        ? "Each point is a galaxy. Click one to see it, click between them to decode what would be there."
+        : "Each point is a galaxy. Click one to see it.";
+    document.title = readable(title);
+    part("title").textContent = part("title").title = readable(title);
+    part("run").textContent = readable(`${countText(count, "galaxy")} · ${run}`);
+    part("run").title = readable(`${run}, made by galvae ${version}`);
 
     const tabs = [["galaxy", part("tab-galaxy"), part("inspector")], ["selection", part("tab-selection"), part("selection")]];
     const showTab = ({ tab }) => {
@@ -120,7 +119,7 @@ function mountFrame({ data, store }) {
 
 /** Writes a sentence below the plane, where screen readers read it out. */
 function say(text, isError = false) {
-    part("message").textContent = text;
+    part("message").textContent = readable(text);
     part("message").classList.toggle("error", isError);
 }
 
@@ -128,8 +127,10 @@ function part(id) {
     return document.getElementById(id);
 }
 
-// What goes wrong later too, such as data that are read when a column is chosen.
-window.addEventListener("unhandledrejection", ({ reason }) => say(reason.message ?? String(reason), true));
+// What goes wrong later too, such as data that are read when a column is chosen, or in what follows a click. Browsers
+// tell of some things in this way that are no errors.
+window.addEventListener("unhandledrejection", ({ reason }) => say(reason?.message ?? String(reason), true));
+window.addEventListener("error", ({ error }) => error && say(error.message ?? String(error), true));
 openPage().then((app) => {
     window.explorer = app; // for the curious, in the browser's console
 });

@@ -1,9 +1,5 @@
-import { drawnOrigin } from "./galaxy/actions.js";
-import { galaxyState, movedOrigin } from "./galaxy/decoding.js";
-import { walkState } from "./galaxy/walk.js";
+import { drawnOrigin, galaxyState, movedOrigin, placeOrigin, walkState } from "./states.js";
 
-const LONGEST = 20_000; // characters of an address that are read
-const LARGEST = 1e6; // of a code's numbers
 const ADDRESS_PAUSE = 400; // milliseconds without a change before the address changes; Safari refuses 100 in 30 s
 const KEYS_IN_ADDRESS = [
     ...["x", "y", "colour", "camera", "galaxy", "partner", "place", "draw", "step", "code", "condition", "noise"],
@@ -15,6 +11,7 @@ const KEYS_IN_ADDRESS = [
  *
  * Galaxies stand by their ids; a code by the numbers in which it differs from that of its galaxy or walk, else in full.
  * What of an address is not understood, such as an id that the page does not have, is left out, and said in a sentence.
+ * Each galaxy that is shown is an entry of the browser's history.
  * `app.link()` is the address of the present view afterwards.
  *
  * @param {Object} app - with all parts of the page mounted
@@ -23,18 +20,24 @@ const KEYS_IN_ADDRESS = [
 export async function mountFragment(app) {
     let written = "";
     let timer = null;
+    let entry = null; // the galaxy of the present entry of the browser's history
 
     function read() {
         const text = location.hash.slice(1);
         if (text === written) return;
         written = text;
-        const ignored = text.length > LONGEST ? ["too long"] : showFragment(app, new URLSearchParams(text));
+        const ignored = showFragment(app, new URLSearchParams(text));
         if (ignored.length) app.say(`Not understood in the address of this page: ${ignored.join(", ")}.`, true);
+        entry = app.store.get().galaxy;
     }
 
     function write() {
+        const { galaxy } = app.store.get();
         written = fragmentOf(app);
-        history.replaceState(null, "", `#${written}`);
+        // Back leads to the galaxy before; what else changes makes no entry of its own.
+        if (galaxy === entry) history.replaceState(null, "", `#${written}`);
+        else history.pushState(null, "", `#${written}`);
+        entry = galaxy;
     }
 
     app.link = () => {
@@ -43,7 +46,13 @@ export async function mountFragment(app) {
     };
 
     read();
-    if (app.store.get().galaxy === null && !app.store.get().code) app.store.set({ galaxy: await typicalGalaxy(app) });
+    const isEmpty = () => app.store.get().galaxy === null && !app.store.get().code;
+    if (isEmpty()) {
+        const galaxy = await typicalGalaxy(app);
+        if (isEmpty()) app.store.set({ galaxy }); // else one was clicked meanwhile
+    }
+    entry = app.store.get().galaxy;
+    write(); // so that Back leads here, too
     app.store.on(KEYS_IN_ADDRESS, () => {
         clearTimeout(timer);
         timer = setTimeout(write, ADDRESS_PAUSE);
@@ -76,17 +85,17 @@ function fragmentOf(app) {
         words.set("y", state.y);
     }
     if (state.colour !== manifest.colour) words.set("colour", state.colour ?? "");
-    if (state.camera) words.set("view", [state.camera.x, state.camera.y, state.camera.scale].map(shortNumber).join(","));
+    if (state.camera) words.set("view", [state.camera.x, state.camera.y, state.camera.scale].map(addressNumber).join(","));
     if (state.galaxy !== null) words.set("galaxy", app.ids[state.galaxy]);
     if (state.partner !== null) words.set("partner", app.ids[state.partner]);
-    if (state.place) words.set("place", [state.place.x, state.place.y].map(shortNumber).join(","));
+    if (state.place) words.set("place", [state.place.x, state.place.y].map(addressNumber).join(","));
     else if (state.draw !== null) words.set("draw", state.draw);
     else if (state.step !== null) words.set("walk", state.step);
     const base = baseOf(app, state);
     for (const [word, key] of [["z", "code"], ["c", "condition"]]) {
         if (!state[key]) continue;
         const moved = Array.from(state[key].keys()).filter((i) => state[key][i] !== base?.[key]?.[i]);
-        if (moved.length) words.set(word, moved.map((i) => `${i}:${shortNumber(state[key][i])}`).join(","));
+        if (moved.length) words.set(word, moved.map((i) => `${i}:${addressNumber(state[key][i])}`).join(","));
     }
     if (state.noise) words.set("noise", state.noiseSeed);
     if (state.tab !== "galaxy") words.set("tab", state.tab);
@@ -105,7 +114,7 @@ function firstPlane({ planes }) {
     return planes[0] ?? {};
 }
 
-function shortNumber(value) {
+function addressNumber(value) {
     return String(Number(value.toPrecision(6)));
 }
 
@@ -113,9 +122,9 @@ function shortNumber(value) {
 function showFragment(app, words) {
     const { manifest } = app.data;
     const ignored = [];
-    const known = ["x", "y", "colour", "view", "galaxy", "partner", "place", "draw", "walk", "z", "c", "noise", "tab", "theme"];
+    const keys = ["x", "y", "colour", "view", "galaxy", "partner", "place", "draw", "walk", "z", "c", "noise", "tab", "theme"];
     for (const key of new Set(words.keys())) {
-        if (!known.includes(key) && ignored.length < 5) ignored.push(key.slice(0, 20));
+        if (!keys.includes(key) && ignored.length < 5) ignored.push(key.slice(0, 20));
     }
     /** The value of a key as `parse` makes it, or `otherwise` where there is none or `parse` returns undefined. */
     const read = (key, parse, otherwise) => {
@@ -125,7 +134,8 @@ function showFragment(app, words) {
         return value ?? otherwise;
     };
     const columnNamed = (name) => manifest.columns.find((column) => column.name === name);
-    const axis = (name) => (columnNamed(name) && columnNamed(name).kind !== "text" ? name : undefined);
+    const ofKind = (...kinds) => (name) => (kinds.includes(columnNamed(name)?.kind) ? name : undefined);
+    const [axis, colour] = [ofKind("number"), ofKind("number", "class")]; // as the toolbar offers them
     const galaxyOf = (id) => {
         const galaxy = app.ids.indexOf(id);
         return galaxy < 0 ? undefined : galaxy;
@@ -141,7 +151,7 @@ function showFragment(app, words) {
     app.store.set({
         x,
         y,
-        colour: read("colour", (name) => (name === "" || columnNamed(name) ? name : undefined), manifest.colour) || null,
+        colour: read("colour", (name) => (name === "" ? name : colour(name)), manifest.colour) || null,
         camera: view && view[2] > 0 ? { x: view[0], y: view[1], scale: view[2] } : null,
         partner: read("partner", galaxyOf, null),
         noise: seed !== null,
@@ -181,32 +191,33 @@ function showCode(app, { galaxy, place, draw, step, moves, changes }) {
     }
     if (!code) return moves.length ? [...ignored, "z"] : ignored;
     if (place && inFull) {
-        const [x, y] = place.map((value) => String(Number(value.toPrecision(3))).replace("-", "−"));
-        const origin = `place (${x}, ${y}) of the plane`;
-        store.set({ code, condition, origin, place: { x: place[0], y: place[1] } });
+        const [x, y] = place;
+        store.set({ code, condition, origin: placeOrigin(app, { x, y }), place: { x, y } });
     } else if (draw !== null && inFull) {
         store.set({ code, condition, origin: drawnOrigin(app, draw), place: null, draw, step: null });
     } else {
         if (place || draw !== null) ignored.push(place ? "place" : "draw");
-        if (moves.length || changes.length) {
-            decoding.move({ code, condition, origin: movedOrigin(app, decoding.reference, code, condition) });
-        }
+        if (!moves.length && !changes.length) return ignored;
+        const { reference } = decoding;
+        if (reference.code) decoding.move({ code, condition, origin: movedOrigin(app, reference, code, condition) });
+        else store.set({ code, condition, origin: "a code of the address", place: null, draw: null, step: null });
     }
     return ignored;
 }
 
-/** Numbers with a comma between them; undefined if there are not so many, or one is not finite or is huge. */
+/** Numbers with a comma between them; undefined if there are not so many, or one is not finite. */
 function numbersOf(text, count) {
     const numbers = text.split(",").map((word) => (word.trim() ? Number(word) : NaN));
-    return numbers.length === count && numbers.every((value) => Math.abs(value) < 1e12) ? numbers : undefined;
+    return numbers.length === count && numbers.every(Number.isFinite) ? numbers : undefined;
 }
 
 /** Pairs "axis:value" as [axis, value]; undefined if one is none. */
 function movesOf(text, count) {
-    const pairs = text.split(",").map((pair) => pair.split(":").map((word) => (word.trim() ? Number(word) : NaN)));
+    const words = text.split(",", count + 1); // of which more are none
+    const pairs = words.map((pair) => pair.split(":").map((word) => (word.trim() ? Number(word) : NaN)));
     const valid = ([axis, value, ...more]) =>
-        Number.isInteger(axis) && axis >= 0 && axis < count && Math.abs(value) < LARGEST && !more.length;
-    return pairs.every(valid) && new Set(pairs.map(([axis]) => axis)).size === pairs.length ? pairs : undefined;
+        Number.isInteger(axis) && axis >= 0 && axis < count && Number.isFinite(Math.fround(value)) && !more.length;
+    return pairs.length <= count && pairs.every(valid) && new Set(pairs.map(([axis]) => axis)).size === pairs.length ? pairs : undefined;
 }
 
 /** A copy of a code or condition with other values in some places; null stays null. */
@@ -220,11 +231,11 @@ function moved(values, pairs) {
 function isCondition(app, condition, own) {
     const { classes, learned, numbers } = app.data.manifest.conditions;
     const labels = [...classes.keys()].filter((i) => condition[i] !== 0);
-    const known = (label) => (condition[label] === 1 && learned.includes(label)) || own?.[label] === 1;
+    const isLearned = (label) => (condition[label] === 1 && learned.includes(label)) || own?.[label] === 1;
     const inRange = ({ low, high }, k) => {
         const i = classes.length + k;
         const slack = 1e-5 * (Math.abs(low) + Math.abs(high));
         return condition[i] === own?.[i] || (condition[i] >= low - slack && condition[i] <= high + slack);
     };
-    return (!classes.length || (labels.length === 1 && known(labels[0]))) && numbers.every(inRange);
+    return (!classes.length || (labels.length === 1 && isLearned(labels[0]))) && numbers.every(inRange);
 }

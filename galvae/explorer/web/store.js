@@ -10,12 +10,12 @@ export function createStore(initial) {
     let state = { ...initial };
     const followers = [];
     const waiting = [];
-    let telling = false;
+    let calling = false;
 
     function set(patch) {
         waiting.push(patch);
-        if (telling) return; // a follower has changed the state: its change comes after the present one
-        telling = true;
+        if (calling) return; // a follower has changed the state: its change comes after the present one
+        calling = true;
         try {
             while (waiting.length) {
                 const next = waiting.shift();
@@ -27,8 +27,8 @@ export function createStore(initial) {
                 }
             }
         } finally {
-            telling = false;
-            waiting.length = 0; // after an error nothing old is told
+            calling = false;
+            waiting.length = 0; // after an error no earlier change is made
         }
     }
 

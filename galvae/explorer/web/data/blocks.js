@@ -72,17 +72,16 @@ export class PageData {
         const entry = this.manifest.columns.find((column) => column.name === name);
         if (entry.origin !== "latent") return { ...entry, values: await this.array(entry.array) };
         const codes = await this.array("codes");
-        const values = new Float32Array(this.count);
-        for (let i = 0; i < values.length; i++) values[i] = codes[i * this.manifest.latent_dim + entry.axis];
-        return { ...entry, values };
+        return { ...entry, values: columnOf(codes, this.manifest.latent_dim, entry.axis) };
     }
 
     /**
      * The stamp of a galaxy.
      *
      * @param {number} galaxy - position of the galaxy
-     * @returns {Promise<{image: ImageBitmap, x: number, y: number, side: number}|null>} an image, in which the stamp is
-     *   the square at (x, y); null if the page has none of this galaxy
+     * @returns {Promise<{image: ImageBitmap, x: number, y: number, width: number, height: number}|null>} an image, in
+     *   which the stamp has its upper left corner at (x, y), to be drawn at once, as the image may be closed later; null if the page has none of this
+     *   galaxy
      */
     thumbnail(galaxy) {
         return this.thumbnails.of(galaxy);
@@ -127,6 +126,20 @@ export class PageData {
             throw this.failure(`data “${name}”`, error);
         }
     }
+}
+
+/**
+ * One column of a table of numbers, such as a latent of all galaxies.
+ *
+ * @param {Float32Array} table - (N, width), row after row
+ * @param {number} width - numbers of a row
+ * @param {number} column - which of them
+ * @returns {Float32Array} (N,)
+ */
+export function columnOf(table, width, column) {
+    const values = new Float32Array(table.length / width);
+    for (let i = 0, place = column; i < values.length; i++, place += width) values[i] = table[place];
+    return values;
 }
 
 /** The bytes that a gzip file holds; rejects what is not whole. */

@@ -1,4 +1,4 @@
-const SHEETS_KEPT = 16; // decoded sheets, of up to 5 MB each
+const SHEETS_KEPT = 20; // decoded sheets of 256 stamps and up to 4 MB, for the 5,000 stamps of a page by default
 
 /** The stamps of galaxies, many on one sheet. */
 export class Thumbnails {
@@ -16,10 +16,9 @@ export class Thumbnails {
         if (place < 0) return null;
         const onSheet = place % layout.per_sheet;
         const image = await this.sheet(layout.sheets[(place - onSheet) / layout.per_sheet]);
-        const column = onSheet % layout.columns;
-        const x = column * layout.pitch + layout.border;
-        const y = ((onSheet - column) / layout.columns) * layout.pitch + layout.border;
-        return { image, x, y, side: layout.side };
+        const { width, height, cell, columns } = layout;
+        const column = onSheet % columns;
+        return { image, x: column * cell[0], y: ((onSheet - column) / columns) * cell[1], width, height };
     }
 
     /** A decoded sheet, of which the last few are kept. */
@@ -27,13 +26,19 @@ export class Thumbnails {
         const sheet = this.sheets.get(name) ?? this.decoded(name);
         this.sheets.delete(name);
         this.sheets.set(name, sheet);
-        if (this.sheets.size > SHEETS_KEPT) this.sheets.delete(this.sheets.keys().next().value);
+        if (this.sheets.size > SHEETS_KEPT) this.forget(this.sheets.keys().next().value);
         return sheet;
+    }
+
+    /** Frees the memory of a sheet, after those who wait for it have drawn what they wanted. */
+    forget(name) {
+        this.sheets.get(name).then((image) => setTimeout(() => image.close()), () => {});
+        this.sheets.delete(name);
     }
 
     async decoded(name) {
         try {
-            return await createImageBitmap(new Blob([await this.data.file(name)], { type: "image/webp" }));
+            return await createImageBitmap(new Blob([await this.data.file(name)], { type: "image/jpeg" }));
         } catch (error) {
             this.sheets.delete(name); // the server may answer again
             throw this.data.failure(`thumbnails “${name}”`, error);

@@ -1,8 +1,10 @@
 import { copyText } from "../clipboard.js";
-import { galaxyState, isUnmoved } from "./decoding.js";
+import { isUnmoved } from "./decoding.js";
 import { make } from "../elements.js";
 import { generator } from "../latent/random.js";
 import { recipe, savePng } from "./saving.js";
+import { drawnOrigin, galaxyState } from "../states.js";
+import { readable } from "../texts.js";
 
 /**
  * The buttons below the images: back to the galaxy, a random draw, noise, and what can be taken out of the page.
@@ -13,14 +15,14 @@ import { recipe, savePng } from "./saving.js";
 export function mountActions(element, app) {
     const { store, decoding, latent, decoder, prior, noise, data } = app;
     const button = (text, title, onclick) => make("button", { type: "button", title, onclick }, text);
-    const reset = button("Reset", "Back to the galaxy's own code and condition", () => store.set(galaxyState(app, store.get().galaxy)));
+    const reset = button("Reset", "", () => store.set(galaxyState(app, store.get().galaxy)));
     const draw = button("Random draw", prior ? `A random code, drawn from the page's prior: ${prior.label}` : "This page holds no prior", () => {
         const seed = (store.get().draw ?? lastSeed) + 1;
         lastSeed = seed;
         store.set(drawnState(app, seed));
     });
     let lastSeed = 0;
-    const walk = button("Walk from here", "Begins a walk at this galaxy; then choose the galaxy where it ends", () =>
+    const walk = button("", "Begins a walk at this galaxy; then choose the galaxy where it ends", () =>
         store.set({ partner: store.get().galaxy, step: null }));
     const noisy = button("Noise", noise ? "Adds noise like that of the images" : data.manifest.no_noise || "This page holds no noise", () =>
         store.set({ noise: !store.get().noise }));
@@ -29,8 +31,12 @@ export function mountActions(element, app) {
         savePng(app, decoding.image, `${data.manifest.run} ${store.get().origin}`);
     });
     const copy = button("Copy code", "Copies how galvae makes this image: a command, or the code as a line of Python", async () => {
-        const text = recipe(app);
-        app.say((await copyText(text)) ? `Copied: ${text.length > 100 ? `${text.slice(0, 100)} …` : text}` : text);
+        try {
+            const text = recipe(app);
+            app.say((await copyText(text)) ? `Copied: ${text.length > 100 ? `${text.slice(0, 100)} …` : text}` : text);
+        } catch (error) {
+            app.say(error.message, true);
+        }
     });
     const link = button("Copy link", "Copies the address of this view", async () => {
         const done = await copyText(app.link());
@@ -42,6 +48,9 @@ export function mountActions(element, app) {
 
     function update() {
         const { galaxy, partner, code, noise: on } = store.get();
+        const id = readable(app.ids[galaxy] ?? "");
+        reset.title = galaxy === null ? "Shows a galaxy as it is" : `Back to the code and condition of ${id}`;
+        walk.textContent = galaxy === null ? "Walk" : `Walk from ${id}`;
         reset.disabled = galaxy === null || isUnmoved(app);
         draw.disabled = !prior;
         walk.disabled = galaxy === null || galaxy === partner;
@@ -68,9 +77,4 @@ function drawnState(app, seed) {
     const condition = present ?? app.latent.conditionOf(Math.floor(random.uniform() * app.latent.count));
     const code = app.prior.sample(random, condition);
     return { code, condition, origin: drawnOrigin(app, seed), place: null, draw: seed, step: null };
-}
-
-/** What a random draw is, in words. */
-export function drawnOrigin(app, seed) {
-    return `random draw (${app.prior?.label ?? "of a prior"}, seed ${seed})`;
 }

@@ -1,6 +1,8 @@
-import { movedOrigin } from "./decoding.js";
 import { make } from "../elements.js";
+import { columnOf } from "../data/blocks.js";
 import { Slider } from "./slider.js";
+import { movedOrigin } from "../states.js";
+import { numberText } from "../texts.js";
 
 /**
  * The condition at which the edited image is decoded: a slider of each number, and a list of the learned classes.
@@ -37,8 +39,8 @@ export function mountConditions(element, app) {
             name,
             detail: unit,
             title: `${name} at which the edited image is decoded, within the range of training`,
-            text: (value) => String(Number(value.toPrecision(3))).replace("-", "−"),
-            values: () => Float32Array.from({ length: latent.count }, (_, i) => latent.condition[i * latent.conditionDim + column]),
+            text: (value) => numberText(value, 3),
+            values: () => columnOf(latent.condition, latent.conditionDim, column),
             change: (value) => set([[column, value]]),
         });
         element.append(slider.element);

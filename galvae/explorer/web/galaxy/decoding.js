@@ -1,34 +1,16 @@
+import { galaxyState } from "../states.js";
+
 /** Milliseconds of a decode up to which the image follows a slider while it moves. */
 export const LIVE = 60;
-
-/**
- * The state in which a galaxy is shown as it is: itself, its code and its condition.
- *
- * @param {Object} app
- * @param {number} galaxy - its position
- * @returns {Object} patch for the store
- */
-export function galaxyState(app, galaxy) {
-    const code = app.latent ? app.latent.code(galaxy) : null;
-    return {
-        galaxy,
-        code: code && !code.some(Number.isNaN) ? code : null,
-        condition: app.latent ? app.latent.conditionOf(galaxy) : null,
-        origin: `galaxy ${app.ids[galaxy]}`,
-        place: null,
-        draw: null,
-        step: null,
-    };
-}
 
 /** Whether two codes or conditions are the same, number for number; null is only the same as null. */
 export function sameNumbers(a, b) {
     return a === b || Boolean(a && b && a.every((value, i) => value === b[i]));
 }
 
-/** Whether the code of the store is that of the galaxy that is shown. */
-export function isOwnCode({ latent, store }) {
-    const { galaxy, code } = store.get();
+/** Whether a code, that of the store by default, is the own code of the galaxy that is shown. */
+export function isOwnCode({ latent, store }, code = store.get().code) {
+    const { galaxy } = store.get();
     return Boolean(latent) && galaxy !== null && sameNumbers(code, latent.code(galaxy));
 }
 
@@ -50,7 +32,8 @@ export class Decoding {
     constructor(app) {
         this.app = app;
         this.image = null;
-        this.reference = { code: null, condition: null, origin: "" };
+        const { code, condition, origin } = app.store.get(); // a place may have been decoded already
+        this.reference = { code, condition, origin };
         this.costs = [0, 0];
         this.holding = false;
         this.moving = false;
@@ -77,8 +60,11 @@ export class Decoding {
     /** Moves code or condition away from the reference, which stays what it is. */
     move(patch) {
         this.moving = true;
-        this.app.store.set(patch);
-        this.moving = false;
+        try {
+            this.app.store.set(patch);
+        } finally {
+            this.moving = false;
+        }
     }
 
     /** A slider is being moved: until `release`, nothing is decoded where that takes too long to follow it. */
@@ -89,6 +75,11 @@ export class Decoding {
     release() {
         this.holding = false;
         this.request();
+    }
+
+    /** Whether the store's code is that of the galaxy that is shown, or was moved away from it by hand. */
+    get isEdit() {
+        return isOwnCode(this.app, this.reference.code);
     }
 
     /** Whether images are decoded quickly enough to follow a slider; one slow decode among quick ones is an accident. */
@@ -148,30 +139,4 @@ export class Decoding {
         }
         return this.reconstructed.image;
     }
-}
-
-/**
- * What a code is that was moved by hand.
- *
- * @param {Object} app
- * @param {{code: Float32Array, condition: Float32Array|null, origin: string}} reference - what it was before
- * @param {Float32Array} code
- * @param {Float32Array|null} condition
- * @param {boolean} turned - whether it was moved along local directions rather than single latents
- * @returns {string} such as "galaxy 17, 3 latents moved, redshift 0.8"
- */
-export function movedOrigin(app, reference, code, condition, turned = false) {
-    const parts = [reference.origin];
-    const moved = code.reduce((count, value, i) => count + (value !== reference.code[i]), 0);
-    if (moved && turned) parts.push("moved along local directions");
-    else if (moved) parts.push(`${moved} ${moved === 1 ? "latent" : "latents"} moved`);
-    const { classes = [], numbers = [] } = app.data.manifest.conditions ?? {};
-    const differs = (i) => condition && condition[i] !== reference.condition[i];
-    const label = classes.findIndex((_, i) => condition?.[i] === 1);
-    if (label >= 0 && differs(label)) parts.push(`as ${classes[label]}`);
-    numbers.forEach(({ name, unit }, i) => {
-        const value = condition?.[classes.length + i];
-        if (differs(classes.length + i)) parts.push(`${name} ${Number(value.toPrecision(3))}${unit ? ` ${unit}` : ""}`);
-    });
-    return parts.join(", ");
 }

@@ -1,11 +1,12 @@
-import { movedOrigin } from "./decoding.js";
 import { make } from "../elements.js";
 import { latentSymbol } from "./latent_names.js";
 import { Slider } from "./slider.js";
+import { movedOrigin } from "../states.js";
 
 const GALAXIES_AROUND = 50; // galaxies
 const DIRECTIONS = 3;
 const SPAN = 2; // standard deviations
+const STILL = 120; // milliseconds without a change of the code before directions are computed
 
 const EXPLAINED = `Principal directions of the ${GALAXIES_AROUND} galaxies nearest to the code, in their standard deviations σ.`;
 
@@ -24,6 +25,7 @@ export function mountDirections(element, app) {
     element.append(list, recentre, note);
     let [centre, directions, amounts] = [null, [], []];
     let last = null; // the code around which the sliders are, or to which they have led
+    let timer = null;
 
     function change(which, amount) {
         amounts[which] = amount;
@@ -40,6 +42,7 @@ export function mountDirections(element, app) {
         last = centre = store.get().code;
         directions = latent.directions(centre, GALAXIES_AROUND, DIRECTIONS);
         amounts = directions.map(() => 0);
+        list.inert = false;
         list.replaceChildren(...directions.map(({ vector }, which) => {
             const slider = new Slider(app, {
                 name: `Direction ${which + 1}`,
@@ -55,13 +58,21 @@ export function mountDirections(element, app) {
         note.textContent = directions.length ? EXPLAINED : "There are too few galaxies for directions.";
     }
 
-    function update() {
+    function isOutdated() {
         const { code } = store.get();
-        if (!element.hidden && code && code !== last) centreHere();
+        return !element.hidden && code && code !== last;
+    }
+
+    function update() {
+        if (isOutdated()) centreHere();
     }
 
     recentre.onclick = centreHere;
-    store.on(["code"], update);
+    store.on(["code"], () => {
+        clearTimeout(timer);
+        list.inert = Boolean(isOutdated()); // sliders around another code lead nowhere near
+        timer = setTimeout(update, STILL); // once for all codes of a walk or a drag
+    });
     return update;
 }
 

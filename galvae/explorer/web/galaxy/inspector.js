@@ -1,10 +1,12 @@
 import { mountActions } from "./actions.js";
 import { mountCatalogue } from "./catalogue.js";
-import { Decoding, galaxyState } from "./decoding.js";
+import { Decoding } from "./decoding.js";
 import { make } from "../elements.js";
 import { mountNeighbours } from "./neighbours.js";
 import { mountSliders } from "./sliders.js";
-import { paint, paintOriginal, stampCanvas } from "./stamps.js";
+import { paint, paintOriginal, stampCanvas } from "../stamps.js";
+import { galaxyState } from "../states.js";
+import { countText, readable } from "../texts.js";
 import { mountWalk } from "./walk.js";
 
 /**
@@ -37,15 +39,21 @@ export function mountInspector(element, app) {
 /** Original, reconstruction and edited image beside each other, and what the edited one is. */
 function mountImages(element, origin, app) {
     const { store, decoding, ids } = app;
-    const figure = (caption, title) => {
+    const figure = (title) => {
         const canvas = stampCanvas(app, title);
-        const absent = make("span", { className: "absent", hidden: true }, "no image at hand");
-        const node = make("figure", { title }, canvas, absent, make("figcaption", {}, caption));
-        return { node, canvas, absent };
+        const absent = make("span", { className: "absent", hidden: true }, absence(app.data));
+        absent.style.aspectRatio = `${canvas.width} / ${canvas.height}`;
+        const caption = make("figcaption");
+        const node = make("figure", { title }, canvas, absent, caption);
+        const name = (text, more = "") => {
+            caption.textContent = readable(text);
+            canvas.setAttribute("aria-label", readable(text + more));
+        };
+        return { node, canvas, absent, name };
     };
-    const original = figure("Original", "The image of the galaxy, small");
-    const decoded = figure("Reconstruction", "Decoded from the galaxy's own code, the mean of its posterior, at its own condition");
-    const edited = figure("Edited", "Decoded from the present code: what the sliders, a walk or a place of the plane lead to");
+    const original = figure("The image of the galaxy, small");
+    const decoded = figure("Decoded from the galaxy's own code, the mean of its posterior, at its own condition");
+    const edited = figure("Decoded from the present code: what the sliders, a walk or a place of the plane lead to");
     element.append(original.node, decoded.node, edited.node);
     const nothing = make("p", { className: "muted" }, "Click on a galaxy of the plane to see it here.");
     element.append(nothing);
@@ -55,14 +63,17 @@ function mountImages(element, origin, app) {
         original.node.hidden = !some;
         decoded.node.hidden = !some || !app.decoder || !app.latent;
         if (!some) return;
+        original.name(`Original of ${ids[galaxy]}`);
+        decoded.name(`Reconstruction of ${ids[galaxy]}`);
         const image = decoded.node.hidden ? null : decoding.reconstruction(galaxy);
         decoded.node.hidden = !image;
         if (image) paint(app, decoded.canvas, image);
-        for (const one of [original, decoded]) one.canvas.setAttribute("aria-label", `${one.node.textContent.trim()} of galaxy ${ids[galaxy]}`);
-        const found = await paintOriginal(app, original.canvas, galaxy, () => store.get().galaxy === galaxy);
+        original.canvas.hidden = false;
+        original.absent.hidden = true;
+        const painted = await paintOriginal(app, original.canvas, galaxy, () => store.get().galaxy === galaxy);
         if (store.get().galaxy !== galaxy) return;
-        original.canvas.hidden = !found;
-        original.absent.hidden = found;
+        original.canvas.hidden = !painted;
+        original.absent.hidden = painted;
     }
 
     function describe({ galaxy, code, origin: text }) {
@@ -83,8 +94,17 @@ function mountImages(element, origin, app) {
     decoding.follow((image) => {
         edited.node.hidden = !image;
         if (image) paint(app, edited.canvas, image);
-        edited.canvas.setAttribute("aria-label", `Edited image: ${store.get().origin}`);
+        edited.name(decoding.isEdit ? "Edited" : "Decoded", ` image: ${store.get().origin}`);
     });
     update(store.get());
     describe(store.get());
+}
+
+/** Why there is no image of a galaxy. */
+function absence({ manifest, count }) {
+    const layout = manifest.thumbnails;
+    if (!layout) return "This page holds no images.";
+    const [pictured] = manifest.arrays[layout.galaxies].shape;
+    if (pictured === count) return "No image at hand.";
+    return `No image at hand: this page holds those of ${pictured.toLocaleString("en")} of ${countText(count, "galaxy")}.`;
 }

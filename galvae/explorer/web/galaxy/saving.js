@@ -1,7 +1,9 @@
 import { isUnmoved, sameNumbers } from "./decoding.js";
+import { download } from "../download.js";
 import { make } from "../elements.js";
-import { paint } from "./stamps.js";
-import { walkState } from "./walk.js";
+import { paint } from "../stamps.js";
+import { walkState } from "../states.js";
+import { shellWord } from "../texts.js";
 
 const SAVED_SIDE = 512; // pixels to which images are enlarged, approximately
 
@@ -10,7 +12,7 @@ const SAVED_SIDE = 512; // pixels to which images are enlarged, approximately
  *
  * @param {Object} app
  * @param {Float32Array} image - (height * width * bands,) in [0, 1]
- * @param {string} name - of the file, of which signs that files cannot have are replaced
+ * @param {string} name - of the file, see `download`
  */
 export function savePng(app, image, name) {
     const { height, width } = app.data.manifest.image;
@@ -21,11 +23,7 @@ export function savePng(app, image, name) {
     const pen = large.getContext("2d");
     pen.imageSmoothingEnabled = false;
     pen.drawImage(small, 0, 0, large.width, large.height);
-    large.toBlob((blob) => {
-        const address = URL.createObjectURL(blob);
-        make("a", { href: address, download: `${name.replace(/[^\w.-]+/g, "_").slice(0, 80)}.png` }).click();
-        setTimeout(() => URL.revokeObjectURL(address), 1000);
-    }, "image/png");
+    large.toBlob((blob) => download(blob, name, "png"), "image/png");
 }
 
 /**
@@ -33,12 +31,13 @@ export function savePng(app, image, name) {
  *
  * @param {Object} app
  * @returns {string}
+ * @throws {Error} as `shellWord`, if the name of the run or an id holds control characters
  */
 export function recipe(app) {
     const { manifest } = app.data;
     const { galaxy, partner, step, code, condition } = app.store.get();
-    const run = `run=${shellWord(manifest.run)}`;
-    const id = (one) => shellWord(String(app.ids[one]));
+    const run = `run=${shellWord(manifest.run, "the name of this run")}`;
+    const id = (one) => shellWord(app.ids[one], "this id; save the CSV of the selection instead");
     const walked = step !== null && partner !== null && walkState(app, partner, galaxy, step);
     if (walked && sameNumbers(code, walked.code) && sameNumbers(condition, walked.condition)) {
         return `galvae traverse ${run} from=${id(partner)} to=${id(galaxy)}`;
@@ -47,9 +46,4 @@ export function recipe(app) {
     const numbers = (values) => `[[${Array.from(values, (value) => Number(value.toPrecision(7))).join(", ")}]]`;
     const given = condition ? `, ${numbers(condition)}` : "";
     return `import galvae; images = galvae.open_run(${JSON.stringify(manifest.run)}).decode(${numbers(code)}${given})`;
-}
-
-/** A word of a command line, in quotes where a shell would read something into it. */
-export function shellWord(text) {
-    return /^[\w.,:@%+/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -18,11 +18,11 @@ export class Slider {
         this.counted = null;
         // Whole steps, since those of a fraction do not lead to the end of the range.
         this.input = make("input", { type: "range", min: 0, max: SLIDER_STEPS, step: 1, "aria-label": `${name} ${detail}`.trim(), title });
-        this.output = make("output");
+        this.number = make("span", { className: "slider-value" }); // no <output>, which would be read out at every step
         this.button = make("button", { type: "button", className: "undo", title: `Reset ${name}`, "aria-label": `Reset ${name}` }, "↺");
         this.canvas = make("canvas", { "aria-hidden": "true" });
         const head = make("div", { className: "slider-head", title: title || name }, make("span", { className: "slider-name" }, name),
-            make("small", {}, detail), this.button, this.output);
+            make("small", {}, detail), this.button, this.number);
         const track = make("div", { className: values ? "track" : "track plain" }, values ? this.canvas : null, this.input);
         this.element = make("div", { className: "slider" }, head, track);
         this.input.addEventListener("input", () => {
@@ -64,7 +64,7 @@ export class Slider {
     /** Shows a value. */
     show(value) {
         this.input.value = Math.round(SLIDER_STEPS * this.share(value));
-        this.output.textContent = this.text(value);
+        this.number.textContent = this.text(value);
         this.input.setAttribute("aria-valuetext", this.text(value));
         this.button.disabled = value === this.home;
     }

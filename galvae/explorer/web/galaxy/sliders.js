@@ -1,9 +1,11 @@
+import { columnOf } from "../data/blocks.js";
 import { mountConditions } from "./conditions.js";
-import { movedOrigin } from "./decoding.js";
 import { mountDirections } from "./directions.js";
 import { make } from "../elements.js";
 import { latentSymbol, latentText } from "./latent_names.js";
 import { Slider } from "./slider.js";
+import { movedOrigin } from "../states.js";
+import { numberText } from "../texts.js";
 
 const LATENTS_SHOWN = 8; // latents shown at once
 
@@ -72,9 +74,9 @@ function mountLatents(element, app) {
         const one = new Slider(app, {
             name: latentSymbol(axis),
             detail: name,
-            title: `Latent ${axis}${name ? `, changes ${name}` : ""}; information ${information.toPrecision(2)} ${unit}`,
+            title: `Latent ${axis}${name ? `: ${meaning(plain)}` : ""}; information ${numberText(information, 2)} ${unit}`,
             text: latentText,
-            values: () => latentValues(latent, axis),
+            values: () => columnOf(latent.codes, latent.dim, axis),
             change,
         });
         const set = () => {
@@ -109,9 +111,8 @@ function mountLatents(element, app) {
     return () => sliders.forEach(({ one }) => one.draw());
 }
 
-/** One latent of all galaxies, Float32Array (N,). */
-function latentValues({ codes, count, dim }, axis) {
-    const values = new Float32Array(count);
-    for (let i = 0, place = axis; i < count; i++, place += dim) values[i] = codes[place];
-    return values;
+/** What the name of an axis, such as "r50 (+), peak (-)", says: "as it rises, r50 rises and peak falls". */
+function meaning(name) {
+    const parts = name.split(", ").map((part) => part.replace(/ \(\+\)$/, " rises").replace(/ \(-\)$/, " falls"));
+    return `as it rises, ${parts.join(" and ")}`;
 }

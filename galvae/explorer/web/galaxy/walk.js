@@ -1,7 +1,8 @@
-import { galaxyState } from "./decoding.js";
 import { make } from "../elements.js";
 import { Slider } from "./slider.js";
-import { stampButton } from "./stamps.js";
+import { stampButton } from "../stamps.js";
+import { galaxyState, walkState } from "../states.js";
+import { readable } from "../texts.js";
 
 const WALK_SECONDS = 5; // of a walk that is played
 const CALM_WALK_STEPS = 8; // steps of a walk for readers who prefer reduced motion, a second each
@@ -45,12 +46,12 @@ export function mountWalk(element, app) {
         const first = store.get().step;
         let step = first === null || first >= 1 ? 0 : first;
         let before = performance.now();
-        let shown = store.get().code;
+        let latest = store.get().code;
         const pause = () => (calm ? 1000 : Math.max(1000 / 30, 1.5 * Math.min(...decoding.costs)));
         const tick = () => {
-            if (store.get().code !== shown) return stop(); // which something else has changed
+            if (store.get().code !== latest) return stop(); // which something else has changed
             go(step);
-            shown = store.get().code;
+            latest = store.get().code;
             if (step >= 1) return stop();
             const now = performance.now();
             step = Math.min(1, step + (calm ? 1 / CALM_WALK_STEPS : (now - before) / (1000 * WALK_SECONDS)));
@@ -77,10 +78,10 @@ export function mountWalk(element, app) {
                 const one = [partner, galaxy][i];
                 if (ready) place.replaceChildren(stampButton(app, one, i ? "the end" : "the start", () => go(i)));
             });
-            note.textContent = ready
-                ? `From ${ids[partner]} to ${ids[galaxy]}.`
-                : `It begins at ${ids[partner]}. Now choose the galaxy where it ends, in the plane or below.`;
-            play.title = `From ${ids[partner]} to ${ids[galaxy]} in ${WALK_SECONDS} seconds`;
+            const route = readable(`From ${ids[partner]} to ${ids[galaxy]}`);
+            const start = readable(`It begins at ${ids[partner]}.`);
+            note.textContent = ready ? `${route}.` : `${start} Now choose the galaxy where it ends, in the plane or below.`;
+            play.title = `${route} in ${WALK_SECONDS} seconds`;
         }
         way.hidden = play.hidden = !ready;
         if (ready && !changed.has("galaxy") && decoding.holding) slider.show(step ?? 1);
@@ -89,18 +90,4 @@ export function mountWalk(element, app) {
 
     store.on(["galaxy", "partner", "step"], update);
     update(store.get(), new Set(["galaxy"]));
-}
-
-/**
- * The state of a walk between two galaxies.
- *
- * @param {Object} app
- * @param {number} partner, galaxy - the start and the end
- * @param {number} step - the share of the way, 0 to 1
- * @returns {Object} patch for the store
- */
-export function walkState(app, partner, galaxy, step) {
-    const origin = `between ${app.ids[partner]} and ${app.ids[galaxy]}, ${Math.round(100 * step)} %`;
-    const { code, condition } = app.latent.between(partner, galaxy, step);
-    return { code: code.some(Number.isNaN) ? null : code, condition, origin, place: null, draw: null, step };
 }

@@ -70,7 +70,7 @@ export class LatentSpace {
             }
             if (square < best.limit && galaxy !== except) best.add(galaxy, square);
         }
-        return best.found();
+        return best.result();
     }
 
     /**
@@ -80,8 +80,8 @@ export class LatentSpace {
      * @returns {{galaxy: number, distance: number, far: boolean}|null} null without any galaxy
      */
     closest(code) {
-        const [found] = this.nearest(code, 1);
-        return found ? { ...found, far: found.distance > this.far } : null;
+        const [nearest] = this.nearest(code, 1);
+        return nearest ? { ...nearest, far: nearest.distance > this.far } : null;
     }
 
     /**
@@ -94,9 +94,8 @@ export class LatentSpace {
      * @param {ArrayLike<number>} xs, ys - (N,) places of the galaxies; where one is not finite, a galaxy is not found
      * @param {number} k - how many galaxies
      * @param {number[]} scale - by which factors distances along x and y are multiplied, such as pixels per unit
-     * @returns {{code: Float32Array, condition: Float32Array|null, neighbours: {galaxy: number, distance: number}[],
-     *   closest: Object}|null} `neighbours` in the plane, nearest first; `closest` in the latent space, as the method;
-     *   null if no galaxy has a place
+     * @returns {{code: Float32Array, condition: Float32Array|null, neighbours: {galaxy: number, distance: number}[]}|null}
+     *   `neighbours` in the plane, nearest first; null if no galaxy has a place
      */
     at(x, y, xs, ys, k = 8, scale = [1, 1]) {
         const [scaleX, scaleY] = scale;
@@ -107,7 +106,7 @@ export class LatentSpace {
             const square = dx * dx + dy * dy;
             if (square < best.limit) best.add(galaxy, square); // which NaN is not
         }
-        const neighbours = best.found();
+        const neighbours = best.result();
         if (!neighbours.length) return null;
         const weights =
             neighbours[0].distance > 0
@@ -121,7 +120,7 @@ export class LatentSpace {
             const mean = weightedMean(values, weights);
             if (!Number.isNaN(mean)) condition[i] = mean;
         }
-        return { code, condition, neighbours, closest: this.closest(code) };
+        return { code, condition, neighbours };
     }
 
     /**
@@ -224,7 +223,7 @@ class Smallest {
         if (this.squares.length === this.k) this.limit = this.squares[this.k - 1];
     }
 
-    found() {
+    result() {
         return this.galaxies.map((galaxy, rank) => ({ galaxy, distance: Math.sqrt(this.squares[rank]) }));
     }
 }

@@ -4,7 +4,7 @@ const TOGETHER = 8;
 /**
  * Decodes latent codes into images, as the run's own decoder does.
  *
- * @param {Object} spec - `manifest.decoder`: latent_dim, image [H, W, C], condition, steps (galvae/explorer/decoder.py)
+ * @param {Object} spec - `manifest.decoder`: latent_dim, condition, steps (galvae/explorer/decoder.py)
  * @param {Object<string, ArrayLike<number>>} arrays - by full name: kernels (inputs, size, size, filters), scales, biases
  */
 export class Decoder {
@@ -38,7 +38,7 @@ export class Decoder {
         for (let i = 0; i < count; i++) this.input[i] = code[i];
         scaling?.mean.forEach((mean, column) => {
             const start = count + column * scaling.times;
-            const scaled = (condition[column] - mean) / scaling.spread[column];
+            const scaled = (condition[column] - mean) / scaling.std[column];
             this.input.fill(scaled, start, start + scaling.times);
         });
     }

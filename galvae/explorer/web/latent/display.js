@@ -16,18 +16,18 @@ export function colours(image, imageSpec, palette) {
     const drawn = new Uint8ClampedArray(4 * count).fill(255);
     if (image.some(Number.isNaN)) return drawn;
 
-    const shown = image.map((value) => toUnit(value, range));
+    const units = image.map((value) => toUnit(value, range));
     const chosen = rgb ?? [0, 1, 2];
     for (let pixel = 0; pixel < count; pixel++) {
         const from = pixel * bands, to = pixel * 4;
         let colour;
         if (rgb || bands === 3) {
-            colour = chosen.map((band) => shown[from + band]);
+            colour = chosen.map((band) => units[from + band]);
             // An assignment rounds to the nearest whole number as NumPy does, halves to the even one.
             if (rgb) colour = lupton(colour, range ? "asinh" : stretch);
             colour.forEach((value, i) => { drawn[to + i] = Math.fround(255 * value); });
         } else {
-            const entry = Math.min(Math.floor(256 * meanOf(shown, from, bands)), 255);
+            const entry = Math.min(Math.floor(256 * meanOf(units, from, bands)), 255);
             for (let i = 0; i < 3; i++) drawn[to + i] = palette[3 * entry + i];
         }
     }

@@ -1,5 +1,6 @@
 import { powerOfTwo, transform2 } from "./fourier.js";
 import { HermitianMatrix } from "./hermitian.js";
+import { quantile } from "../quantiles.js";
 import { generator } from "./random.js";
 
 const SKY_SHARE = 0.1; // of the pixels that are below an image's sky level
@@ -14,7 +15,7 @@ const BANDWIDTH = 0.3; // of the levels among which amplitudes are drawn, in the
 export class Noise {
     /**
      * @param {Object} spec - the manifest's `noise`
-     * @param {Object} arrays - typed arrays by the names of `spec.arrays`
+     * @param {Object} arrays - typed arrays by their full names, which begin with "noise."
      */
     constructor(spec, arrays) {
         this.spec = spec;
@@ -70,7 +71,7 @@ export class Noise {
         const mean = above.reduce((sum, value) => sum + value, 0) / above.length;
         const brightness = Float64Array.from({ length: image.length / bands }, (_, pixel) =>
             image.subarray(pixel * bands, (pixel + 1) * bands).reduce((sum, value) => sum + value, 0) / bands);
-        const own = [percentile(brightness, SKY_SHARE), Math.log(Math.max(mean, 1e-4))];
+        const own = [quantile(brightness.sort(), SKY_SHARE), Math.log(Math.max(mean, 1e-4))];
         const count = levels.length / 2;
         const distances = new Float64Array(count);
         for (const column of [0, 1]) {
@@ -205,17 +206,8 @@ function spectrumOf(covariances, [reachY, reachX], bands, [frameY, frameX], a, b
 /** Intensities above each band's sky level. */
 function aboveSky(image, bands) {
     const levels = Array.from({ length: bands }, (_, band) =>
-        percentile(image.filter((__, place) => place % bands === band), SKY_SHARE));
+        quantile(image.filter((__, place) => place % bands === band).sort(), SKY_SHARE));
     return image.map((value, place) => value - levels[place % bands]);
-}
-
-/** The value below which a share of the values lies, interpolated; the values are sorted. */
-function percentile(values, share) {
-    values.sort();
-    const place = share * (values.length - 1);
-    const below = Math.floor(place);
-    const above = Math.min(below + 1, values.length - 1);
-    return values[below] + (place - below) * (values[above] - values[below]);
 }
 
 /** A piecewise linear function of one band, given by columns of (n, C) arrays; constant beyond their ends. */

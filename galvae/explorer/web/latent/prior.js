@@ -6,7 +6,7 @@
 export class PriorSampler {
     /**
      * @param {Object} spec - the manifest's `prior`
-     * @param {Object} arrays - typed arrays by the names of `spec.arrays`
+     * @param {Object} arrays - typed arrays by their full names, which begin with "prior."
      */
     constructor(spec, arrays) {
         this.spec = spec;
@@ -20,13 +20,12 @@ export class PriorSampler {
      *
      * @param {{uniform: function(): number, normal: function(): number}} random - see `generator`
      * @param {ArrayLike<number>|null} condition - (K,) in physical units; not used by a prior that was fitted without
-     * @param {number} temperature - factor by which the code differs from the mean of its Gaussian
      * @returns {Float32Array} (D,)
      */
-    sample(random, condition, temperature = 1) {
+    sample(random, condition) {
         const dim = this.spec.latent_dim;
         const share = random.uniform(); // first, so that the same seed gives a like galaxy under another condition
-        const noise = Float64Array.from({ length: dim }, () => temperature * random.normal());
+        const noise = Float64Array.from({ length: dim }, () => random.normal());
         if (this.spec.kind === "normal") return Float32Array.from(noise);
         const { means, roots, gains, shift, scale } = this.arrays;
         const columns = this.spec.condition_dim;

@@ -4,10 +4,13 @@ export class View {
      * @param {{x: number, y: number, scale: number}} camera - data at the centre, pixels per unit of x
      * @param {number} ratio - pixels per unit of y divided by those per unit of x; 1 on planes with equal scales
      * @param {number} width, height - of the rectangle in CSS pixels
+     * @param {boolean} mirrored - whether x grows to the left, as right ascension does on the sky; `scaleX`, the change
+     *   of pixels to the right per unit of x, is negative then
      */
-    constructor(camera, ratio, width, height) {
+    constructor(camera, ratio, width, height, mirrored = false) {
         this.camera = camera;
-        this.scaleX = camera.scale;
+        this.mirrored = mirrored;
+        this.scaleX = mirrored ? -camera.scale : camera.scale;
         this.scaleY = camera.scale * ratio;
         this.width = width;
         this.height = height;
@@ -50,16 +53,17 @@ export class View {
  *
  * @param {number[]} xRange, yRange - (low, high)
  * @param {number} width, height - of the rectangle in CSS pixels
- * @param {boolean} equal - whether x and y have the same scale
+ * @param {number|null} ratio - pixels per unit of y divided by those per unit of x; null: each fills the rectangle
  * @returns {{camera: Object, ratio: number}} see `View`
  */
-export function fittedCamera(xRange, yRange, width, height, equal) {
+export function fittedCamera(xRange, yRange, width, height, ratio) {
     const spans = [xRange, yRange].map(([low, high]) => (high > low ? high - low : Math.abs(low) || 1));
     const margin = 0.94;
-    let [scaleX, scaleY] = [(margin * width) / spans[0], (margin * height) / spans[1]];
-    if (equal) scaleX = scaleY = Math.min(scaleX, scaleY);
+    let scaleX = (margin * width) / spans[0];
+    const scaleY = (margin * height) / spans[1];
+    if (ratio) scaleX = Math.min(scaleX, scaleY / ratio);
     const camera = { x: (xRange[0] + xRange[1]) / 2, y: (yRange[0] + yRange[1]) / 2, scale: scaleX };
-    return { camera, ratio: scaleY / scaleX };
+    return { camera, ratio: ratio ?? scaleY / scaleX };
 }
 
 /**
@@ -67,9 +71,10 @@ export function fittedCamera(xRange, yRange, width, height, equal) {
  *
  * @param {number} low, high - the ends of the axis
  * @param {number} most - about how many at most
+ * @param {function(number): number} displayed - the number that stands at a value
  * @returns {{value: number, text: string}[]} those between the ends, with as many decimals as they differ in
  */
-export function axisTicks(low, high, most) {
+export function axisTicks(low, high, most, displayed = (value) => value) {
     const rough = (high - low) / Math.max(most, 1);
     if (!(rough > 0) || !Number.isFinite(rough)) return [];
     const power = 10 ** Math.floor(Math.log10(rough));
@@ -80,7 +85,8 @@ export function axisTicks(low, high, most) {
     const largest = Math.max(Math.abs(low), Math.abs(high));
     return Array.from({ length: Math.max(0, count) }, (_, i) => {
         const value = (first + i) * step;
-        const text = decimals > 6 || largest >= 1e7 ? exponential(value, step, largest) : value.toFixed(decimals);
+        const number = displayed(value);
+        const text = decimals > 6 || largest >= 1e7 ? exponential(number, step, largest) : number.toFixed(decimals);
         return { value, text: (Number(text) === 0 ? text.replace("-", "") : text).replace(/-/g, "−") };
     });
 }

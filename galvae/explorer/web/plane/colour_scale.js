@@ -1,24 +1,4 @@
-/** Whether the page is dark: by the chosen theme, else by the browser's preference. */
-export function isDark(theme) {
-    return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-}
-
-/**
- * Percentiles of the finite numbers among values, linear between neighbours as `numpy.percentile`.
- *
- * @param {TypedArray} values - (N,)
- * @param {number[]} shares - in percent
- * @returns {number[]} a number for each share; NaN if no value is finite
- */
-export function percentiles(values, shares) {
-    const known = Float64Array.from(values).filter(Number.isFinite).sort();
-    return shares.map((share) => {
-        const place = (share / 100) * (known.length - 1);
-        const below = Math.floor(place);
-        if (!known.length) return NaN;
-        return known[below] + (place - below) * (known[Math.min(below + 1, known.length - 1)] - known[below]);
-    });
-}
+import { quantiles } from "../quantiles.js";
 
 /**
  * How galaxies are coloured by a column: each has a level, and each level an entry in a table.
@@ -27,7 +7,8 @@ export function percentiles(values, shares) {
  * place in the palette, and 1 where it is known.
  *
  * @param {Object|null} column - of the page's data, with its values; null: one colour for all
- * @param {{values: TypedArray, classes: TypedArray, unknown: number[]}} palettes - (256, 3), (n, 3) and (3,) RGB
+ * @param {{values: TypedArray, classes: TypedArray, unknown: number[]}} palettes - (256, 3), (n, 3) and (3,) RGB; those
+ *   of classes are made for the number of this column's classes, and may repeat
  * @param {boolean} dark - whether they are drawn on a dark page
  * @param {number} count - number of galaxies
  * @returns {Object} {column, levels: Uint16Array (N,), table, colours: RGB by level, counts: galaxies by level, low,
@@ -40,11 +21,12 @@ export function colouringBy(column, palettes, dark, count) {
     const unknown = legible(rgbOf(palettes.unknown, 0), dark);
     if (column.kind === "class") {
         const size = column.classes.length;
-        const colours = column.classes.map((_, i) => legible(rgbOf(palettes.classes, i % (palettes.classes.length / 3)), dark));
+        const rows = column.classes.map((_, i) => rgbOf(palettes.classes, i));
+        const colours = rows.map((rgb) => legible(rgb, dark));
         const levels = Uint16Array.from(column.values, (value) => (value >= 0 && value < size ? value : size));
-        return { ...ofClasses(column, levels, [...colours, unknown]), distinct: palettes.classes.length / 3 };
+        return { ...ofClasses(column, levels, [...colours, unknown]), distinct: new Set(rows.map(String)).size };
     }
-    const [low, high] = percentiles(column.values, [1, 99]);
+    const [low, high] = quantiles(column.values, [0.01, 0.99]);
     const span = high > low ? high - low : 1;
     const levels = Uint16Array.from(column.values, (value) =>
         Number.isFinite(value) ? Math.round(255 * Math.min(1, Math.max(0, (value - low) / span))) : 256);

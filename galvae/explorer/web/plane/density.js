@@ -20,7 +20,7 @@ export class Density {
     constructor() {
         this.sums = new Float32Array(0); // of each pixel: weight of its points, and three sums over them
         this.faint = new Float32Array(0); // of each pixel: weight of its faint points
-        this.places = new Int32Array(0); // of each point: its pixel, or -1
+        this.pixelOf = new Int32Array(0); // of each point: its pixel, or -1
         this.cells = new Int32Array(0); // of each point in view: its cell
     }
 
@@ -51,25 +51,25 @@ export class Density {
 
     /** Finds the pixel and the cell of each point, and counts those of each cell; returns how many are in view. */
     locate({ xs, ys }, view, ratio, row, height, margin, side, perRow, counts) {
-        if (this.places.length !== xs.length) {
-            this.places = new Int32Array(xs.length);
+        if (this.pixelOf.length !== xs.length) {
+            this.pixelOf = new Int32Array(xs.length);
             this.cells = new Int32Array(xs.length);
         }
-        const { places, cells } = this;
+        const { pixelOf, cells } = this;
         const { camera } = view;
         const width = row - 2 * margin;
         const [scaleX, scaleY] = [view.scaleX * ratio, view.scaleY * ratio];
         const [centreX, centreY] = [(view.width / 2) * ratio, (view.height / 2) * ratio];
         let inView = 0;
-        for (let i = 0; i < places.length; i++) {
+        for (let i = 0; i < pixelOf.length; i++) {
             const left = centreX + (xs[i] - camera.x) * scaleX;
             const top = centreY - (ys[i] - camera.y) * scaleY;
             if (left >= 0 && left < width && top >= 0 && top < height) {
-                places[i] = (Math.floor(top) + margin) * row + Math.floor(left) + margin;
+                pixelOf[i] = (Math.floor(top) + margin) * row + Math.floor(left) + margin;
                 cells[i] = (Math.floor(top / side) + 1) * perRow + Math.floor(left / side) + 1;
                 counts[cells[i]]++;
                 inView++;
-            } else places[i] = -1; // which NaN is too
+            } else pixelOf[i] = -1; // which NaN is too
         }
         return inView;
     }
@@ -83,18 +83,18 @@ export class Density {
             this.sums.fill(0);
             this.faint.fill(0);
         }
-        const { sums, faint, places, cells } = this;
+        const { sums, faint, pixelOf, cells } = this;
         let most = 0;
-        for (let i = 0; i < places.length; i++) {
-            if (places[i] < 0) continue;
+        for (let i = 0; i < pixelOf.length; i++) {
+            if (pixelOf[i] < 0) continue;
             const { offsets, weights } = discs[cells[i]];
             if (isFaint !== null && isFaint[i]) {
-                for (let k = 0; k < offsets.length; k++) faint[places[i] + offsets[k]] += weights[k];
+                for (let k = 0; k < offsets.length; k++) faint[pixelOf[i] + offsets[k]] += weights[k];
                 continue;
             }
             const level = 3 * levels[i];
             for (let k = 0; k < offsets.length; k++) {
-                const place = 4 * (places[i] + offsets[k]);
+                const place = 4 * (pixelOf[i] + offsets[k]);
                 const weight = weights[k];
                 const total = (sums[place] += weight);
                 sums[place + 1] += weight * table[level];
@@ -146,7 +146,7 @@ function opacities(most) {
 
 /**
  * The discs that points are drawn as, by cell. Their diameter falls with the fourth root of the number of points in a
- * cell and in the eight around it: lonely points are seen, and dense places still have more ink.
+ * cell and in the eight around it: lonely points are seen, and dense regions still have more ink.
  *
  * @param {Int32Array} counts - number of points by cell, with a margin of one empty cell
  * @param {number} perRow - cells of a row
@@ -157,7 +157,7 @@ function opacities(most) {
  * @returns {Object[]} see `disc`; undefined for cells of the margin
  */
 function discsOf(counts, perRow, mean, average, ratio, row) {
-    const known = new Map();
+    const discBySize = new Map();
     const discs = new Array(counts.length);
     const largest = Math.min(SIZES[1], Math.max(2 * SIZES[0], LONELY * average));
     for (let cell = perRow + 1; cell < counts.length - perRow - 1; cell++) {
@@ -167,8 +167,8 @@ function discsOf(counts, perRow, mean, average, ratio, row) {
         }
         const size = average * Math.sqrt(Math.sqrt(mean / Math.max(around, 1)));
         const steps = Math.round(Math.max(SIZES[0], Math.min(size, largest)) * ratio * STEPS);
-        if (!known.has(steps)) known.set(steps, disc(steps / STEPS, row));
-        discs[cell] = known.get(steps);
+        if (!discBySize.has(steps)) discBySize.set(steps, disc(steps / STEPS, row));
+        discs[cell] = discBySize.get(steps);
     }
     return discs;
 }

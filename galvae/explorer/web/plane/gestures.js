@@ -63,6 +63,7 @@ export function followPointers(element, on) {
             const lines = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY / 40 : event.deltaY;
             const speed = event.ctrlKey ? 0.4 : 0.06; // a trackpad's pinch comes as a wheel with small steps
             on.zoom(Math.exp(-speed * Math.max(-10, Math.min(10, lines))), placeOf(event));
+            if (!down.size) on.hover(placeOf(event));
         },
         { passive: false },
     );

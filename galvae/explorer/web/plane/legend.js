@@ -1,7 +1,7 @@
 import { axisTicks } from "./camera.js";
 import { cssColour } from "./colour_scale.js";
 import { make } from "../elements.js";
-import { columnTitle } from "./tooltip.js";
+import { columnTitle, numberText } from "../texts.js";
 
 /**
  * Puts the legend of the plane's colours into an element: a bar for numbers; for classes a list, in which a click
@@ -38,7 +38,7 @@ export function mountLegend(element, app) {
             const { classes } = colouring.column;
             classes.forEach((name, level) => buttons.set(level, classButton(colouring, level, name, toggle)));
             if (unknown) buttons.set(colouring.unknown, classButton(colouring, colouring.unknown, "unlabelled", toggle));
-            const note = classes.length > colouring.distinct ? ` (colours repeat after ${colouring.distinct})` : "";
+            const note = classes.length > colouring.distinct ? ` (${colouring.distinct} colours, which repeat)` : "";
             const title = make("span", { className: "title", textContent: columnTitle(colouring.column) + note });
             const list = make("div", { className: "classes", role: "group", "aria-label": "Highlight classes" });
             list.append(...buttons.values());
@@ -81,7 +81,7 @@ function numberLegend({ column, colours, low, high }) {
         context.fillStyle = cssColour(colours[i]);
         context.fillRect(i, 0, 1, 1);
     }
-    const values = high > low ? axisTicks(low, high, 6) : [{ value: low, text: String(Number(low.toPrecision(4))) }];
+    const values = high > low ? axisTicks(low, high, 6) : [{ value: low, text: numberText(low) }];
     const ticks = values.map(({ value, text }) => {
         const tick = make("span", { textContent: text });
         tick.style.left = `${high > low ? (100 * (value - low)) / (high - low) : 0}%`;

@@ -1,7 +1,10 @@
 import { axisTicks } from "./camera.js";
+import { fullCircle } from "../sky.js";
 
 /** Margins of the plane in CSS pixels, in which its axes are labelled. */
-export const MARGINS = { left: 58, right: 10, top: 8, bottom: 42 };
+export const MARGINS = { left: 66, right: 10, top: 8, bottom: 42 };
+const [TICK_X, TICK_Y] = [90, 60]; // pixels from one tick to the next, at least
+const DIGITS = 6; // that labels of ticks may have before the plane is magnified no more
 
 /** Colours of the page's theme, as its style sheet has them. */
 export function themeColours() {
@@ -30,7 +33,8 @@ export function drawAxes(context, view, titles, colours) {
     context.beginPath();
     context.textAlign = "center";
     context.textBaseline = "top";
-    for (const { value, text } of axisTicks(corners[0].x, corners[1].x, width / 90)) {
+    const [low, high] = corners.map(({ x }) => x).sort((one, other) => one - other);
+    for (const { value, text } of axisTicks(low, high, width / TICK_X, view.mirrored ? fullCircle : undefined)) {
         const place = Math.round(left + view.left(value)) + 0.5;
         context.moveTo(place, top + height);
         context.lineTo(place, top + height + 5);
@@ -39,7 +43,7 @@ export function drawAxes(context, view, titles, colours) {
     }
     context.textAlign = "right";
     context.textBaseline = "middle";
-    for (const { value, text } of axisTicks(corners[0].y, corners[1].y, height / 60)) {
+    for (const { value, text } of axisTicks(corners[0].y, corners[1].y, height / TICK_Y)) {
         const place = Math.round(top + view.top(value)) + 0.5;
         context.moveTo(left, place);
         context.lineTo(left - 5, place);
@@ -49,12 +53,40 @@ export function drawAxes(context, view, titles, colours) {
     context.fillStyle = colours.ink;
     context.textAlign = "center";
     context.textBaseline = "bottom";
-    context.fillText(titles.x, left + width / 2, top + height + MARGINS.bottom - 2, width);
+    context.fillText(shortened(context, titles.x, width), left + width / 2, top + height + MARGINS.bottom - 2);
     context.save();
     context.translate(14, top + height / 2);
     context.rotate(-Math.PI / 2);
-    context.fillText(titles.y, 0, 0, height);
+    context.fillText(shortened(context, titles.y, height), 0, 0);
     context.restore();
+}
+
+/**
+ * The largest scale to which a plane is magnified: as long as a few digits tell ticks apart, and ample magnifications.
+ *
+ * @param {View} view - what is in view
+ * @param {{camera: Object, ratio: number}} fitted - the camera that shows all galaxies
+ * @returns {number} pixels per unit of x
+ */
+export function largestScale({ camera }, fitted) {
+    const steps = 10 ** (DIGITS - 1);
+    const legible = Math.min((steps * TICK_X) / Math.abs(camera.x), (steps * TICK_Y) / Math.abs(camera.y) / fitted.ratio);
+    return fitted.camera.scale * Math.min(1e5, Math.max(100, legible / fitted.camera.scale));
+}
+
+/** As much of a text as fits into a width in CSS pixels, with an ellipsis where it ends early. */
+function shortened(context, text, width) {
+    const fits = (part) => context.measureText(part).width <= width;
+    if (text.length <= width && fits(text)) return text;
+    const characters = Array.from(text.slice(0, width)); // few are narrower than a pixel
+    const start = (count) => `${characters.slice(0, count).join("")}…`;
+    let [least, most] = [0, characters.length];
+    while (least < most) {
+        const middle = Math.ceil((least + most) / 2);
+        if (fits(start(middle))) least = middle;
+        else most = middle - 1;
+    }
+    return start(least);
 }
 
 /**

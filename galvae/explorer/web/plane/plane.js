@@ -1,11 +1,14 @@
 import { View, fittedCamera } from "./camera.js";
-import { colouringBy, isDark, percentiles, rgbOfHex } from "./colour_scale.js";
-import { galaxyState } from "../galaxy/decoding.js";
+import { colouringBy, rgbOfHex } from "./colour_scale.js";
 import { Density } from "./density.js";
 import { make } from "../elements.js";
-import { MARGINS, drawAxes, drawMarks, themeColours } from "./marks.js";
+import { MARGINS, drawAxes, drawMarks, largestScale, themeColours } from "./marks.js";
+import { skyRatio, unwrapped } from "../sky.js";
+import { quantiles } from "../quantiles.js";
+import { galaxyState } from "../states.js";
+import { columnTitle, countText } from "../texts.js";
+import { isDark } from "../theme.js";
 import { Tools } from "./tools.js";
-import { columnTitle } from "./tooltip.js";
 
 const MOST_PIXELS = [4e6, 1.5e6]; // of the picture with few and with many galaxies, so that it moves smoothly
 const MANY = 100_000; // galaxies
@@ -39,7 +42,7 @@ export class Plane {
         this.key = make("span"); // of the marks
         const plot = make("div", { className: "plot" }, this.canvas, this.overlay);
         element.append(plot, make("p", { className: "note" }, this.note, this.key));
-        this.tools = new Tools(this);
+        this.tools = null; // until there is something to point at
         this.follow(plot);
     }
 
@@ -50,7 +53,6 @@ export class Plane {
             const moved = changed.has("x") || changed.has("y");
             if (moved && !changed.has("camera")) store.set({ camera: null });
             if (moved && !changed.has("place")) store.set({ place: null });
-            if (changed.has("colour") && !changed.has("highlight")) store.set({ highlight: null });
             this.load();
         });
         store.on(["theme"], () => this.recolour());
@@ -76,28 +78,39 @@ export class Plane {
         const load = ++this.loads;
         const { x, y, colour } = this.app.store.get();
         const { data } = this.app;
-        const told = data.manifest.columns.filter(({ origin }) => origin === "class" || origin === "condition").slice(0, 3);
-        const names = [x, y, colour, ...told.map(({ name }) => name)];
+        const described = data.manifest.columns.filter(({ origin, name }) =>
+            origin === "class" || origin === "condition" || /^(redshift|z)$/i.test(name));
+        const names = [x, y, colour, ...described.slice(0, 3).map(({ name }) => name)];
         const read = await Promise.all(names.map((name) => name && this.column(name)));
-        this.palettes ??= {
+        const classes = read[2]?.classes?.length;
+        const palettes = {
             values: await data.array("palette.values"),
-            classes: await data.array("palette.classes"),
+            classes: classes ? await data.array(`palette.classes.${classes}`) : null,
             unknown: await data.array("palette.unknown"),
         };
         if (load !== this.loads) return; // other columns were chosen meanwhile
+        this.palettes = palettes;
         [this.x, this.y, this.colour] = read;
-        this.told = [...new Set([...read.slice(3), this.colour])].filter(Boolean);
+        const { ra, dec } = data.manifest;
+        if (x === ra) this.x = { ...this.x, values: this.unwrapped ??= unwrapped(this.x.values) };
+        this.isSky = x === ra && y === dec;
+        this.tooltipColumns = [...new Set([...read.slice(3), this.colour])].filter(Boolean);
+        this.titles = axisTitles(this.x, this.y, data.manifest);
         const [xs, ys] = [this.x.values, this.y.values];
         this.points = { xs, ys, faint: null };
         this.placed = xs.reduce((count, value, i) => count + Number.isFinite(value) * Number.isFinite(ys[i]), 0);
         this.recolour();
+        this.tools ??= new Tools(this);
     }
 
     recolour() {
         if (!this.points) return;
         const { store, data } = this.app;
+        const before = this.colouring?.column?.name;
         this.colouring = colouringBy(this.colour, this.palettes, isDark(store.get().theme), data.count);
         store.set({ colouring: this.colouring });
+        // Classes of another column may have been highlighted until now, by the legend that was there.
+        if (this.colour?.name !== before) store.set({ highlight: null });
         this.setFaint();
         this.draw();
     }
@@ -107,8 +120,8 @@ export class Plane {
         if (!this.points) return;
         const { selection, highlight } = this.app.store.get();
         const { levels, unknown } = this.colouring;
-        const shown = highlight && new Set(highlight);
-        const hidden = shown && Uint8Array.from(levels, (level) => !shown.has(level));
+        const highlighted = highlight && new Set(highlight);
+        const hidden = highlighted && Uint8Array.from(levels, (level) => !highlighted.has(level));
         let faint = hidden;
         if (selection) {
             faint = new Uint8Array(levels.length).fill(1);
@@ -163,15 +176,17 @@ export class Plane {
         const height = Math.max(50, box.clientHeight - MARGINS.top - MARGINS.bottom);
         const { style } = this.canvas;
         Object.assign(style, { left: `${MARGINS.left}px`, top: `${MARGINS.top}px`, width: `${width}px`, height: `${height}px` });
-        const equal = this.x.origin === "umap" && this.y.origin === "umap";
-        this.fitted = fittedCamera(this.range(this.x), this.range(this.y), width, height, equal);
-        this.view = new View(this.app.store.get().camera ?? this.fitted.camera, this.fitted.ratio, width, height);
+        const [x, y] = [this.range(this.x), this.range(this.y)];
+        const isEmbedding = this.x.origin === "umap" && this.y.origin === "umap";
+        this.fitted = fittedCamera(x, y, width, height, this.isSky ? skyRatio(y) : isEmbedding ? 1 : null);
+        const camera = this.app.store.get().camera ?? this.fitted.camera;
+        this.view = new View(camera, this.fitted.ratio, width, height, this.x.name === this.app.data.manifest.ra);
     }
 
     /** The range of a column that is shown at first: all, but for outliers. */
     range({ name, values }) {
         if (!this.ranges.has(name)) {
-            const [least, low, high, most] = percentiles(values, [0, 0.5, 99.5, 100]);
+            const [least, low, high, most] = quantiles(values, [0, 0.005, 0.995, 1]);
             const more = 0.5 * (high - low);
             this.ranges.set(name, most >= least ? [Math.max(least, low - more), Math.min(most, high + more)] : [0, 1]);
         }
@@ -190,38 +205,39 @@ export class Plane {
         const context = this.overlay.getContext("2d");
         context.scale(devicePixelRatio, devicePixelRatio);
         const colours = themeColours();
-        drawAxes(context, this.view, { x: columnTitle(this.x), y: columnTitle(this.y) }, colours);
+        drawAxes(context, this.view, this.titles, colours);
         const at = (index) => (index === null ? null : { x: this.points.xs[index], y: this.points.ys[index] });
         const centre = this.canvas.matches(":focus-visible");
-        const marks = { galaxy: at(galaxy), partner: at(partner), place, hover: at(hover), path: this.tools.path, centre };
+        const marks = { galaxy: at(galaxy), partner: at(partner), place, hover: at(hover), path: this.tools?.path ?? [], centre };
         drawMarks(context, this.view, marks, colours);
-        const shown = [galaxy !== null, partner !== null, Boolean(place)];
-        const key = ["○ galaxy shown", "◌ other end of the walk", "+ decoded place"].filter((_, i) => shown[i]);
+        const drawn = [galaxy !== null, partner !== null, Boolean(place)];
+        const key = ["○ galaxy shown", "◌ other end of the walk", "+ decoded place"].filter((_, i) => drawn[i]);
         this.key.textContent = key.map((text) => ` · ${text}`).join("");
     }
 
     /** Says in words what the picture shows: below it, and for screen readers. */
     describe(inView) {
         const count = this.app.data.count;
-        const all = count.toLocaleString("en");
         const missing = count - this.placed;
-        const notes = [`${inView.toLocaleString("en")} of ${all} ${count === 1 ? "galaxy" : "galaxies"} in view`];
+        const notes = [`${inView.toLocaleString("en")} of ${countText(count, "galaxy")} in view`];
         if (missing) notes.push(`${missing.toLocaleString("en")} ${missing === 1 ? "has" : "have"} no value in x or y`);
         this.note.textContent = notes.join(" · ");
-        const colour = this.colour ? `coloured by ${this.colour.label}` : "in one colour";
+        const colour = this.colour ? `coloured by ${columnTitle(this.colour)}` : "in one colour";
         this.canvas.setAttribute(
             "aria-label",
-            `Plane of galaxies: ${columnTitle(this.x)} to the right, ${columnTitle(this.y)} upwards, ${colour}; ` +
+            `Plane of galaxies: ${this.titles.x} to the ${this.view.mirrored ? "left" : "right"}, ${this.titles.y} upwards, ${colour}; ` +
                 `${notes.join(", ")}. Arrow keys pan, plus and minus zoom, 0 shows all. Enter uses the tool at the centre: it shows the nearest ` +
                 "galaxy, decodes, or selects what is in view.",
         );
     }
 
-    /** Zooms by a factor about a place in pixels, else about the centre. */
-    zoom(factor, place = [this.view.width / 2, this.view.height / 2]) {
+    /** Zooms by a factor about a place in pixels, else about the centre; nothing while nothing is drawn. */
+    zoom(factor, place = null) {
+        if (!this.view) return;
+        const { camera, width, height } = this.view;
         const least = this.fitted.camera.scale;
-        const scale = Math.min(Math.max(this.view.scaleX * factor, least / 4), least * 1e5);
-        this.setCamera(this.view.zoomed(scale / this.view.scaleX, ...place));
+        const scale = Math.min(Math.max(camera.scale * factor, least / 4), largestScale(this.view, this.fitted));
+        this.setCamera(this.view.zoomed(scale / camera.scale, ...(place ?? [width / 2, height / 2])));
     }
 
     zoomIn() {
@@ -239,19 +255,20 @@ export class Plane {
 
     /** Shows all galaxies. */
     reset() {
-        this.setCamera(null);
+        if (this.view) this.setCamera(null);
     }
 
     setCamera(camera) {
         this.app.store.set({ camera });
-        this.view = new View(camera ?? this.fitted.camera, this.fitted.ratio, this.view.width, this.view.height);
+        const { width, height, mirrored } = this.view;
+        this.view = new View(camera ?? this.fitted.camera, this.fitted.ratio, width, height, mirrored);
     }
 
     /** Shows a galaxy and moves to it; returns whether it has a place in the plane. */
     goTo(galaxy) {
         const [x, y] = [this.points.xs[galaxy], this.points.ys[galaxy]];
         const placed = Number.isFinite(x) && Number.isFinite(y);
-        if (placed) this.setCamera({ x, y, scale: Math.max(this.view.scaleX, 3 * this.fitted.camera.scale) });
+        if (placed) this.setCamera({ x, y, scale: Math.max(this.view.camera.scale, 3 * this.fitted.camera.scale) });
         this.show(galaxy);
         return placed;
     }
@@ -259,4 +276,13 @@ export class Plane {
     show(galaxy) {
         this.app.store.set({ ...galaxyState(this.app, galaxy), tab: "galaxy" });
     }
+}
+
+/** The titles of both axes; right ascension and declination are in degrees, whatever their unit says. */
+function axisTitles(x, y, { ra, dec }) {
+    const title = (column, more) => {
+        const isPosition = column.name === ra || column.name === dec;
+        return columnTitle(isPosition ? { ...column, unit: `deg${more}` } : column);
+    };
+    return { x: title(x, x.name === ra ? ", east to the left" : ""), y: title(y, "") };
 }

@@ -14,15 +14,15 @@ const MOST = 20; // results in the list
 export function matchingIds(ids, text, most) {
     const wanted = text.trim().toLowerCase();
     if (!wanted) return [];
-    const found = [[], [], []];
+    const byRank = [[], [], []];
     for (let i = 0; i < ids.length; i++) {
         const id = ids[i].toLowerCase();
         const place = id.indexOf(wanted);
         if (place < 0) continue;
         const rank = place > 0 ? 2 : id.length === wanted.length ? 0 : 1;
-        if (found[rank].length < most) found[rank].push(i);
+        if (byRank[rank].length < most) byRank[rank].push(i);
     }
-    return found.flat().slice(0, most);
+    return byRank.flat().slice(0, most);
 }
 
 /**
@@ -32,12 +32,12 @@ export function matchingIds(ids, text, most) {
  * @param {Object} app
  */
 export function mountSearch(form, app) {
-    const list = make("ul", { id: "found", role: "listbox", "aria-label": "Galaxies found", hidden: true });
+    const list = make("ul", { id: "matches", role: "listbox", "aria-label": "Galaxies found", hidden: true });
     const input = make("input", {
         type: "search", placeholder: "Search by id", "aria-label": "Search a galaxy by its id", autocomplete: "off",
-        spellcheck: false, role: "combobox", "aria-expanded": "false", "aria-controls": "found", "aria-autocomplete": "list",
+        spellcheck: false, role: "combobox", "aria-expanded": "false", "aria-controls": "matches", "aria-autocomplete": "list",
     });
-    let found = [];
+    let matches = [];
     let chosen = -1;
 
     const close = () => {
@@ -50,7 +50,7 @@ export function mountSearch(form, app) {
         chosen = place;
         [...list.children].forEach((item, i) => item.setAttribute("aria-selected", String(i === chosen)));
         if (chosen >= 0) {
-            input.setAttribute("aria-activedescendant", `found-${chosen}`);
+            input.setAttribute("aria-activedescendant", `match-${chosen}`);
             list.children[chosen].scrollIntoView({ block: "nearest" });
         } else input.removeAttribute("aria-activedescendant");
     };
@@ -61,29 +61,29 @@ export function mountSearch(form, app) {
         app.say(`Galaxy ${app.ids[galaxy]}${placed ? "" : " has no place in this plane: its x or y is unknown"}.`);
     };
     input.addEventListener("input", () => {
-        found = matchingIds(app.ids, input.value, MOST);
-        list.replaceChildren(...found.map((galaxy, i) => make(
+        matches = matchingIds(app.ids, input.value, MOST);
+        list.replaceChildren(...matches.map((galaxy, i) => make(
             "li",
-            { id: `found-${i}`, role: "option", textContent: app.ids[galaxy], onpointerdown: (event) => {
+            { id: `match-${i}`, role: "option", textContent: app.ids[galaxy], onpointerdown: (event) => {
                 event.preventDefault(); // the input keeps the focus, and the list stays open until it is used
                 go(galaxy);
             } },
         )));
         choose(-1);
-        list.hidden = !found.length;
-        input.setAttribute("aria-expanded", String(found.length > 0));
+        list.hidden = !matches.length;
+        input.setAttribute("aria-expanded", String(matches.length > 0));
     });
     input.addEventListener("keydown", (event) => {
         const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
         if (event.key === "Escape") close();
         if (!step || list.hidden) return;
         event.preventDefault();
-        choose((chosen + step + found.length + (chosen < 0 && step < 0 ? 1 : 0)) % found.length);
+        choose((chosen + step + matches.length + (chosen < 0 && step < 0 ? 1 : 0)) % matches.length);
     });
     input.addEventListener("blur", close);
     form.addEventListener("submit", (event) => {
         event.preventDefault();
-        const galaxy = found[Math.max(chosen, 0)];
+        const galaxy = matches[Math.max(chosen, 0)];
         if (input.value.trim() === "") return;
         if (galaxy === undefined) app.say(`No galaxy has an id with “${input.value.trim().slice(0, 60)}” in it.`, true);
         else go(galaxy);

@@ -1,5 +1,5 @@
 import { make } from "../elements.js";
-import { columnTitle } from "./tooltip.js";
+import { columnTitle } from "../texts.js";
 
 const TOOLS = {
     pan: ["Pan", "Drag the picture; click on a galaxy to see it, on an empty place to decode it"],
@@ -64,6 +64,7 @@ export function mountToolbar(element, app) {
         colour.value = state.colour ?? "";
         const index = planes.findIndex((one) => one.x === state.x && one.y === state.y);
         plane.value = index < 0 ? "" : String(index);
+        for (const select of [plane, x, y, colour]) select.title = select.selectedOptions[0]?.textContent ?? "";
     };
     store.on(["tool", "selection", "x", "y", "colour"], show);
     show(store.get());

@@ -1,10 +1,12 @@
+import { latentSymbol } from "../galaxy/latent_names.js";
 import { followPointers } from "./gestures.js";
 import { nearestPoint, pointsInside } from "./picking.js";
+import { NEIGHBOURS, placeOrigin } from "../states.js";
+import { countText, numberText } from "../texts.js";
 import { Tooltip } from "./tooltip.js";
 
 const NEAR = 12; // CSS pixels up to which the pointer is on a galaxy
 const STEP = 60; // CSS pixels by which an arrow key pans
-const NEIGHBOURS = 8; // galaxies whose codes are averaged where a place is decoded
 
 /** What pointers and keys do on the plane, by the chosen tool: pan, rectangle, lasso or decode. */
 export class Tools {
@@ -20,7 +22,9 @@ export class Tools {
             this.cancel();
         });
         plane.canvas.dataset.tool = this.store.get().tool;
-        this.store.on(["selection"], ({ selection }) => selection || this.app.say(""));
+        // What a sentence says is true only until something else is shown or selected.
+        this.store.on(["origin", "galaxy", "selection"], () => document.documentElement.dataset.ready && this.app.say(""));
+        this.store.on(["camera"], () => this.hover(null));
         plane.canvas.addEventListener("keydown", (event) => this.key(event));
         followPointers(plane.canvas, {
             hover: (place) => this.hover(place),
@@ -47,7 +51,7 @@ export class Tools {
         this.plane.canvas.classList.toggle("on-galaxy", galaxy !== null && this.store.get().tool !== "decode");
         const box = this.plane.canvas.getBoundingClientRect();
         const [left, top] = place ?? [0, 0];
-        this.tooltip.show(galaxy, box.left + left, box.top + top, this.plane.told);
+        this.tooltip.show(galaxy, box.left + left, box.top + top, this.plane.tooltipColumns);
     }
 
     begin(place) {
@@ -98,27 +102,31 @@ export class Tools {
         const selection = corners.length > 2 ? pointsInside(this.plane.pickable, this.plane.view, corners) : [];
         if (!selection.length) return this.app.say("No galaxy lies inside, so the selection stays as it was.");
         this.store.set({ selection, tab: "selection" });
-        const galaxies = selection.length === 1 ? "galaxy" : "galaxies";
         const among = this.store.get().highlight ? " of the highlighted classes" : "";
-        this.app.say(`${selection.length.toLocaleString("en")} ${galaxies}${among} selected.`);
+        this.app.say(`${countText(selection.length, "galaxy")}${among} selected.`);
     }
 
     /** Decodes the code of a place in pixels; at the end of a gesture, says how far it is from real galaxies. */
     decode(place, final = false) {
         const { latent, decoder, store } = this.app;
+        if (latent === undefined || decoder === undefined) return final && this.app.say("The decoder is still being read.");
         if (!latent || !decoder) return final && this.app.say("This page holds no decoder, so an empty place shows nothing.");
         const { view, points } = this.plane;
         const { x, y } = view.at(...place);
         const decoded = latent.at(x, y, points.xs, points.ys, NEIGHBOURS, [view.scaleX, view.scaleY]);
         if (!decoded) return;
-        const { code, condition, neighbours, closest } = decoded;
-        store.set({ code, condition, origin: `place (${short(x)}, ${short(y)}) of the plane`, place: { x, y }, tab: "galaxy" });
+        const { code, condition, neighbours } = decoded;
+        const axes = [[this.plane.x, x], [this.plane.y, y]].filter(([{ origin }]) => origin === "latent");
+        for (const [{ axis }, value] of axes) code[axis] = value;
+        store.set({ code, condition, origin: placeOrigin(this.app, { x, y }), place: { x, y }, tab: "galaxy" });
         if (!final) return;
+        const closest = latent.closest(code);
         const count = neighbours.length;
-        const mean = count === 1 ? "The code of the only galaxy" : `The mean code of the ${count} galaxies around this place`;
+        const around = count === 1 ? "The code of the only galaxy" : `The mean code of the ${count} galaxies around this place`;
+        const mean = around + (axes.length ? `, with the place's own ${axes.map(([{ axis }]) => latentSymbol(axis)).join(" and ")}` : "");
         const far = closest.far ? ", farther than 99 % of real galaxies are from their nearest" : "";
         const id = this.app.ids[closest.galaxy];
-        this.app.say(`${mean}. The nearest real code, of galaxy ${id}, is ${short(closest.distance)} away${far}.`);
+        this.app.say(`${mean}. The nearest real code, of galaxy ${id}, is ${numberText(closest.distance, 3)} away${far}.`);
     }
 
     key(event) {
@@ -146,9 +154,4 @@ export class Tools {
         event.preventDefault();
         actions[event.key]();
     }
-}
-
-/** A number with three digits. */
-function short(value) {
-    return String(Number(value.toPrecision(3))).replace("-", "−");
 }

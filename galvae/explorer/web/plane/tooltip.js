@@ -1,22 +1,8 @@
 import { make } from "../elements.js";
-import { paint, paintOriginal, stampCanvas } from "../galaxy/stamps.js";
+import { DECODED, paintDecoded, paintOriginal, stampCanvas } from "../stamps.js";
+import { readable, valueText } from "../texts.js";
 
 const GAP = 14; // between the pointer and the tooltip
-
-/** A column's name with its unit. */
-export function columnTitle({ label, unit }) {
-    return unit ? `${label} (${unit})` : label;
-}
-
-/** The value of a galaxy in a column with its unit, as text. */
-export function valueText(column, galaxy) {
-    const value = column.values[galaxy];
-    if (column.kind === "class") return column.classes[value] ?? "unlabelled";
-    if (column.kind === "text") return value;
-    if (!Number.isFinite(value)) return "unknown";
-    const text = Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));
-    return column.unit ? `${text} ${column.unit}` : text;
-}
 
 /** What is shown of a galaxy beside the pointer: its stamp, its id, its class and values of some columns. */
 export class Tooltip {
@@ -28,7 +14,8 @@ export class Tooltip {
         this.rows = make("dl");
         this.title = make("strong");
         this.element = make("div", { className: "tooltip", hidden: true, "aria-hidden": "true" });
-        this.element.append(this.canvas, this.title, this.rows);
+        this.note = make("small", { hidden: true }, DECODED);
+        this.element.append(this.canvas, this.title, this.rows, this.note);
         document.body.append(this.element);
     }
 
@@ -45,17 +32,20 @@ export class Tooltip {
         this.galaxy = galaxy;
         if (galaxy === null) return;
         if (changed) {
-            this.title.textContent = `galaxy ${this.app.ids[galaxy]}`;
+            this.canvas.hidden = false;
+            this.note.hidden = true;
+            this.title.textContent = readable(`galaxy ${this.app.ids[galaxy]}`);
             this.rows.replaceChildren(...columns.flatMap((column) => [
-                make("dt", { textContent: column.label }), make("dd", { textContent: valueText(column, galaxy) }),
+                make("dt", {}, column.label), make("dd", {}, Object.values(valueText(column, galaxy)).join(" ").trim()),
             ]));
         }
         this.move(x, y);
         if (!changed) return;
         const wanted = () => galaxy === this.galaxy; // else the pointer has moved on
-        const painted = (await paintOriginal(this.app, this.canvas, galaxy, wanted)) || (wanted() && this.decode(galaxy));
+        const painted = (await paintOriginal(this.app, this.canvas, galaxy, wanted)) || (wanted() && paintDecoded(this.app, this.canvas, galaxy));
         if (!wanted()) return;
         this.canvas.hidden = !painted;
+        this.note.hidden = !painted || !this.canvas.classList.contains("decoded");
         this.element.dataset.galaxy = galaxy; // whose stamp is drawn
         this.move(x, y);
     }
@@ -68,16 +58,5 @@ export class Tooltip {
         const top = y + GAP + height < clientHeight ? y + GAP : y - GAP - height;
         this.element.style.left = `${Math.max(4, Math.min(left, clientWidth - width - 4))}px`;
         this.element.style.top = `${Math.max(4, Math.min(top, clientHeight - height - 4))}px`;
-    }
-
-    /** Draws a galaxy as its own code decodes it, if that is quick; returns whether it has. */
-    decode(galaxy) {
-        const { decoder, decoding, latent } = this.app;
-        const code = decoder && decoding?.live ? latent.code(galaxy) : null;
-        if (!code || code.some(Number.isNaN)) return false;
-        const { height, width } = this.app.data.manifest.image;
-        Object.assign(this.canvas, { width, height });
-        paint(this.app, this.canvas, decoding.decode(code, latent.conditionOf(galaxy)));
-        return true;
     }
 }

@@ -1,19 +1,20 @@
 /** Some galaxies compared with all: distributions of a column, and how different they are. */
 
 /**
- * The known values of a column, in ascending order.
+ * The finite values of a column, in ascending order.
  *
  * @param {TypedArray} values - of all galaxies
  * @param {Int32Array} galaxies - of which
- * @returns {TypedArray} of the same type, without NaN
+ * @returns {TypedArray} of the same type
  */
-export function knownSorted(values, galaxies) {
+export function finiteSorted(values, galaxies) {
     const chosen = new values.constructor(galaxies.length);
-    for (let i = 0; i < galaxies.length; i++) chosen[i] = values[galaxies[i]];
-    chosen.sort(); // numbers, NaN at the end
-    let known = chosen.length;
-    while (known && Number.isNaN(chosen[known - 1])) known--;
-    return chosen.subarray(0, known);
+    let count = 0;
+    for (let i = 0; i < galaxies.length; i++) {
+        const value = values[galaxies[i]];
+        if (Number.isFinite(value)) chosen[count++] = value;
+    }
+    return chosen.subarray(0, count).sort();
 }
 
 /**
@@ -34,21 +35,6 @@ export function ksDistance(first, second) {
         largest = Math.max(largest, Math.abs(i / first.length - j / second.length));
     }
     return largest;
-}
-
-/**
- * A quantile of sorted values, interpolated linearly as NumPy does.
- *
- * @param {TypedArray} sorted - values in ascending order
- * @param {number} share - 0.5 for the median
- * @returns {number} NaN without values
- */
-export function quantile(sorted, share) {
-    if (!sorted.length) return NaN;
-    const place = share * (sorted.length - 1);
-    const below = Math.floor(place);
-    const above = Math.min(below + 1, sorted.length - 1);
-    return sorted[below] + (sorted[above] - sorted[below]) * (place - below);
 }
 
 /**
@@ -83,13 +69,13 @@ export function classDistance(first, second) {
 }
 
 /**
- * Galaxies spread evenly over a list.
+ * Galaxies at equal distances in a list.
  *
  * @param {Int32Array} galaxies
  * @param {number} most - how many at most
  * @returns {Int32Array}
  */
-export function spread(galaxies, most) {
+export function evenSample(galaxies, most) {
     if (galaxies.length <= most) return galaxies;
     return Int32Array.from({ length: most }, (_, i) => galaxies[Math.floor(((i + 0.5) * galaxies.length) / most)]);
 }

@@ -52,16 +52,16 @@ export function csvLines(columns, galaxies) {
  *
  * @param {Object[]} columns - as `tableColumns` returns them
  * @param {Int32Array} galaxies - whose rows
- * @param {function(): Promise<boolean>} goOn - of `Slices`
- * @param {function(number): void} told - receives the share of rows that are done
- * @returns {Promise<string[]|null>} texts that make the file; null if the work was ended
+ * @param {function(): Promise} pause - of `Slices`
+ * @param {function(number): void} onProgress - receives the share of rows that are done
+ * @returns {Promise<string[]>} texts that make the file
  */
-export async function csvParts(columns, galaxies, goOn, told) {
+export async function csvParts(columns, galaxies, pause, onProgress) {
     const parts = [csvLines(columns, null)];
     for (let start = 0; start < galaxies.length; start += CSV_ROWS) {
         parts.push(csvLines(columns, galaxies.subarray(start, start + CSV_ROWS)));
-        told(start / galaxies.length);
-        if (!(await goOn())) return null;
+        onProgress(start / galaxies.length);
+        await pause();
     }
     return parts;
 }

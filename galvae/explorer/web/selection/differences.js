@@ -1,8 +1,9 @@
-import { numberText } from "../galaxy/catalogue.js";
-import { classCounts, classDistance, knownSorted, ksDistance, quantile, spread } from "./comparison.js";
+import { classCounts, classDistance, evenSample, finiteSorted, ksDistance } from "./comparison.js";
 import { make } from "../elements.js";
 import { counts, drawHistogram } from "../histogram.js";
 import { Slices } from "../idle.js";
+import { quantile } from "../quantiles.js";
+import { columnTitle, numberText } from "../texts.js";
 
 const MOST_SHOWN = 6;
 const MOST_BINS = 32;
@@ -19,17 +20,17 @@ const CROWDED = 0.15; // share of the range in which half of all values lie
  *
  * @param {HTMLElement} element
  * @param {Object} app
+ * @param {Int32Array} allGalaxies - (N,) all galaxies
  * @returns {function(Int32Array|null): Promise<void>} shows galaxies, one or more; null ends what is under way
  */
-export function mountDifferences(element, app) {
+export function mountDifferences(element, app, allGalaxies) {
     const { data, store } = app;
     const entries = data.manifest.columns.filter((column) => column.kind !== "text");
-    const everything = Int32Array.from({ length: data.count }, (_, i) => i);
     const grid = make("div", { className: "differences" });
     const choose = make("select", { title: "Shows the histogram of another column first" });
     choose.append(
         make("option", { value: "" }, "Add a column"),
-        ...entries.map((column) => make("option", { value: column.name }, column.label || column.name)),
+        ...entries.map((column) => make("option", { value: column.name }, columnTitle(column))),
     );
     element.append(make("h3", {}, "Selected (coloured) and all galaxies (grey)"), grid, choose);
     const ofAll = new Map(); // name -> what `distributionOf` says about all galaxies
@@ -44,26 +45,27 @@ export function mountDifferences(element, app) {
         const { colour, x, y } = store.get();
         const rest = entries.filter(({ name }) => name !== colour && !added.includes(name));
         const follows = ({ name, origin }) => ["latent", "umap"].includes(origin) || name === x || name === y;
-        const [last, others] = parted(rest, follows);
         const named = (name) => entries.find((column) => column.name === name);
-        const shown = [...new Set([...added, colour])].map(named).filter(Boolean);
-        for (const candidates of [others, last]) {
-            if (shown.length >= MOST_SHOWN) break;
-            const ranked = await byDistance(data, candidates, galaxies, everything, goOn);
+        const columns = [...new Set([...added, colour])].map(named).filter(Boolean);
+        for (const candidates of [rest.filter((column) => !follows(column)), rest.filter(follows)]) {
+            if (columns.length >= MOST_SHOWN) break;
+            const ranked = await byDistance(data, candidates, galaxies, allGalaxies, goOn);
             if (ranked === null) return;
-            shown.push(...ranked.slice(0, MOST_SHOWN - shown.length));
+            columns.push(...ranked.slice(0, MOST_SHOWN - columns.length));
         }
         const figures = [];
-        for (const { name } of shown) {
+        for (const { name } of columns) {
             const column = await data.column(name);
-            if (!ofAll.has(name)) ofAll.set(name, distributionOf(column, everything));
+            if (!ofAll.has(name)) ofAll.set(name, distributionOf(column, allGalaxies));
             if (!(await goOn())) return;
             const selected = distributionOf(column, galaxies);
+            const onSky = [data.manifest.ra, data.manifest.dec].includes(name);
             const draw = column.kind === "class" ? classBars : histogram;
-            figures.push(draw(column, selected, ofAll.get(name), galaxies));
+            figures.push(draw(column, selected, ofAll.get(name), galaxies, onSky));
             if (!(await goOn())) return;
         }
         grid.replaceChildren(...figures);
+        element.hidden = false; // as it is after an error
         redraw();
     }
 
@@ -81,12 +83,12 @@ export function mountDifferences(element, app) {
 }
 
 /** Those columns that tell the galaxies from all, most different first; null if the work was ended. */
-async function byDistance(data, columns, galaxies, everything, goOn) {
+async function byDistance(data, columns, galaxies, allGalaxies, goOn) {
     const measured = [];
     for (const entry of columns) {
         const column = await data.column(entry.name);
         // Of samples, so that 300,000 galaxies need not be sorted by every column to choose six.
-        const [some, all] = [galaxies, everything].map((rows) => distributionOf(column, spread(rows, SAMPLE)));
+        const [some, all] = [galaxies, allGalaxies].map((rows) => distributionOf(column, evenSample(rows, SAMPLE)));
         measured.push({ entry, distance: distanceOf(column, some, all) });
         if (!(await goOn())) return null;
     }
@@ -96,26 +98,22 @@ async function byDistance(data, columns, galaxies, everything, goOn) {
         .map(({ entry }) => entry);
 }
 
-/** Counts of the classes of some galaxies, or their known values in ascending order. */
+/** Counts of the classes of some galaxies, or their finite values in ascending order. */
 function distributionOf({ kind, values, classes }, galaxies) {
-    return kind === "class" ? classCounts(values, classes.length, galaxies) : knownSorted(values, galaxies);
+    return kind === "class" ? classCounts(values, classes.length, galaxies) : finiteSorted(values, galaxies);
 }
 
 function distanceOf({ kind }, selected, all) {
     return kind === "class" ? classDistance(selected, all) : ksDistance(selected, all);
 }
 
-function parted(list, belongs) {
-    return [list.filter(belongs), list.filter((one) => !belongs(one))];
-}
-
-/** The histogram of a column of numbers, over their logarithms if most are crowded at the lower end. */
-function histogram(column, selected, all, galaxies) {
+/** The histogram of a column of numbers; over their logarithms if most are crowded at the lower end, and no positions. */
+function histogram(column, selected, all, galaxies, onSky) {
     const [low, middle, high] = [OUTER, 0.5, 1 - OUTER].map((share) => quantile(all, share));
-    const isLog = low > 0 && middle - low < CROWDED * (high - low);
+    const isLog = !onSky && low > 0 && middle - low < CROWDED * (high - low);
     const bins = Math.min(MOST_BINS, Math.max(8, Math.round(1.5 * Math.sqrt(selected.length)))); // few of few galaxies
     const place = isLog ? Math.log : (value) => value;
-    const count = (values) => counts(isLog ? Float32Array.from(values, place) : values, place(low), place(high), bins);
+    const count = (values) => counts(isLog ? Float64Array.from(values, place) : values, place(low), place(high), bins);
     const [counted, over] = [count(all), count(selected)];
     const canvas = make("canvas", { role: "img", "aria-label": `Histogram of ${column.label || column.name}` });
     canvas.redraw = () => drawHistogram(canvas, counted, { over });
@@ -126,8 +124,8 @@ function histogram(column, selected, all, galaxies) {
     figure.append(
         canvas,
         make("div", { className: "ends" },
-            ...[rounded(low), notes.join(", "), rounded(high)].map((text) => make("small", {}, text))),
-        make("small", {}, "median ", make("b", {}, rounded(quantile(selected, 0.5))), `, all ${rounded(middle)}`),
+            ...[numberText(low, 3), notes.join(", "), numberText(high, 3)].map((text) => make("small", {}, text))),
+        make("small", {}, "median ", make("b", {}, numberText(quantile(selected, 0.5), 3)), `, all ${numberText(middle, 3)}`),
     );
     return figure;
 }
@@ -162,14 +160,9 @@ function classBars(column, selected, all, galaxies) {
 }
 
 /** The frame of a column with its name, and how different the selected galaxies are, from 0 to 1. */
-function panel({ label, name, unit }, distance, kind, meaning) {
-    const title = `${label || name}${unit ? ` (${unit})` : ""}`;
+function panel(column, distance, kind, meaning) {
+    const title = columnTitle(column);
     const value = Number.isFinite(distance) ? `${kind} ${distance.toFixed(2)}` : "";
     const caption = make("figcaption", {}, make("span", { title }, title), make("small", { title: meaning }, value));
     return make("figure", {}, caption);
-}
-
-/** A number with three digits. */
-function rounded(value) {
-    return numberText(Number(value.toPrecision(3))).replace(/\.?0+e/, "e");
 }

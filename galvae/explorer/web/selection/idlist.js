@@ -1,3 +1,5 @@
+import { shellWord } from "../texts.js";
+
 /**
  * Ids as the word `id=[...]` of a galvae command line, such as `galvae neighbors run=RUN 'id=[3,"NGC 1"]'`.
  *
@@ -7,10 +9,10 @@
  *
  * @param {string[]} ids
  * @returns {string} one word for a shell such as bash or zsh
+ * @throws {Error} as `shellWord`
  */
 export function idWord(ids) {
-    const word = `id=[${ids.map(quotedId).join(",")}]`;
-    return `'${word.replaceAll("'", "'\\''")}'`;
+    return shellWord(`id=[${ids.map(quotedId).join(",")}]`, "these ids; save the CSV instead");
 }
 
 function quotedId(id) {

@@ -1,8 +1,9 @@
-import { spread } from "./comparison.js";
-import { galaxyState } from "../galaxy/decoding.js";
+import { evenSample } from "./comparison.js";
 import { make } from "../elements.js";
 import { Slices } from "../idle.js";
-import { paint, stampButton, stampCanvas } from "../galaxy/stamps.js";
+import { paint, stampButton, stampCanvas } from "../stamps.js";
+import { galaxyState } from "../states.js";
+import { countText } from "../texts.js";
 
 const MEAN_OF = 500; // stamps at most
 const MONTAGE_OF = 48;
@@ -28,7 +29,7 @@ export function mountMontage(element, app) {
         if (galaxies === null) return;
         const pictured = await withStamps(app.data, galaxies);
         if (!(await goOn())) return;
-        const some = spread(pictured.length ? pictured : galaxies, MONTAGE_OF);
+        const some = evenSample(pictured.length ? pictured : galaxies, MONTAGE_OF);
         const buttons = [];
         for (const galaxy of some) {
             buttons.push(montageButton(app, galaxy)); // which decodes where there is no stamp
@@ -37,17 +38,23 @@ export function mountMontage(element, app) {
         grid.replaceChildren(...buttons);
         const isDecoded = app.decoder && app.decoding.live;
         title.textContent = montageTitle(some.length, galaxies.length, pictured.length, isDecoded);
-        const finished = pictured.length
-            ? await meanOfStamps(app.data, spread(pictured, MEAN_OF), mean, goOn)
-            : await meanOfDecoded(app, galaxies, mean, goOn);
-        if (finished) decodeMean(app, galaxies, decoded);
+        decodeMean(app, galaxies, decoded);
+        if (!pictured.length) return meanOfDecoded(app, galaxies, mean, goOn);
+        try {
+            await meanOfStamps(app.data, evenSample(pictured, MEAN_OF), mean, goOn);
+        } catch (error) {
+            if (!(await goOn())) return; // by now the mean is that of other galaxies
+            mean.element.hidden = true;
+            app.say(error.message, true);
+        }
     };
 }
 
-function montageTitle(shown, selected, pictured, isDecoded) {
-    const spreadOver = (all) => (shown === all ? "All" : `${shown} of ${all.toLocaleString("en")}, evenly spread`);
-    if (!pictured) return spreadOver(selected) + (isDecoded ? ", decoded" : "; the page has no images");
-    return spreadOver(pictured) + (pictured < selected ? "; the page has no images of the others" : "");
+function montageTitle(count, selected, pictured, isDecoded) {
+    const sampleOf = (all) => (count === all ? countText(all, "galaxy") : `${count} of ${all.toLocaleString("en")}, evenly spread`);
+    if (!pictured) return sampleOf(selected) + (isDecoded ? ", decoded" : "; the page has no images");
+    const others = (selected - pictured).toLocaleString("en");
+    return sampleOf(pictured) + (pictured < selected ? `; the page has no images of the other ${others}` : "");
 }
 
 /** A stamp that shows its galaxy in the plane while the pointer is on it, and in the other tab when clicked. */
@@ -76,45 +83,44 @@ async function withStamps(data, galaxies) {
     return galaxies.filter((galaxy) => has[galaxy]);
 }
 
-/** Mean of the stamps' colours as they are shown; false if the work was ended. */
+/** Mean of the stamps' colours as they are displayed. */
 async function meanOfStamps(data, galaxies, figure, goOn) {
     let sums = null;
     let pen = null;
     for (const galaxy of galaxies) {
-        const { image, x, y, side } = await data.thumbnail(galaxy);
-        pen ??= make("canvas", { width: side, height: side }).getContext("2d", { willReadFrequently: true });
-        pen.drawImage(image, x, y, side, side, 0, 0, side, side);
-        const pixels = pen.getImageData(0, 0, side, side).data;
+        const { image, x, y, width, height } = await data.thumbnail(galaxy);
+        pen ??= make("canvas", { width, height }).getContext("2d", { willReadFrequently: true });
+        pen.drawImage(image, x, y, width, height, 0, 0, width, height);
+        const pixels = pen.getImageData(0, 0, width, height).data;
         sums ??= new Float64Array(pixels.length);
         for (let i = 0; i < pixels.length; i++) sums[i] += pixels[i];
-        if (!(await goOn())) return false;
+        if (!(await goOn())) return;
     }
-    const { width } = pen.canvas;
-    figure.canvas.width = figure.canvas.height = width;
-    const shown = Uint8ClampedArray.from(sums, (sum) => sum / galaxies.length);
-    figure.canvas.getContext("2d").putImageData(new ImageData(shown, width), 0, 0);
-    figure.caption.textContent = `of ${countedThings(galaxies.length, "stamp")} as displayed`;
+    const { width, height } = pen.canvas;
+    Object.assign(figure.canvas, { width, height });
+    figure.canvas.style.aspectRatio = `${width} / ${height}`;
+    const pixels = Uint8ClampedArray.from(sums, (sum) => sum / galaxies.length);
+    figure.canvas.getContext("2d").putImageData(new ImageData(pixels, width), 0, 0);
+    figure.caption.textContent = `of ${countText(galaxies.length, "stamp")} as displayed`;
     figure.element.hidden = false;
-    return true;
 }
 
-/** Mean of decoded images, of as many galaxies as can be decoded in a short time; false if the work was ended. */
+/** Mean of decoded images, of as many galaxies as can be decoded in a short time. */
 async function meanOfDecoded(app, galaxies, figure, goOn) {
     figure.element.hidden = !app.decoder || !app.decoding.live;
-    if (figure.element.hidden) return true;
+    if (figure.element.hidden) return;
     const most = Math.max(1, Math.min(MEAN_OF, Math.floor(MEAN_DECODED / Math.max(0.2, app.decoder.cost || 1))));
-    const some = spread(galaxies, most).filter((galaxy) => !app.latent.code(galaxy).some(Number.isNaN));
+    const some = evenSample(galaxies, most).filter((galaxy) => !app.latent.code(galaxy).some(Number.isNaN));
     figure.element.hidden = !some.length;
     let sums = null;
     for (const galaxy of some) {
         const image = app.decoding.decode(app.latent.code(galaxy), app.latent.conditionOf(galaxy));
         sums ??= new Float32Array(image.length);
         for (let i = 0; i < sums.length; i++) sums[i] += image[i] / some.length;
-        if (!(await goOn())) return false;
+        if (!(await goOn())) return;
     }
     if (sums) paint(app, figure.canvas, sums);
-    figure.caption.textContent = `of ${countedThings(some.length, "decoded image")}`;
-    return true;
+    figure.caption.textContent = `of ${countText(some.length, "decoded image")}`;
 }
 
 /** The image of the mean code of the galaxies, under the mean of their conditions and the class that most have. */
@@ -129,7 +135,7 @@ function decodeMean(app, galaxies, figure) {
         condition.fill(0, 0, latent.classes)[shares.indexOf(Math.max(...shares))] = 1;
     }
     paint(app, figure.canvas, app.decoding.decode(code, condition ?? latent.conditionOf(galaxies[0])));
-    figure.caption.textContent = `of ${countedThings(count, "code")}`;
+    figure.caption.textContent = `of ${countText(count, "code")}`;
 }
 
 /**
@@ -145,15 +151,11 @@ export function meanRow(table, width, rows) {
     let count = 0;
     for (let i = 0; i < rows.length; i++) {
         const start = rows[i] * width;
-        let known = true;
-        for (let k = 0; k < width; k++) known &&= !Number.isNaN(table[start + k]);
-        if (!known) continue;
+        let isComplete = true;
+        for (let k = 0; k < width; k++) isComplete &&= !Number.isNaN(table[start + k]);
+        if (!isComplete) continue;
         for (let k = 0; k < width; k++) sums[k] += table[start + k];
         count++;
     }
     return { mean: count ? Float32Array.from(sums, (sum) => sum / count) : null, count };
-}
-
-function countedThings(count, thing) {
-    return `${count.toLocaleString("en")} ${thing}${count === 1 ? "" : "s"}`;
 }

@@ -2,10 +2,12 @@ import { copyText } from "../clipboard.js";
 import { csvParts, tableColumns } from "./csv.js";
 import { mountDifferences } from "./differences.js";
 import { make } from "../elements.js";
+import { download } from "../download.js";
 import { Slices } from "../idle.js";
 import { idWord } from "./idlist.js";
 import { mountMontage } from "./montage.js";
-import { SAMP_LARGEST, sendTable } from "./samp.js";
+import { SAMP_LARGEST, sendTable } from "../samp.js";
+import { countText } from "../texts.js";
 import { votable } from "./votable.js";
 
 const MOST_IDS = 1000; // of a list for the command line; shells and people cannot do with more
@@ -21,6 +23,7 @@ const SEND_TITLE =
  */
 export function mountSelection(element, app) {
     const { store, data } = app;
+    const allGalaxies = Int32Array.from({ length: data.count }, (_, i) => i);
     const title = make("h2", { className: "count", "aria-live": "polite" });
     const hint = make("p", { className: "muted" },
         "Draw a rectangle or a lasso around galaxies of the plane, or click on classes in its legend and select them.");
@@ -28,27 +31,32 @@ export function mountSelection(element, app) {
     const montage = make("div");
     const differences = make("div");
     const { element: exports, show: showExports } = mountExports(app);
-    const choices = mountChoices(app);
+    const choices = mountChoices(app, allGalaxies);
     body.append(exports, montage, differences);
     element.append(title, hint, choices, body);
-    const showMontage = mountMontage(montage, app);
-    const showDifferences = mountDifferences(differences, app);
-    let shown = null; // the selection of which the panel tells
+    const parts = [[montage, mountMontage(montage, app)], [differences, mountDifferences(differences, app, allGalaxies)]];
+    let displayed = null; // the selection that the panel describes
 
     async function update() {
         const { selection, tab } = store.get();
-        title.textContent = countText(selection, data.count);
-        hint.hidden = selection !== null && selection.length > 0;
-        body.hidden = !hint.hidden;
-        const wanted = body.hidden ? null : selection;
-        if (wanted === shown || (wanted && tab !== "selection")) return;
-        shown = wanted;
-        if (wanted) showExports(wanted);
-        try {
-            await showMontage(wanted);
-            if (wanted === shown) await showDifferences(wanted);
-        } catch (error) {
-            app.say(error.message, true);
+        title.textContent = selectionText(selection, data.count);
+        hint.hidden = selection !== null;
+        body.hidden = selection === null;
+        if (selection === displayed || (selection && tab !== "selection")) return;
+        displayed = selection;
+        if (selection) showExports(selection);
+        for (const [element] of parts) element.setAttribute("aria-busy", "true"); // it still describes the selection before
+        for (const [element, show] of parts) {
+            let failed = false;
+            try {
+                await show(selection);
+            } catch (error) {
+                failed = true;
+                app.say(error.message, true);
+            }
+            if (selection !== displayed) return;
+            element.hidden = failed;
+            element.setAttribute("aria-busy", "false");
         }
     }
 
@@ -63,19 +71,20 @@ export function mountSelection(element, app) {
  * @param {number} count - of all galaxies
  * @returns {string} such as "137 of 17,736 galaxies, 0.8 %"
  */
-export function countText(selection, count) {
-    const galaxies = count === 1 ? "galaxy" : "galaxies";
-    const all = count.toLocaleString("en");
-    if (selection === null) return `None of ${all} ${galaxies} selected`;
+export function selectionText(selection, count) {
+    const all = countText(count, "galaxy");
+    if (selection === null) return `None of ${all} selected`;
     const share = count ? (100 * selection.length) / count : 0;
     const digits = share === 0 || share >= 10 ? 0 : share >= 0.1 ? 1 : share >= 0.01 ? 2 : 3;
-    return `${selection.length.toLocaleString("en")} of ${all} ${galaxies}, ${share.toFixed(digits)} %`;
+    return `${selection.length.toLocaleString("en")} of ${all}, ${share.toFixed(digits)} %`;
 }
 
 /** Buttons that select all galaxies, those of highlighted classes, the others, or none. */
-function mountChoices({ store, data }) {
-    const everything = Int32Array.from({ length: data.count }, (_, i) => i);
-    const select = (isWanted) => store.set({ selection: everything.filter(isWanted) });
+function mountChoices({ store, data }, allGalaxies) {
+    const select = (isWanted) => {
+        const selection = allGalaxies.filter(isWanted);
+        store.set({ selection: selection.length ? selection : null });
+    };
     const others = () => {
         const taken = new Uint8Array(data.count);
         for (const galaxy of store.get().selection) taken[galaxy] = 1;
@@ -99,22 +108,24 @@ function mountChoices({ store, data }) {
     return make("div", { className: "group" }, all, classes, invert, clear);
 }
 
-/** Buttons that save, copy and send the selected galaxies, and a line that says how that went. */
+/** Buttons that save, copy and send the selected galaxies, and a line for each that says how that went. */
 function mountExports(app) {
     const { data } = app;
-    const slices = new Slices();
-    const answer = make("small", { role: "status" });
+    const answers = [];
     const byHand = make("textarea", { hidden: true, readOnly: true, rows: 3, "aria-label": "Ids of these galaxies" });
     let selection = new Int32Array(0);
     const button = (label, title, action) => {
         const one = make("button", { type: "button", title }, label);
+        const answer = make("small", { role: "status" });
+        answers.push(answer);
+        const say = (text) => (answer.textContent = text);
         one.onclick = async () => {
             one.disabled = true;
             byHand.hidden = true;
             try {
-                answer.textContent = await action(selection);
+                say(await action(selection, say));
             } catch (error) {
-                answer.textContent = error.message;
+                say(error.message);
             }
             one.disabled = one === copy && selection.length > MOST_IDS;
         };
@@ -122,15 +133,13 @@ function mountExports(app) {
     };
 
     const saveTitle = "Ids, RA, Dec and all columns, with all digits; a table for dataset.select=";
-    const save = button("Save as CSV", saveTitle, async (galaxies) => {
-        const told = (share) => (answer.textContent = `Writing the table … ${Math.floor(100 * share)} %`);
-        told(0);
+    const save = button("Save as CSV", saveTitle, async (galaxies, say) => {
+        const onProgress = (share) => say(`Writing the CSV file … ${Math.floor(100 * share)} %`);
+        onProgress(0);
         const columns = await tableColumns(data);
-        const parts = await csvParts(columns, galaxies, slices.begin(), told);
-        if (parts === null) return "";
-        const name = `${data.manifest.run}_${galaxies.length}`.replace(/[^\w.-]+/g, "_").slice(-80);
-        saveFile(new Blob(parts, { type: "text/csv" }), `${name}.csv`);
-        return `${name}.csv has ${columns.length} columns. galvae train dataset.select=FILE uses these galaxies alone.`;
+        const parts = await csvParts(columns, galaxies, new Slices().begin(), onProgress);
+        const name = download(new Blob(parts, { type: "text/csv" }), `${data.manifest.run}_${galaxies.length}`, "csv");
+        return `${name} has ${columns.length} columns. galvae train dataset.select=FILE uses these galaxies alone.`;
     });
 
     const copyTitle = "The ids as a word of the command line, for galvae neighbors run=RUN 'id=[...]'";
@@ -144,20 +153,20 @@ function mountExports(app) {
         return "This browser lets no page copy: press Ctrl+C, or ⌘C on a Mac, to copy what is marked.";
     });
 
-    const send = button("Send to TOPCAT, Aladin", SEND_TITLE, async (galaxies) => {
-        answer.textContent = "Writing the table …";
+    const send = button("Send to TOPCAT, Aladin", SEND_TITLE, async (galaxies, say) => {
+        say("Writing the table to be sent …");
         const name = `${data.manifest.title}: ${galaxies.length} galaxies`;
-        const table = await votable(await tableColumns(data), galaxies, name, slices.begin(), SAMP_LARGEST);
+        const table = await votable(await tableColumns(data), galaxies, name, new Slices().begin(), SAMP_LARGEST);
         if (table === null) {
             const most = Math.round(SAMP_LARGEST / 2 ** 20);
             return `The table has more than the ${most} MB that can be sent: save it as CSV and open that.`;
         }
-        answer.textContent = "Asking the SAMP hub on this machine, which may ask you …";
+        say("Asking the SAMP hub on this machine, which may ask you …");
         return sendTable(table, name);
     });
 
     const buttons = make("div", { className: "group" }, save, copy, send);
-    const element = make("div", { className: "exports" }, buttons, answer, byHand);
+    const element = make("div", { className: "exports" }, buttons, ...answers, byHand);
     return {
         element,
         show(galaxies) {
@@ -166,14 +175,8 @@ function mountExports(app) {
             byHand.hidden = true;
             const most = MOST_IDS.toLocaleString("en");
             const tooMany = `More than ${most} ids are too many for a command line: save the CSV for dataset.select=.`;
-            answer.textContent = copy.disabled ? tooMany : "";
+            for (const answer of answers) answer.textContent = "";
+            if (copy.disabled) answers[1].textContent = tooMany; // that of the ids
         },
     };
-}
-
-/** Lets the browser save a file as if it had been downloaded. */
-function saveFile(blob, name) {
-    const address = URL.createObjectURL(blob);
-    make("a", { href: address, download: name }).click();
-    setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }

@@ -1,3 +1,5 @@
+import { xmlText } from "../xml.js";
+
 const VOTABLE_NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3";
 const VOTABLE_ROWS = 200; // of a run of rows, after which the page may draw
 
@@ -11,11 +13,11 @@ const VOTABLE_ROWS = 200; // of a run of rows, after which the page may draw
  * @param {Object[]} columns - as `tableColumns` of csv.js returns them
  * @param {Int32Array} galaxies - whose rows
  * @param {string} name - of the table
- * @param {function(): Promise<boolean>} goOn - of `Slices`
+ * @param {function(): Promise} pause - of `Slices`
  * @param {number} most - characters that the table may have
  * @returns {Promise<string|null>} an XML document; null if it would be longer
  */
-export async function votable(columns, galaxies, name, goOn, most) {
+export async function votable(columns, galaxies, name, pause, most) {
     const fields = columns.map((column) => {
         const isText = column.type === "text";
         const type = isText ? 'datatype="unicodeChar" arraysize="*"' : `datatype="${column.type}"`;
@@ -33,7 +35,8 @@ export async function votable(columns, galaxies, name, goOn, most) {
     for (let start = 0; start < galaxies.length; start += VOTABLE_ROWS) {
         rows.push(Array.from(galaxies.subarray(start, start + VOTABLE_ROWS), row).join("\n"));
         length += rows.at(-1).length;
-        if (length > most || !(await goOn())) return null;
+        if (length > most) return null;
+        await pause();
     }
     return [
         '<?xml version="1.0" encoding="UTF-8"?>',
@@ -49,17 +52,3 @@ export async function votable(columns, galaxies, name, goOn, most) {
 
 /** Numbers that XML writes otherwise than CSV. */
 const VOTABLE_NUMBERS = { "": "NaN", inf: "+Inf", "-inf": "-Inf" };
-
-/**
- * A text for XML, in an element or in double quotes.
- *
- * @param {string} text
- * @returns {string} with entities; characters that XML 1.0 cannot hold, as most control characters, are replaced
- */
-export function xmlText(text) {
-    return text
-        .replace(/[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, "\ufffd")
-        .replace(/[&<>"\t\n\r]/g, (character) => XML_ENTITIES[character] ?? `&#${character.charCodeAt(0)};`);
-}
-
-const XML_ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };

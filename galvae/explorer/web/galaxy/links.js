@@ -1,5 +1,5 @@
 import { make } from "../elements.js";
-import { pointAt } from "./samp.js";
+import { pointAt } from "../samp.js";
 
 // Where a position is shown, RA and Dec in degrees; opened only by a click, and so nowhere in the page as a link.
 const SKY_PAGES = [

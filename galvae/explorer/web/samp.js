@@ -1,4 +1,4 @@
-import { xmlText } from "./votable.js";
+import { xmlText } from "./xml.js";
 
 const SAMP_HUB = "http://localhost:21012/"; // where hubs listen for web pages
 const SAMP_ANSWER = 60; // seconds in which a program must answer a message
@@ -6,6 +6,7 @@ const SAMP_ANSWER = 60; // seconds in which a program must answer a message
 export const SAMP_LARGEST = 48 * 2 ** 20;
 const SAMP_NAME = "galvae explorer";
 const NO_HUB = "No SAMP hub answers on this machine: start TOPCAT or Aladin and allow web clients.";
+const NO_FILES = " The hubs of TOPCAT and Aladin refuse a page that was opened as a file: open it with galvae explore run=RUN serve=true.";
 const HUB_REFUSES_FILES =
     "A SAMP hub runs on this machine, but it does not answer a page that was opened as a file: open it with " +
     "galvae explore run=RUN serve=true, or save the table and open it there.";
@@ -98,8 +99,9 @@ async function sampCall(method, ...parameters) {
     try {
         response = await hubRequest(method, parameters);
     } catch {
-        if (!(await hubListens())) throw new Error(NO_HUB);
-        throw new Error(window.location.protocol === "file:" ? HUB_REFUSES_FILES : HUB_REFUSES_SITE);
+        const isFile = window.location.protocol === "file:";
+        if (!(await hubListens())) throw new Error(NO_HUB + (isFile ? NO_FILES : ""));
+        throw new Error(isFile ? HUB_REFUSES_FILES : HUB_REFUSES_SITE);
     }
     const text = await response.text();
     try {
