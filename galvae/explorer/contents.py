@@ -239,7 +239,10 @@ def _colour(asked, columns):
     able = [one["name"] for one in columns if one["kind"] != "text"]
     conditions = [one["name"] for one in columns if one["origin"] == "condition"]
     names = asked, CLASS, *conditions, PREFIX + DEFAULT_COLOUR, DEFAULT_COLOUR
-    return next((name for name in names if name in able), None)
+    colour = next((name for name in names if name in able), None)
+    if asked not in (None, colour):  # umap_x of a page without that plane
+        log.warning("colour: the page has no %s; galaxies are coloured by %s", asked, colour)
+    return colour
 
 
 def _latents(codes, names, order):

@@ -133,7 +133,7 @@ def test_an_embedding_is_the_first_plane(run):
     np.testing.assert_array_equal(arrays[column(manifest, "umap_y")["array"]], plane[:, 1])
 
 
-def test_columns_and_colour_are_chosen_by_name(run):
+def test_columns_and_colour_are_chosen_by_name(run, caplog):
     measured = {"r50": (np.ones(len(run.kept_codes("all").indices)), "pix")}
     manifest, arrays = made(run, measured=measured, keys={"columns": ["ra"], "colour": "ra"})
     names = {one["name"] for one in manifest["columns"] if one["origin"] != "latent"}
@@ -141,6 +141,9 @@ def test_columns_and_colour_are_chosen_by_name(run):
     assert manifest["colour"] == "ra"
     assert made(run)[0]["colour"] in ("class", "redshift")
     assert column(made(run, keys={"columns": ["redshift"]})[0], "redshift")
+
+    assert made(run, keys={"colour": "umap_x"})[0]["colour"] != "umap_x"
+    assert "the page has no umap_x; galaxies are coloured by" in caplog.text
 
     def fitted():
         raise AssertionError("the plane is fitted before the columns are known to be there")
