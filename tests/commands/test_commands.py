@@ -120,7 +120,7 @@ def small_cosmos(tmp_path):
 
 
 MODELS = [  # those whose code is another one's stay with the slow tests
-    pytest.param(name, marks=[pytest.mark.slow] if name in ("beta_vae", "cvae") else [])
+    pytest.param(name, marks=[pytest.mark.slow] if name not in ("vae", "cvae2") else [])
     for name in GROUPS["model"]
 ]
 
@@ -179,6 +179,7 @@ def test_a_stretch_goes_with_the_run(stretch, galvae, small_cosmos, tmp_path):
     np.testing.assert_allclose(model.scaling(data.images[:5]), data.to_unit(data.images[:5]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_sweep_leaves_a_complete_run_for_each_job(galvae, small_files, tmp_path):
     status, out, err = galvae("train", *small_files, "-m", "model=ae,beta_vae", "latent_dim=2,4", "epochs=1")
     assert status == 0, err

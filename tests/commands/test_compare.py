@@ -159,6 +159,7 @@ def test_samples_of_each_run_are_drawn_in_its_own_bands_and_stretch(tmp_path, dr
         assert x == texts[title]
 
 
+@pytest.mark.slow
 def test_an_old_evaluation_is_marked(galvae, sweep):
     for job, (digest, epoch) in {
         2: ("another", 3),
@@ -276,6 +277,7 @@ def test_bad_runs_are_one_line_and_leave_nothing(case, galvae, sweep, tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_dataset_that_has_moved_is_one_line(galvae, sweep, trained, tmp_path):
     data = trained.parent / "galaxies.npy"
     moved = tmp_path / "moved.npy"

@@ -186,6 +186,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(case, galvae, trained, tmp_pat
     assert not (tmp_path / "e").exists()
 
 
+@pytest.mark.slow
 def test_a_dataset_that_has_moved_is_named_and_can_be_pointed_at(galvae, small_files, tmp_path):
     galvae("train", *small_files, "hydra.run.dir=run")
     (tmp_path / "galaxies.npy").rename(tmp_path / "moved.npy")

@@ -126,6 +126,7 @@ def test_two_axes_have_a_plane_at_a_galaxy(galvae, trained, tmp_path, drawn, rev
             np.testing.assert_array_equal(seen, reversed_bands(image[None])[0])
 
 
+@pytest.mark.slow
 def test_the_condition_is_walked_with_the_code_held(galvae, trained, tmp_path, drawn):
     run = TrainedRun.open(trained("cvae2"))
     err = traverse(galvae, run.path, tmp_path / "t", "redshifts=[0.2,4]", "seed=4", "redshift=0.7")

@@ -33,7 +33,7 @@ def fitted():
     return umap_embedding.fit("abc", np.arange(150) + 7, clusters(), SETTINGS)
 
 
-@pytest.mark.parametrize("scale", [1, 4])
+@pytest.mark.parametrize("scale", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_layout_is_umap_learns_own_to_the_last_bit(scale, fitted):
     import umap
 

@@ -100,6 +100,7 @@ def test_a_run_resumes_when_a_full_disk_has_space_again(disk, galvae, tmp_path):
         ("umap", ["n_neighbors=5", "n_epochs=20", "grid=3"], 8192),
     ],
 )
+@pytest.mark.slow
 def test_what_reads_a_run_leaves_nothing_half_written(command, settings, left, disk, galvae, trained):
     fill(disk, left)
     status, _, err = galvae(command, f"run={trained('vae')}", *settings, f"hydra.run.dir={disk}/{command}")
@@ -114,7 +115,11 @@ def test_what_reads_a_run_leaves_nothing_half_written(command, settings, left, d
             json.loads(path.read_text())
 
 
-@pytest.mark.parametrize("step", STEPS)
+# In the fast suite, the step that costs most if it fails.
+SPACE = [step if step == "checkpoint" else pytest.param(step, marks=pytest.mark.slow) for step in STEPS]
+
+
+@pytest.mark.parametrize("step", SPACE)
 def test_no_space_at_each_step_of_a_run(step, galvae, small_files, tmp_path, monkeypatch):
     module, function, name = STEPS[step]
     original = getattr(module, function)

@@ -7,6 +7,7 @@ from pathlib import Path
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "fuzz_data.py"
 
 
+@pytest.mark.slow
 def test_damaged_files_and_entries_do_no_harm():
     # In a process of its own, because it forks, which this one's threads would not survive.
     command = [sys.executable, SCRIPT, "--files", "32", "--entries", "10", "--seed", "1"]

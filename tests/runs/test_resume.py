@@ -362,6 +362,7 @@ def test_images_that_change_during_training_cost_an_epoch_and_do_not_finish(
     assert_same(folder, undisturbed)
 
 
+@pytest.mark.slow
 def test_early_stopping_counts_the_epochs_before_the_stop(train, signal_after, tmp_path, monkeypatch):
     # So small a rate changes no weight: every epoch has the validation loss of the first.
     flat = (

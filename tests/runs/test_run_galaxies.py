@@ -65,6 +65,7 @@ def test_codes_and_samples_need_no_images(trained, alone, caplog):
         _ = moved.images_missing
 
 
+@pytest.mark.slow
 def test_galaxies_that_do_not_fit_the_run_are_not_taken(trained, tmp_path, caplog):
     path = shutil.copytree(trained("cvae2"), tmp_path / "run")
     file = path / "galaxies.safetensors"

@@ -39,7 +39,7 @@ def survey_like(**changes):
     return dataclasses.replace(redshift_dataset(), **changes)
 
 
-@pytest.mark.parametrize("model", ["vae", "fancy_cvae"])
+@pytest.mark.parametrize("model", ["vae", pytest.param("fancy_cvae", marks=pytest.mark.slow)])
 def test_the_weights_are_those_of_the_run_and_the_random_numbers_its_own(model, configured, trained):
     config = configured(model, "seed=7", "learning_rate=0.5", "network.initializer=glorot")
     start, data = Start(config), survey_like()
