@@ -11,6 +11,7 @@ from galvae.data.catalogue import galaxy_table
 from galvae.errors import GalvaeError
 from galvae.explorer import contents
 from galvae.explorer.contents import contents_of
+from galvae.latent.codes import Codes
 from galvae.latent.information import information
 from galvae.runs.stored_run import StoredRun
 
@@ -64,10 +65,12 @@ def test_every_galaxy_has_its_own_values(run):
 
 
 def test_latents_come_most_informative_first_with_their_names_and_percentiles(run):
-    codes = run.kept_codes("all")
+    kept = run.kept_codes("all")
+    rising = np.argsort(information(kept.mean, kept.log_variance))  # the most informative last
+    codes = Codes(kept.indices, kept.mean[:, rising], kept.log_variance[:, rising])
     amounts = information(codes.mean, codes.log_variance)
     names = ["r50 (+)", "no measured property", "e1 (-)"]
-    manifest, _ = made(run, names=names)
+    manifest, _ = made(run, names=names, codes=codes)
     latents = manifest["latents"]
     assert [one["axis"] for one in latents] == np.argsort(-amounts).tolist()
     for one in latents:
