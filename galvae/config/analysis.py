@@ -69,15 +69,21 @@ class OpeningConfig:
 
 
 @dataclass(kw_only=True)
-class FiguresConfig(OpeningConfig):
-    """Keys of every command that draws figures of runs."""
+class ColoursConfig(OpeningConfig):
+    """Keys of every command that shows galaxies of runs."""
 
     dataset: MovedConfig = key("new location of the dataset, if it has moved")
-    seed: int = key("seed of all random choices", at_least=0, at_most=2**31 - 1)
-    format: str = key("file format of the figures", choices=("png", "pdf", "svg"))
     image_map: str = key("colour map of images with one band", choices=IMAGE_MAPS)
     class_map: str = key("colours of classes; muted: ten for colour-blind readers", choices=CLASS_MAPS)
     value_map: str = key("colour map of redshifts and other numbers", choices=VALUE_MAPS)
+
+
+@dataclass(kw_only=True)
+class FiguresConfig(ColoursConfig):
+    """Keys of every command that draws figures of runs."""
+
+    seed: int = key("seed of all random choices", at_least=0, at_most=2**31 - 1)
+    format: str = key("file format of the figures", choices=("png", "pdf", "svg"))
 
 
 @dataclass(kw_only=True)

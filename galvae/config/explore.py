@@ -2,19 +2,18 @@
 
 from dataclasses import dataclass
 
-from galvae.config.analysis import CLASS_MAPS, COLOUR, IMAGE_MAPS, VALUE_MAPS, MovedConfig, OpeningConfig
+from galvae.config.analysis import COLOUR, ColoursConfig
 from galvae.config.fields import key
 from galvae.errors import GalvaeError
 
 
 @dataclass(kw_only=True)
-class ExploreConfig(OpeningConfig):
+class ExploreConfig(ColoursConfig):
     """Write the latent space as a page for the browser, which decodes galaxies itself."""
 
     loads_keras = False  # the command does so where a run lacks what the page needs
 
     run: str = key("directory of the run, or latest: the newest finished one that is no job of a sweep")
-    dataset: MovedConfig = key("new location of the dataset, if it has moved")
     open: bool = key("whether to open the page in the browser")
     serve: bool = key(
         "whether to hand the page out at an address of this machine, 127.0.0.1, until Ctrl-C; a page of more than "
@@ -44,9 +43,6 @@ class ExploreConfig(OpeningConfig):
         "columns of the catalogue and measures that go into the page, as [mass,r50]; null: all"
     )
     colour: str | None = key(COLOUR)
-    image_map: str = key("colour map of images with one band", choices=IMAGE_MAPS)
-    class_map: str = key("colours of classes; muted: ten for colour-blind readers", choices=CLASS_MAPS)
-    value_map: str = key("colour map of redshifts and other numbers", choices=VALUE_MAPS)
 
     def check(self):
         if self.columns is not None and len(set(self.columns)) < len(self.columns):

@@ -78,6 +78,11 @@ def is_other_quantity(name):
     )
 
 
+def is_in_degrees(unit):
+    """Whether a position on the sky is in degrees, as one without a unit ("") is taken to be."""
+    return unit.lower() in ("", "deg", "degree", "degrees")
+
+
 def is_named(name, names):
     """Whether a column's name is in a list, ignoring case and, in HDF5 files, the column's group.
 

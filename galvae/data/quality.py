@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 
 from galvae.data import redshifts
-from galvae.data.column_names import DECLINATIONS, RIGHT_ASCENSIONS, is_named, is_redshift
+from galvae.data.column_names import DECLINATIONS, RIGHT_ASCENSIONS, is_in_degrees, is_named, is_redshift
 from galvae.errors import GalvaeError
 
 LISTED = 10  # ids, groups of duplicates or values that a finding lists in the report
@@ -339,5 +339,5 @@ def _column(dataset, names):
     for name, column in dataset.catalogue.items():
         if is_named(name, names) and column.dtype.kind in "iuf":
             unit = dataset.catalogue_units.get(name, "deg")
-            return column.astype(float) if unit.lower() in ("deg", "degree", "degrees", "") else None
+            return column.astype(float) if is_in_degrees(unit) else None
     return None

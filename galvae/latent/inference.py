@@ -142,17 +142,3 @@ def batch_size(model):
         model: a model of galvae.models.
     """
     return max(1, min(BATCH, LARGEST_BATCH // layer_bytes(model)))
-
-
-def condition_of(model, galaxies, indices):
-    """Conditions of galaxies as inputs of a model.
-
-    Args:
-        model: a model of galvae.models.
-        galaxies: Galaxies.
-        indices: (n,) row indices of the galaxies.
-
-    Returns:
-        (n, K) in physical units; None for a model without a condition.
-    """
-    return galaxies.condition[indices] if model.condition_dim else None

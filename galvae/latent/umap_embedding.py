@@ -80,7 +80,7 @@ class Embedding:
     @property
     def reach(self):
         """FAR quantile of the galaxies' nearest-neighbour distances in the plane."""
-        distances, _ = _tree(self.plane).query(self.plane, 2)
+        distances, _ = _spatial().cKDTree(self.plane).query(self.plane, 2)
         return float(np.quantile(distances[:, 1], FAR))
 
     @property
@@ -220,24 +220,22 @@ def inverse(embedding, positions, call=here):
         (codes, distances): (n, latent_dim) float32, and the distance (n,) in the plane from each position to the
         nearest galaxy.
     """
-    from scipy.spatial import Delaunay  # late, as in `_tree`
-
     plane, positions = embedding.plane[embedding.fitted], np.asarray(positions, np.float32)
-    distances, _ = _tree(embedding.plane).query(positions)
-    inside = Delaunay(plane, qhull_options="QJ").find_simplex(positions) >= 0
+    distances, _ = _spatial().cKDTree(embedding.plane).query(positions)
+    inside = _spatial().Delaunay(plane, qhull_options="QJ").find_simplex(positions) >= 0
     if not inside.all():
-        _, nearest = _tree(plane).query(positions[~inside])
+        _, nearest = _spatial().cKDTree(plane).query(positions[~inside])
         positions = positions.copy()
         # Slightly towards the centre, because the triangulation is of slightly perturbed points (QJ).
         positions[~inside] = plane[nearest] + 1e-4 * (plane.mean(axis=0) - plane[nearest])
     return call(_invert, embedding, positions), distances
 
 
-def _tree(points):
-    """scipy's search among points of the plane."""
-    from scipy.spatial import cKDTree  # late: it is a third of the time in which galvae explore is imported
+def _spatial():
+    """scipy's searches among points."""
+    from scipy import spatial  # late: it is a third of the time in which galvae explore is imported
 
-    return cKDTree(points)
+    return spatial
 
 
 def _invert(embedding, positions):

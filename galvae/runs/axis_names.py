@@ -18,11 +18,8 @@ def keep_axis_names(run, names, arrays):
         names: a text for each axis, see `galvae.analysis.axis_effects.name_axis`.
         arrays: dict of the arrays behind them.
     """
-    try:
+    with fitted.where_possible(run, "the names of the axes cannot be kept"):
         fitted.save(fitted.folder(run, FOLDER) / FILE, arrays, fitted.identity(run), {"names": names})
-    except (OSError, GalvaeError) as error:  # such as a bundle, or a run that belongs to somebody else
-        reason = getattr(error, "strerror", None) or error
-        log.info("the names of the axes cannot be kept in %s: %s", run.path, reason)
 
 
 def kept_axis_names(run):

@@ -4,7 +4,6 @@ import logging
 
 import numpy as np
 
-from galvae.errors import GalvaeError
 from galvae.latent import codes as latent_codes
 from galvae.runs import fitted
 
@@ -21,11 +20,8 @@ def keep_codes(run, split, codes):
         split: name of the split.
         codes: Codes.
     """
-    try:
+    with fitted.where_possible(run, "the codes cannot be cached"):
         codes.save(fitted.folder(run, FOLDER) / f"{split}.npz", _identity(run, split))
-    except (OSError, GalvaeError) as error:  # such as a bundle, or a run that belongs to somebody else
-        reason = getattr(error, "strerror", None) or error
-        log.info("the codes cannot be cached in %s: %s", run.path, reason)
 
 
 def kept_codes(run, split):

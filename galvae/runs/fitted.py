@@ -1,6 +1,8 @@
 """What is fitted to a trained run, such as priors and noise: arrays in safetensors files, bound to its checkpoint."""
 
+import contextlib
 import json
+import logging
 
 import numpy as np
 from safetensors.numpy import save as save_tensors
@@ -10,6 +12,8 @@ from galvae.runs.bundles import refuse_change
 from galvae.runs.links import refuse_link_below
 from galvae.system.atomic import replacing
 from galvae.system.safe_read import read_weights, weights_metadata
+
+log = logging.getLogger(__name__)
 
 
 def identity(run):
@@ -45,6 +49,21 @@ def folder(run, *names):
             "a folder of your own"
         ) from error
     return path
+
+
+@contextlib.contextmanager
+def where_possible(run, failure):
+    """Goes on where something cannot be written into a run, with a line in the log.
+
+    Args:
+        run: StoredRun.
+        failure: what that means, such as "the codes cannot be cached".
+    """
+    try:
+        yield
+    except (OSError, GalvaeError) as error:  # such as a bundle, or a run that belongs to somebody else
+        reason = getattr(error, "strerror", None) or error
+        log.info("%s in %s: %s", failure, run.path, reason)
 
 
 def save(path, arrays, identity, facts):

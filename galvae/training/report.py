@@ -9,7 +9,6 @@ from galvae import figures
 from galvae.data.batches import batches
 from galvae.data.dataset import evenly
 from galvae.data.summary import galaxies_of
-from galvae.latent.inference import condition_of, decode_codes
 from galvae.latent.information import active_units, information, information_unit
 from galvae.latent.priors.of_model import prior_of
 from galvae.runs.noise import AddedNoise
@@ -43,7 +42,7 @@ def write_report(run, history):
     codes = run.codes_at(indices)
     _draw_latent_space(model, dataset, codes, folder)
     validation = min(len(indices), len(dataset.split("val")))
-    _draw_reconstructions(model, dataset, codes, min(RECONSTRUCTED, validation), folder, style)
+    _draw_reconstructions(run, codes, min(RECONSTRUCTED, validation), folder, style)
     _draw_samples(run, folder, style)
     if codes.log_variance is None:
         return {"active_units": None, "dead_dimensions": None}
@@ -103,10 +102,10 @@ def _draw_latent_space(model, dataset, codes, folder):
     save_arrays(folder / "latent.npz", **arrays)
 
 
-def _draw_reconstructions(model, dataset, codes, count, folder, style):
-    indices = codes.indices[:count]
+def _draw_reconstructions(run, codes, count, folder, style):
+    dataset, indices = run.dataset, codes.indices[:count]
     originals = dataset.to_unit(dataset.images[indices])
-    decoded = decode_codes(model, codes.mean[:count], condition_of(model, dataset, indices))
+    decoded = run.decode(codes.mean[:count], run.condition(indices))
     arrays = {"indices": indices, "originals": originals, "decoded": decoded}
     masks = dataset.masks_of(indices)
     if masks is not None:

@@ -61,7 +61,7 @@ MUTANTS = [
     ),
     Mutant(
         "integers beyond those of JavaScript are rounded",
-        "galvae/explorer/contents.py",
+        "galvae/explorer/columns.py",
         "if largest < 2**53:",
         "if largest < 2**63:",
         "tests/explorer/test_contents.py::test_columns_of_every_type_are_numbers_classes_or_texts",

@@ -147,9 +147,9 @@ MUTANTS = [
     ),
     Mutant(
         "right ascensions in radians count as degrees",
-        "galvae/data/quality.py",
-        '"degrees", "") else None',
-        '"degrees", "", "rad") else None',
+        "galvae/data/column_names.py",
+        '"degree", "degrees")',
+        '"degree", "degrees", "rad")',
         "tests/data/test_quality.py::test_positions_out_of_range",
     ),
     Mutant(

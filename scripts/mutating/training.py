@@ -291,15 +291,15 @@ MUTANTS = [
     Mutant(
         "reconstructions are drawn from other galaxies' codes",
         "galvae/training/report.py",
-        "decode_codes(model, codes.mean[:count],",
-        "decode_codes(model, codes.mean[count - 1 :: -1],",
+        "run.decode(codes.mean[:count],",
+        "run.decode(codes.mean[count - 1 :: -1],",
         BEST,
     ),
     Mutant(
         "reconstructions are drawn under other galaxies' conditions",
         "galvae/training/report.py",
-        "condition_of(model, dataset, indices))",
-        "condition_of(model, dataset, indices[::-1]))",
+        "run.condition(indices))",
+        "run.condition(indices[::-1]))",
         BEST,
     ),
     Mutant(

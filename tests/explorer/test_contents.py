@@ -10,6 +10,7 @@ from astropy.table import Column
 from galvae.data.catalogue import galaxy_table
 from galvae.errors import GalvaeError
 from galvae.explorer import contents
+from galvae.explorer.columns import _column, position_column
 from galvae.explorer.contents import contents_of
 from galvae.latent.codes import Codes
 from galvae.latent.information import information
@@ -111,7 +112,7 @@ def test_positions_are_degrees_or_none():
             {"name": "x", "kind": "number", "unit": ""},
             {"name": "RA", "kind": "number", "unit": unit},
         ]
-        return contents._position(columns, ("ra",)), columns[1]["unit"]
+        return position_column(columns, ("ra",)), columns[1]["unit"]
 
     assert position("deg") == ("RA", "deg") and position("") == ("RA", "deg")
     assert position("hourangle") == (None, "hourangle")
@@ -159,7 +160,7 @@ def test_columns_and_colour_are_chosen_by_name(run, caplog):
 
 def test_columns_of_every_type_are_numbers_classes_or_texts():
     def kind(values, name="a"):
-        entry, array = contents._column(Column(values, name=name))
+        entry, array = _column(Column(values, name=name))
         return entry.get("kind"), array
 
     assert kind(np.array([True, False]))[0] == "number"

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builders.javascript import context, put, take
+from builders.mixtures import COVARIANCES, MEANS, SCALE, SHIFT, WEIGHTS
 from scipy import stats
 
 from galvae.explorer.generation import prior_of_run
@@ -15,13 +16,6 @@ from galvae.latent.priors.mixture import MixturePrior
 from galvae.runs import fitted
 
 COUNT = 20_000
-WEIGHTS = np.array([0.2, 0.5, 0.3])
-MEANS = np.array([[-2.0, 0.0, 0.5], [1.0, 3.0, -0.5], [0.0, -1.0, 1.0]])
-ROOTS = np.array(
-    [np.eye(3), [[0.5, 0, 0], [0.6, 0.4, 0], [-0.3, 0.2, 0.7]], [[1, 0, 0], [0.9, 0.8, 0], [0.5, 0, 0.2]]]
-)
-COVARIANCES = ROOTS @ ROOTS.swapaxes(1, 2)
-SHIFT, SCALE = np.array([10.0, -1.0, 0.7]), np.array([2.0, 1.0, 0.1])
 
 
 @pytest.fixture(scope="module")

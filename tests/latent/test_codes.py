@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from builders.galaxies import ellipses, redshift_dataset
 from builders.models import build
+from builders.runs import run_of
 
 from galvae.data.dataset import GalaxyDataset
 from galvae.latent import codes, inference
@@ -50,8 +51,8 @@ def test_each_galaxy_is_encoded_and_decoded_with_its_own_condition(monkeypatch):
     decoded = np.asarray(model.decode(expected, condition))
     assert (np.abs(model.decode(expected, condition[::-1]) - decoded) > 1e-4).any()
     np.testing.assert_allclose(inference.decode_codes(model, expected, condition), decoded, atol=1e-5)
-    np.testing.assert_array_equal(inference.condition_of(model, data, indices), condition)
-    assert inference.condition_of(build("vae"), data, indices) is None
+    np.testing.assert_array_equal(run_of(data, model="cvae2").condition(indices), condition)
+    assert run_of(data, model="vae").condition(indices) is None
 
 
 def test_information_is_the_kl_of_each_dimension():

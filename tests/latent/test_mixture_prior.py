@@ -2,19 +2,12 @@
 
 import numpy as np
 import pytest
+from builders.mixtures import COVARIANCES, MEANS, SCALE, SHIFT, WEIGHTS
 from scipy import stats
 
 from galvae.latent.priors import mixture
 from galvae.latent.priors.gaussian import GaussianPrior
 from galvae.latent.priors.mixture import MixturePrior
-
-WEIGHTS = np.array([0.2, 0.5, 0.3])
-MEANS = np.array([[-2.0, 0.0, 0.5], [1.0, 3.0, -0.5], [0.0, -1.0, 1.0]])
-ROOTS = np.array(
-    [np.eye(3), [[0.5, 0, 0], [0.6, 0.4, 0], [-0.3, 0.2, 0.7]], [[1, 0, 0], [0.9, 0.8, 0], [0.5, 0, 0.2]]]
-)
-COVARIANCES = ROOTS @ ROOTS.swapaxes(1, 2)
-SHIFT, SCALE = np.array([10.0, -1.0, 0.7]), np.array([2.0, 1.0, 0.1])
 
 
 def known(latent_dim):

@@ -7,7 +7,7 @@ from builders.source_tree import MODULES, ROOT, imports, late_imports, tree, wit
 
 BACKENDS = ("tensorflow", "jax", "torch")
 LONGEST = 350  # lines of a module
-MOST_LATE = 64  # imports inside functions, of the whole package
+MOST_LATE = 63  # imports inside functions, of the whole package
 
 # Every room, the lowest first, and the rooms that it may import from, all of them lower. "galvae" is the package
 # itself: its version, and the Python API, which looks for the rooms when it is called.
