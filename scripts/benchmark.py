@@ -15,7 +15,16 @@ import json
 import os
 from pathlib import Path
 
-from benchmarking import commands, explorer, morphology, training, user_data
+from benchmarking import (
+    commands,
+    explorer,
+    large_index,
+    morphology,
+    processes,
+    searching,
+    training,
+    user_data,
+)
 
 from galvae.backend.hardware import processor_name
 
@@ -31,17 +40,20 @@ CASES = {
         training.larger_than_memory,
         training.memory,
         training.growth,
-        training.gpu,
         commands.prepare,
         commands.encode,
         commands.encode_command,
         training.default_train,
         training.checkpoint,
         training.sweep_memory,
+        processes.processes,
+        searching.search,
         commands.stamps,
         user_data.joins,
         user_data.fits_folder,
         user_data.parquet,
+        user_data.several_files,
+        large_index.large_index,
         commands.simulated,
         commands.figures,
         commands.umap,

@@ -16,6 +16,7 @@ from builders.processes import write_entry_here
 from builders.surveys import write_survey
 
 from galvae.backend.setup import setup
+from galvae.data import prepared_parts
 from galvae.data.store import isolation
 from galvae.system.child import Child
 
@@ -69,6 +70,9 @@ def in_this_process(request, monkeypatch):
     """
     if request.node.get_closest_marker("real_reader") is None:
         monkeypatch.setattr(isolation, "write_entry", write_entry_here)
+        monkeypatch.setattr(
+            prepared_parts, "processors", lambda: 1
+        )  # readers do not expect each other's threads
     if request.node.get_closest_marker("real_child") is None:
         monkeypatch.setattr(Child, "call", lambda self, function, *arguments: function(*arguments))
 

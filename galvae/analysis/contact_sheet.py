@@ -12,7 +12,7 @@ def captions(dataset, indices, line):
         indices: (n,) galaxies.
         line: characters that fit into a line.
     """
-    columns = {name: texts[indices].tolist() for name, texts in galaxy_columns(dataset, digits=3).items()}
+    columns = {name: texts.tolist() for name, texts in galaxy_columns(dataset, indices, digits=3).items()}
     lines = [[shortened(text, line) for text in columns["id"]]]
     numbers = [name for name in columns if name not in ("id", "class", "file", "split")]
     if numbers:

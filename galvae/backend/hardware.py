@@ -7,6 +7,7 @@ from pathlib import Path
 
 from galvae.errors import CannotBeDone
 
+CGROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 LEAST_ADDRESS_SPACE = 6_000_000_000  # bytes; TensorFlow maps three to four gigabytes for the smallest run
 
 
@@ -46,12 +47,31 @@ def memory_mb():
 
 
 def available_memory():
-    """Bytes of main memory that programs may still allocate without swapping; 0 if the system does not say."""
+    """Bytes of main memory that this process may still allocate without swapping; 0 if the system does not say.
+
+    It is less in a job or a container that has a limit of its own (control groups, version 2).
+    """
+    available = 0
     with contextlib.suppress(OSError), open("/proc/meminfo") as lines:
         for line in lines:
             if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    return 0
+                available = 1024 * int(line.split()[1])
+    return min([available, *_left_in_groups()]) if available else 0
+
+
+def _left_in_groups():
+    """Bytes that each limited control group of this process may still take, itself and those that it is in."""
+    left = []
+    with contextlib.suppress(OSError, ValueError, KeyError, StopIteration):
+        own = next(line for line in CGROUP.read_text().splitlines() if line.startswith("0::"))
+        group = GROUPS / own.removeprefix("0::").strip("/")
+        for folder in (group, *group.parents)[: len(group.parts) - len(GROUPS.parts) + 1]:
+            limit = folder / "memory.max"
+            if limit.is_file() and limit.read_text().strip() != "max":
+                statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+                used = int((folder / "memory.current").read_text()) - int(statistics["inactive_file"])
+                left.append(max(0, int(limit.read_text()) - used))
+    return left
 
 
 def _cpuinfo(key):

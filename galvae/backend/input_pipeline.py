@@ -212,17 +212,46 @@ def _sequence(batches, start, endless, resident):
         num_batches = None if endless else len(batches)
 
         def __getitem__(self, index):
-            inputs = (resident or batches).gather(batches.step(start + index))
-            if distribution is not None:
-                inputs = {name: _sharded(array, distribution) for name, array in inputs.items()}
-            return (inputs,)
+            indices = batches.step(start + index)
+            if distribution is None:
+                return ((resident or batches).gather(indices),)
+            own = _own_rows(len(indices), distribution)
+            inputs = batches.gather(indices[own])
+            return (
+                {name: _sharded(array, own, len(indices), distribution) for name, array in inputs.items()},
+            )
 
     return Sequence()
 
 
-def _sharded(array, distribution):
-    """An array whose first axis is divided among JAX devices or, if they cannot divide it equally, replicated."""
-    layout = distribution.get_data_layout(array.shape)
-    if len(array) % distribution.num_model_replicas:
-        layout = keras.distribution.TensorLayout([None] * array.ndim, distribution.device_mesh)
-    return jax.make_array_from_callback(array.shape, layout.backend_layout, array.__getitem__)
+def _layout(shape, distribution):
+    """How an array's first axis is divided among JAX devices; if they cannot divide it equally, each has all of it."""
+    layout = distribution.get_data_layout(shape)
+    if shape[0] % distribution.num_model_replicas:
+        layout = keras.distribution.TensorLayout([None] * len(shape), distribution.device_mesh)
+    return layout.backend_layout
+
+
+def _own_rows(count, distribution):
+    """The slice of a batch's rows that the devices of this process need, which are neighbours."""
+    needed = _layout((count,), distribution).addressable_devices_indices_map((count,)).values()
+    bounds = [rows.indices(count)[:2] for (rows,) in needed]
+    return slice(min(start for start, _ in bounds), max(stop for _, stop in bounds))
+
+
+def _sharded(array, own, count, distribution):
+    """An array divided among JAX devices, see `_layout`.
+
+    Args:
+        array: the rows that the devices of this process need.
+        own: their slice of the whole batch.
+        count: number of rows of the whole batch.
+        distribution: keras.distribution.DataParallel.
+    """
+
+    def part(index):
+        start, stop, _ = index[0].indices(count)
+        return array[(slice(start - own.start, stop - own.start), *index[1:])]
+
+    shape = (count, *array.shape[1:])
+    return jax.make_array_from_callback(shape, _layout(shape, distribution), part)

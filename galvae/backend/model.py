@@ -1,10 +1,14 @@
 """The base class of models: it handles where batches are stored, and how many devices share them."""
 
+import contextlib
+
 import keras
 from keras import ops
 
-from galvae.backend.random_numbers import rows_of_batch
+from galvae.backend import steps
+from galvae.backend.remat import Stack
 from galvae.backend.replicas import replicas
+from galvae.backend.shares import Share, computing, weighted
 
 
 class BatchModel(keras.Model):
@@ -14,6 +18,7 @@ class BatchModel(keras.Model):
 
     Attributes:
         resident: ResidentImages, where the device holds the images of a training run; else None.
+        accumulate: number of parts in which a step computes its batch, one after the other.
         trackers: running means of the objective and its terms, which Keras logs under these names.
     """
 
@@ -21,6 +26,7 @@ class BatchModel(keras.Model):
         # The model itself stays in float32, so that targets and losses do; its layers follow the policy.
         super().__init__(name=name, dtype="float32")
         self.resident = None
+        self.accumulate = 1
         # "loss" replaces Keras' own in the logs, which cannot weight images.
         self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", *self.terms)]
 
@@ -54,8 +60,26 @@ class BatchModel(keras.Model):
         Returns:
             dict of tensors, see `forward`.
         """
-        with rows_of_batch(inputs.get("rows")):
+        with computing(Share(inputs["rows"])) if "rows" in inputs else contextlib.nullcontext():
             return self.forward(self.resident.take(inputs) if "positions" in inputs else inputs, training)
+
+    def recompute(self, remat):
+        """Sets whether training computes the activations of its encoders and decoders again for their gradients."""
+        for layer in self.layers:
+            if isinstance(layer, Stack):
+                layer.remat = remat
+
+    # Keras' own steps on JAX would not tell batch normalisation that it is training.
+
+    def train_step(self, *arguments):
+        if self.accumulate == 1 and keras.config.backend() == "tensorflow":
+            return super().train_step(*arguments)
+        return steps.train_step(self, *arguments)
+
+    def test_step(self, *arguments):
+        if self.accumulate == 1 and keras.config.backend() == "tensorflow":
+            return super().test_step(*arguments)
+        return steps.test_step(self, *arguments)
 
     def mean_over_batch(self, values, inputs):
         """The mean of the objective over a batch, in the form whose gradients Keras sums over devices.
@@ -69,4 +93,4 @@ class BatchModel(keras.Model):
         """
         for tracker in self.trackers:
             tracker.update_state(values[tracker.name], sample_weight=inputs.get("weight"))
-        return ops.mean(values["loss"]) / replicas()
+        return ops.mean(weighted(values["loss"])) / replicas()

@@ -14,7 +14,7 @@ if keras.config.backend() == "tensorflow":
 log = logging.getLogger(__name__)
 
 
-def choose_count(count, available, kind, batch):
+def choose_count(count, available, kind, batch, processes=1):
     """The number of devices that share a batch, given the number that was requested.
 
     If more are requested than there are, all of them are used, with a warning: the run is the same, but slower.
@@ -24,11 +24,22 @@ def choose_count(count, available, kind, batch):
         available: number of devices there are.
         kind: "cpu" or "gpu".
         batch: images to share.
+        processes: number of processes that have these devices; all devices of several are used.
 
     Returns:
         Number from 1 to `available`.
+
+    Raises:
+        GalvaeError: if several processes are to leave devices unused.
     """
     available = max(1, available)
+    if processes > 1:
+        if count not in ("auto", available):
+            raise GalvaeError(
+                f"devices: expected auto or {available}, the number that {processes} processes have together, received "
+                f"{count}"
+            )
+        return available
     if count == "auto":
         chosen = max(n for n in range(1, available + 1) if batch % n == 0) if kind == "gpu" else 1
         if kind == "gpu" and chosen < available:

@@ -8,6 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 
+from galvae.backend import processes
 from galvae.backend.hardware import check_address_space, processor_flags, processor_name
 from galvae.errors import GalvaeError
 
@@ -29,9 +30,11 @@ class Device:
         backend: "tensorflow" or "jax".
         kind: "cpu" or "gpu".
         name: of the processor or of the first GPU.
-        count: number of devices that share every batch.
+        count: number of devices that share every batch, of all processes.
         precision: "float32" or "bfloat16" (matrix products only; weights and losses stay float32).
         threads: processors that this process may use.
+        processes: number of processes that train together.
+        nodes: number of machines on which they run.
     """
 
     backend: str
@@ -40,6 +43,8 @@ class Device:
     count: int
     precision: str
     threads: int
+    processes: int = 1
+    nodes: int = 1
 
     @property
     def jit(self):
@@ -90,6 +95,10 @@ def load(backend):
         os.environ["TF_AUTO_MIXED_PRECISION_GRAPH_REWRITE_INFERLIST_REMOVE"] = FLOAT32_OPERATIONS
         with _quiet(), _without(UNUSED, backend):
             _import(backend)
+        if backend == "jax" and processes.group() is not None:
+            from galvae.backend.distributed import join  # late: it imports JAX
+
+            join(processes.group())
     running = sys.modules["keras"].config.backend()
     if running != backend:
         raise GalvaeError(
@@ -127,7 +136,8 @@ def setup(backend, precision="float32", seed=0, count=1, batch=1):
     keras.config.set_image_data_format("channels_last")
     with _quiet():
         gpus = devices.gpu_names()
-        available = len(gpus) if gpus or count in (1, "auto") else devices.cpu_count()
+        together = processes.count()
+        available = len(gpus) if gpus or (count in (1, "auto") and together == 1) else devices.cpu_count()
     kind = "gpu" if gpus else "cpu"
     chosen = arithmetic.choose_precision(precision, kind, backend, processor_flags())
     arithmetic.set_precision(chosen, kind)
@@ -135,9 +145,11 @@ def setup(backend, precision="float32", seed=0, count=1, batch=1):
         backend=backend,
         kind=kind,
         name=gpus[0] if gpus else processor_name(),
-        count=replicas.choose_count(count, available, kind, batch),
+        count=replicas.choose_count(count, available, kind, batch, together),
         precision=chosen,
         threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        processes=together,
+        nodes=processes.nodes(),
     )
 
 
@@ -148,8 +160,9 @@ def _import(backend):
         with contextlib.suppress(ImportError):  # Keras would load it later, and louder, on JAX too
             __import__("tensorflow")
     except ImportError as error:
+        missing = (error.name or backend).partition(".")[0]  # the backend, Keras or a package that these need
         raise GalvaeError(
-            f"backend: expected {backend} to be installed (pip install {backend}), received {error}"
+            f"backend: expected {missing} to be installed (pip install {missing}), received {error}"
         ) from error
 
 

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from galvae.backend import processes
 from galvae.backend.setup import load
 from galvae.cli.help import COMPOSE_ERRORS, one_line
 from galvae.cli.output_dirs import (
@@ -29,6 +30,7 @@ from galvae.cli.output_dirs import (
 )
 from galvae.cli.overrides import check_words, hydra_arguments
 from galvae.cli.quoting import quoted, unquoted
+from galvae.cli.several import run_together
 from galvae.config.analysis import CompareConfig, OpeningConfig
 from galvae.config.check import from_dict
 from galvae.config.defaults import CONF
@@ -82,7 +84,7 @@ class Command:
     def __call__(self, composed):
         """Runs the command; errors that a user can correct are reported, all others raised."""
         job = HydraConfig.get()
-        output_dir = Path(job.runtime.output_dir)
+        output_dir = Path(processes.from_first("output directory", job.runtime.output_dir))
         sweep_dir = job.sweep.dir if job.mode == RunMode.MULTIRUN else None
         if sweep_dir and self.name == "train":
             self.sweep.begin(sweep_dir)
@@ -95,6 +97,8 @@ class Command:
             result = self._run(composed, output_dir)
         except Exception as error:
             message, exit_status = user_message(error, output_dir)
+            if message is not None and not processes.is_first():
+                processes.end(exit_status, message)
             ends_all = isinstance(error, BrokenPipeError)  # nobody reads the output of the jobs any more
             if message is None and sweep_dir and not ends_all:
                 message = f"{type(error).__name__}: {error}"
@@ -119,7 +123,9 @@ class Command:
             raise
         if sweep_dir:
             self.sweep.note(sweep_dir, output_dir, "finished")
-        elif self.name == "train" and not any(word.startswith(JOB_NUMBER) for word in job.overrides.hydra):
+        elif self.name == "train" and not (
+            any(word.startswith(JOB_NUMBER) for word in job.overrides.hydra) or not processes.is_first()
+        ):
             mark_latest(LATEST, output_dir)
         # Jobs of an array have one directory of results.
         print(result if isinstance(result, Path) else output_dir)
@@ -242,7 +248,8 @@ def run_command(command, words):
     """
     check_words(words)
     try:
-        return launch(command, hydra_arguments(command, words))
+        arguments = hydra_arguments(command, words)
+        return run_together(command, words, lambda more: launch(command, [*arguments, *more]))
     except OSError as error:
         if error.filename is None:
             raise

@@ -34,7 +34,7 @@ TEXT_KEYS = {
     *(*DIRECTORY_KEYS, "at", "from", "to", "id", "path", "select", "name"),
     *(f"dataset.{name}" for name in (*PATHS, "ids", "band_files")),
 }
-KEYS_WITH_RESUME = ("resume", "epochs", "devices", "resident", "force")
+KEYS_WITH_RESUME = ("resume", "epochs", "devices", "resident", "remat", "tracker", "force")
 
 
 def check_words(words):
@@ -228,8 +228,8 @@ def _resume_arguments(words, resume, multirun):
     others = [name for name in names if name not in KEYS_WITH_RESUME and name[0] != "-"]
     if multirun or others:
         raise GalvaeError(
-            "resume: expected no other key but epochs=, devices=, resident= and force=, since a run resumes with its "
-            f"own configuration; received {', '.join(others) or '-m'}"
+            "resume: expected no other key but epochs=, devices=, resident=, remat=, tracker= and force=, since a run "
+            f"resumes with its own configuration; received {', '.join(others) or '-m'}"
         )
     refuse_training(path)
     if not (path / "config.yaml").is_file():

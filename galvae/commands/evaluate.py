@@ -8,12 +8,15 @@ from galvae.analysis.measured import column
 from galvae.data.catalogue import galaxy_table, plain_table, write_table
 from galvae.data.selection import check_selection, write_selected
 from galvae.data.summary import galaxies_of
+from galvae.errors import GalvaeError
 from galvae.figures.cards import CARDS
 from galvae.runs.evaluations import mark_old
+from galvae.runs.find import is_bundle
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays, save_json
 from galvae.system.citation import citation
 from galvae.training.report import draw_losses
+from galvae.training.trackers.tracking import Tracking, check_installed
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +30,10 @@ def main(config, output_dir):
         config: EvaluateConfig.
         output_dir: directory of the results.
     """
+    check_installed(config.tracker)
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
+    if config.tracker is not None and is_bundle(run.path):
+        raise GalvaeError(f"tracker: expected null for {config.run}, a bundle, into which nothing is written")
     indices = run.dataset.split(config.split)
     colour = column(run, config.colour, indices)  # first, so that a wrong name costs no time
     check_selection(config.select, run.dataset, column_names(run, config.cards))
@@ -56,6 +62,9 @@ def main(config, output_dir):
             galaxies = report.arrays.get(file, {}).get("indices", report.facts.get("galaxies", indices))
             figures.save(figure, output_dir / file, style, galaxies_of(run.dataset, galaxies))
 
+    tracking = Tracking(config.tracker, run.directory)
+    tracking.results(output_dir, metrics | summary, f"evaluate/{config.split}", run.state.best_epoch)
+    tracking.end(run.directory.status)
     old = mark_old(run.path, run.state.best_epoch, run.weights_digest)
     if old:
         log.info("%s", old)

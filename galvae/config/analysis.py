@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from galvae.config.fields import key, make_absolute, path_keys
+from galvae.config.train import TRACKER, TRACKERS
 from galvae.errors import GalvaeError
 
 IMAGE_MAPS = ("gray", "gray_r", "hot", "inferno", "magma", "viridis")
@@ -117,6 +118,7 @@ class EvaluateConfig(RunConfig):
         choices=("galvae", "statmorph"),
     )
     invariant: bool = key("whether probes average codes over the eight flips and 90-degree rotations")
+    tracker: str | None = key(f"{TRACKER}; a run that was tracked goes on with its record", choices=TRACKERS)
     colour: str | None = key(COLOUR)
     select: str | None = key(SELECT.format("selected.ecsv", "'r50<4 & mse>0.01'"))
     latents: int = key(

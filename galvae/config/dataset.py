@@ -24,6 +24,11 @@ class DatasetConfig:
         at_least=0,
         at_most=2**32 - 1,
     )
+    split_by: str | None = key(
+        "column whose values decide the split by a hash, so that a galaxy keeps its split as the data grow: id, or a "
+        "column such as tract or exposure, whose galaxies are then all in one split; null: at random",
+        added=None,
+    )
     cache_dir: str | None = key("folder of prepared arrays; null: $GALVAE_CACHE or ~/.cache/galvae")
     stretch: str = key(
         "intensity stretch between percentiles 0.1 and 99.9 of the training pixels; none: the dataset's pixel range",

@@ -66,6 +66,11 @@ class NetworkConfig:
         """Number of the encoder's features and the key that sets it, (int, str); None if no key does."""
         return None
 
+    @property
+    def normalises_batches(self):
+        """Whether it has batch normalisation, so that what it makes of an image depends on its batch."""
+        return False
+
     def check(self):
         if not self.filters:
             raise GalvaeError("network.filters: expected at least one entry, received []")
@@ -109,6 +114,10 @@ class DcganConfig(NetworkConfig):
     bottleneck: int = key(
         "number of channels of the narrowest feature map; 1 as published", at_least=1, at_most=4096
     )
+
+    @property
+    def normalises_batches(self):
+        return True
 
 
 @dataclass(kw_only=True)

@@ -7,6 +7,12 @@ from galvae.config.fields import absolute, key
 from galvae.config.model import ModelConfig, NetworkConfig, NoBeta
 from galvae.errors import GalvaeError
 
+TRACKERS = ("tensorboard", "wandb")  # modules of galvae.training.trackers, and the packages that these import
+TRACKER = (
+    "program in which the run is recorded, to be watched beside others: tensorboard, or wandb (Weights & Biases), "
+    "which uses the network only if WANDB_MODE=online; install -e '.[tensorboard]' or '.[wandb]'; null: none"
+)
+
 
 @dataclass(kw_only=True)
 class ReconstructionConfig:
@@ -86,6 +92,12 @@ class TrainConfig:
     latent_dim: int = key("number of latent dimensions", at_least=1, at_most=65536)
     epochs: int = key("number of passes over the training images", at_least=1, at_most=1_000_000)
     batch: int = key("number of images per step", at_least=1)
+    accumulate: int = key(
+        "number of parts in which a step computes its batch, one after the other, whose gradients are added up; the "
+        "result is the same, and the memory that of one part",
+        at_least=1,
+        added=1,
+    )
     learning_rate: float = key("largest learning rate of the optimizer, Adam", above=0)
     clip_norm: float | None = key("largest global norm of the gradient; null: no limit", above=0)
     early_stopping: int | None = key(
@@ -113,8 +125,22 @@ class TrainConfig:
         choices=("stop", "rollback"),
     )
 
+    @property
+    def part(self):
+        """Number of images that are computed at once; 0 with batch=auto, until that is a number."""
+        return 0 if self.batch == "auto" else self.batch // self.accumulate
+
     def check(self):
         self.init = absolute(self.init)
+        if self.accumulate > 1 and self.network.normalises_batches:
+            raise GalvaeError(
+                f"accumulate: the network {self.network.name} normalises with the statistics of a batch, which its "
+                f"parts do not have; expected 1, or remat=true to save memory, received {self.accumulate}"
+            )
+        if isinstance(self.batch, int) and self.batch % self.accumulate:
+            raise GalvaeError(
+                f"accumulate: expected a number that divides batch={self.batch}, received {self.accumulate}"
+            )
         if self.model.name == "ae" and self.beta.name != "none":
             raise GalvaeError(
                 f"beta: the model ae has no KL term; expected no beta=..., received beta={self.beta.name}"
@@ -146,6 +172,11 @@ class TrainConfig:
 class TrainCommand(TrainConfig):
     """Train a model on a dataset, or resume a run."""
 
+    batch: int | str = key(
+        "number of images per step; auto: the largest power of two that fits in the memory, of those that the training "
+        "split has",
+        at_least=1,
+    )
     resume: str | None = key(
         "directory of a run to resume, with its own configuration, of which only epochs may be raised; null: a new run"
     )
@@ -160,9 +191,20 @@ class TrainCommand(TrainConfig):
     resident: bool | str = key(
         "whether training holds the images in the device's memory; auto: on one GPU, if they fit"
     )
+    trial: str | None = key(
+        "search and number of a trial, which hydra/sweeper=optuna gives to its jobs; null: the run is none"
+    )
+    remat: bool = key(
+        "whether training computes the activations of the networks again when it needs their gradients, which takes "
+        "less memory and more time"
+    )
+
+    tracker: str | None = key(TRACKER, choices=TRACKERS)
 
     def check(self):
         super().check()
+        if isinstance(self.batch, str) and self.batch != "auto":
+            raise GalvaeError(f"batch: expected auto or a number of images, received {self.batch!r}")
         if isinstance(self.devices, str) and self.devices != "auto":
             raise GalvaeError(f"devices: expected auto or a number of devices, received {self.devices!r}")
         if isinstance(self.resident, str) and self.resident != "auto":
@@ -170,5 +212,5 @@ class TrainCommand(TrainConfig):
 
     @property
     def run(self):
-        """The TrainConfig, without the keys that concern this call only."""
+        """The TrainConfig, without the keys that concern this call only; batch=auto is yet to become a number."""
         return TrainConfig(**{f.name: getattr(self, f.name) for f in fields(TrainConfig)})

@@ -5,6 +5,7 @@ import mmap
 
 import numpy as np
 
+from galvae.data.store.joined_images import JoinedImages
 from galvae.system.progress import progress_bar
 
 BATCH = 256  # images that are read at a time, unless a model takes fewer
@@ -68,9 +69,13 @@ def prefetch(images, indices):
     """Asks the disk for images all at once, which is several times faster than reading one after the other.
 
     Args:
-        images: (N, H, W, C); nothing is done if it is not memory-mapped.
+        images: (N, H, W, C), an array or JoinedImages; nothing is done if it is not memory-mapped.
         indices: of the images that will be read.
     """
+    if isinstance(images, JoinedImages):
+        for array, rows, _ in images.split(np.asarray(indices)):
+            prefetch(array, rows)
+        return
     if not isinstance(images.base, mmap.mmap) or not hasattr(mmap, "MADV_WILLNEED"):
         return
     size = images.nbytes // len(images)

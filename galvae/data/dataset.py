@@ -11,6 +11,7 @@ import numpy as np
 from galvae.data.batches import Batches
 from galvae.data.conditions import ranges, with_known
 from galvae.data.galaxies import Galaxies
+from galvae.data.store.joined_images import JoinedImages
 from galvae.data.store.mapped_files import MappedFiles
 from galvae.errors import GalvaeError
 
@@ -26,9 +27,10 @@ class GalaxyDataset(Galaxies):
     """Galaxy images with their labels, conditions and catalogue, in three splits.
 
     Attributes (besides those of `Galaxies`):
-        images: (N, H, W, C) uint8 or float32, memory-mapped and never copied whole.
-        masks: (N, H, W, C) uint8, memory-mapped, 1 where a pixel is set aside: the loss and the scores do not count it,
-            and the image holds a fill value there, the median of its sky; None if no pixel is set aside.
+        images: (N, H, W, C) uint8 or float32, memory-mapped and never copied whole: an array or, of several files,
+            JoinedImages.
+        masks: (N, H, W, C) uint8, memory-mapped likewise, 1 where a pixel is set aside: the loss and the scores do not
+            count it, and the image holds a fill value there, the median of its sky; None if no pixel is set aside.
         mapped_files: MappedFiles behind images and masks; empty where these are arrays in memory.
         image_facts: "hash", "low" and "high" -> (N,) array: the hash, the darkest and the brightest pixel of each
             image.
@@ -37,8 +39,8 @@ class GalaxyDataset(Galaxies):
         report: summary of the dataset and the findings of its quality check, as a JSON-able dict.
     """
 
-    images: np.ndarray
-    masks: np.ndarray | None = None
+    images: np.ndarray | JoinedImages
+    masks: np.ndarray | JoinedImages | None = None
     mapped_files: MappedFiles = field(default_factory=MappedFiles)
     image_facts: dict[str, np.ndarray] = field(default_factory=dict)
     content: str = ""

@@ -6,7 +6,9 @@ import numpy as np
 
 from galvae.data.conditions import chosen, classes_among
 from galvae.data.dataset import GalaxyDataset
+from galvae.data.prepared_parts import open_parts
 from galvae.data.selected_rows import selected_rows
+from galvae.data.split_by import column_notes, split_column
 from galvae.data.splits import make_splits, split_notes
 from galvae.data.store import cache_entry, isolation
 from galvae.data.store.cache import cache_folder, cached, stored
@@ -47,13 +49,17 @@ def load_dataset(config):
     given = own = entry.columns.get("split")
     if not rows.all():
         given = np.where(rows, 0 if own is None else own, -1)
+    column = split_column(config, catalogue_of(entry.columns), given)
+    hashed = None if column is None else column.hashed
     try:
-        splits = make_splits(len(entry.images), config.split, config.split_seed, given)
+        splits = make_splits(len(entry.images), config.split, config.split_seed, given, hashed)
     except GalvaeError as error:  # perhaps because images were left out, or not selected
         raise GalvaeError("; ".join([str(error), *notes, *entry.about.get("warnings", [])])) from error
     dataset = _dataset(config, entry, splits, rows)
-    dataset.report["notes"] += notes + split_notes(None if own is None else given, splits)
-    dataset.report["warnings"] += warnings
+    given = None if own is None else given
+    split_by, divided = column_notes(column, given, splits)
+    dataset.report["notes"] += notes + split_notes(given, splits, column and column.name) + split_by
+    dataset.report["warnings"] += warnings + divided
     return dataset.stretched(config.stretch)
 
 
@@ -93,22 +99,28 @@ def _entry(config):
     reader = importlib.import_module(SOURCES[config.name])
     fingerprint = _fingerprint(reader, config)
 
-    def write_entry(folder):
-        if config.name in TRUSTED:
-            cache_entry.write(folder, config.name, reader.read(config), config.nan, config.drop)
-            return
-        isolation.write_entry(folder, SOURCES[config.name], config)
+    def check_unchanged():
         if _fingerprint(reader, config) != fingerprint:
             raise CannotBeDone(
                 f"dataset {config.name}: expected files that do not change while they are read, received changed "
                 "ones; run the command again"
             )
 
+    def write_entry(folder):
+        if config.name in TRUSTED:
+            cache_entry.write(folder, config.name, reader.read(config), config.nan, config.drop)
+            return
+        isolation.write_entry(folder, SOURCES[config.name], config)
+        check_unchanged()
+
     folder, entry = cache_folder(config.cache_dir), None
     if getattr(config, "reading", None) == 1:
         earlier = {name: value for name, value in fingerprint.items() if name not in LATER}
         entry = stored(folder, config.name, earlier, config.verify)
     if entry is None:
+        files = reader.files_of(config) if hasattr(reader, "files_of") else None
+        if files is not None:
+            return open_parts(config, SOURCES[config.name], reader, fingerprint, files, check_unchanged)
         entry = cached(folder, config.name, fingerprint, write_entry, config.verify)
     return entry
 
@@ -138,11 +150,7 @@ def _dataset(config, entry, splits, rows):
         condition=condition,
         condition_names=condition_names,
         condition_units=condition_units,
-        catalogue={
-            name.removeprefix("catalogue."): column
-            for name, column in columns.items()
-            if name.startswith("catalogue.")
-        },
+        catalogue=catalogue_of(columns),
         catalogue_units=about["catalogue_units"],
         reduction=_reduction(config, about.get("stored_side"), images.shape[1]),
         image_facts=image_facts,
@@ -150,6 +158,12 @@ def _dataset(config, entry, splits, rows):
         report=report,
         splits=splits,
     )
+
+
+def catalogue_of(columns):
+    """The catalogue among the columns of a cache entry, name -> (N,) array."""
+    prefix = "catalogue."
+    return {name.removeprefix(prefix): column for name, column in columns.items() if name.startswith(prefix)}
 
 
 def _reduction(config, stored_side, side):
@@ -184,10 +198,11 @@ def _report(images, columns, about, image_facts):
         "warnings": list(about.get("warnings", [])),
     }
     if "labels" in columns:
-        report["classes"] = {
-            name: int((columns["labels"] == index).sum()) for index, name in enumerate(about["class_names"])
-        }
-        report["unlabelled"] = int((columns["labels"] < 0).sum())
+        unlabelled, *counts = np.bincount(
+            columns["labels"] + 1, minlength=len(about["class_names"]) + 1
+        ).tolist()
+        report["classes"] = dict(zip(about["class_names"], counts, strict=True))
+        report["unlabelled"] = unlabelled
     return report
 
 

@@ -9,9 +9,9 @@ import logging
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy
 
 from galvae.data import redshifts
+from galvae.data.coincidences import SAME_POSITION, repeated, same_position
 from galvae.data.column_names import DECLINATIONS, RIGHT_ASCENSIONS, is_in_degrees, is_named, is_redshift
 from galvae.errors import GalvaeError
 
@@ -24,7 +24,6 @@ EXTREME = 1000  # times the median of the images' brightest pixels, above which 
 OUTLYING = 30  # interquartile ranges from the median, beyond which a condition counts as an outlier
 # Numbers that stand for "unknown" in catalogues.
 UNKNOWN_CODES = (-9, -9.99, -99, -99.9, -99.99, -999, -9999, 9.99, 99, 99.9, 99.99, 999, 9999)
-SAME_POSITION = 1.0  # arcsec; galaxies at smaller separations count as the same one
 
 log = logging.getLogger(__name__)
 
@@ -175,9 +174,9 @@ def blank_and_duplicated(dataset):
         return []
     blank = facts["low"] == facts["high"]
     indices = np.flatnonzero(~blank)
-    repeats, across, groups = repeated(facts["hash"][indices], _split_numbers(dataset)[indices])
+    repeats, across, groups = repeated(facts["hash"][indices], _split_numbers(dataset)[indices], LISTED)
     text = f" ({len(across):,} across splits)" if len(across) else ""
-    ids = [dataset.ids[indices[group]][:LISTED].tolist() for group in groups[:LISTED]]
+    ids = [dataset.ids[indices[group[:LISTED]]].tolist() for group in groups]
     return [
         *_finding(dataset, "blank images", blank, "", "blank image"),
         *_finding(
@@ -186,34 +185,9 @@ def blank_and_duplicated(dataset):
     ]
 
 
-def repeated(values, splits):
-    """Finds the entries of an array that equal an earlier one, and those that equal one of another split.
-
-    Args:
-        values: (N,) array.
-        splits: (N,) number of the split that each entry belongs to; negative for none.
-
-    Returns:
-        (repeats, across, groups): sorted indices of the entries that equal an earlier one, sorted indices of
-        those that equal one of a lower-numbered split, and one index array for each set of equal entries.
-    """
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    indices = np.flatnonzero(counts[inverse] > 1)
-    indices = indices[np.argsort(inverse[indices], kind="stable")]
-    groups = np.split(indices, np.flatnonzero(np.diff(inverse[indices])) + 1) if len(indices) else []
-    across = []
-    for group in groups:
-        in_splits = group[splits[group] >= 0]
-        if len(in_splits):
-            across.append(in_splits[splits[in_splits] > splits[in_splits].min()])
-    first = np.zeros(len(values), bool)
-    first[[group[0] for group in groups]] = True
-    return np.sort(indices[~first[indices]]), np.sort(np.concatenate([[], *across]).astype(int)), groups
-
-
 def identifiers(dataset):
     """Ids that several images share."""
-    repeats, _, _ = repeated(dataset.ids, _split_numbers(dataset))
+    repeats, _, _ = repeated(dataset.ids, _split_numbers(dataset), LISTED)
     return _finding(dataset, "repeated ids", repeats, "", "repeated id")
 
 
@@ -300,35 +274,9 @@ def positions(dataset):
     return findings + _finding(dataset, "same position across splits", leaking, text, "image")
 
 
-def same_position(ra, dec, splits):
-    """Galaxies within 1 arcsec of one in a lower-numbered split.
-
-    Args:
-        ra, dec: (N,) degrees.
-        splits: (N,) number of each galaxy's split, negative for galaxies to leave out.
-
-    Returns:
-        Sorted indices.
-    """
-    longitude, latitude = np.radians(ra), np.radians(dec)
-    vectors = np.stack(
-        [np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=1
-    )
-    chord = 2 * np.sin(np.radians(SAME_POSITION / 3600) / 2)
-    matches = []
-    for split in np.unique(splits[splits >= 0])[1:]:
-        indices, lower = np.flatnonzero(splits == split), (splits >= 0) & (splits < split)
-        # Without duplicates: a tree cannot divide equal points, as of galaxies without a position, and would
-        # compare each with each. astropy's match_to_catalog_sky does that (5 s for 100,000 such galaxies).
-        tree = scipy.spatial.KDTree(np.unique(vectors[lower], axis=0))
-        distance, _ = tree.query(vectors[indices], distance_upper_bound=chord)
-        matches.append(indices[np.isfinite(distance)])
-    return np.sort(np.concatenate([[], *matches]).astype(int))
-
-
 def _split_numbers(dataset):
     """Number of each image's split, (N,); -1 for images that are in none."""
-    numbers = np.full(len(dataset), -1)
+    numbers = np.full(len(dataset), -1, np.int8)
     for number, indices in enumerate(dataset.splits.values()):
         numbers[indices] = number
     return numbers
@@ -339,5 +287,5 @@ def _column(dataset, names):
     for name, column in dataset.catalogue.items():
         if is_named(name, names) and column.dtype.kind in "iuf":
             unit = dataset.catalogue_units.get(name, "deg")
-            return column.astype(float) if is_in_degrees(unit) else None
+            return column.astype(float, copy=False) if is_in_degrees(unit) else None
     return None

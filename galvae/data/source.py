@@ -6,6 +6,23 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+@dataclass(frozen=True)
+class SourceFile:
+    """One of the files that a dataset's images come from.
+
+    Attributes:
+        path: of the file.
+        name: by which messages call it.
+        count: number of its images.
+        rows: (n,) increasing numbers of those that are used.
+    """
+
+    path: str
+    name: str
+    count: int
+    rows: np.ndarray
+
+
 @dataclass(kw_only=True)
 class Source:
     """The images and columns that a reader returns to be cached.
@@ -24,6 +41,7 @@ class Source:
         stored_side: side in pixels of square images before `dataset.image_size` reduced them; None if these differ.
         origin: function of an image's number, counted from 0 in the order of the blocks, that says where it comes
             from as the user knows it ("g007.fits", "row 7 of a.h5"); None: by its id.
+        files: where several files hold the images, all of them, in the order of the blocks.
         notes: sentences about what was read from where, joined, reordered or rescaled.
         warnings: sentences about what was left out or looks wrong.
         class_names, condition, condition_names, condition_units, catalogue, catalogue_units: see `GalaxyDataset`.
@@ -46,5 +64,6 @@ class Source:
     drop_constant: bool = False
     stored_side: int | None = None
     origin: Callable[[int], str] | None = None
+    files: list[SourceFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

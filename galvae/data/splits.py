@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galvae.data.value_hash import fractions
 from galvae.errors import GalvaeError
 from galvae.system.safe_read import read_npz
 
@@ -16,16 +17,18 @@ SPLIT_NAMES = {
 }
 
 
-def make_splits(count, shares, seed, given=None):
-    """Splits `count` images into training, validation and test images, at random or as the dataset gives them.
+def make_splits(count, shares, seed, given=None, hashed=None):
+    """Splits `count` images into training, validation and test images: at random, by a hash, or as the dataset says.
 
-    A split that the dataset does not give is cut from its training images at random, in the proportion of the shares.
+    A split that the dataset does not give is cut from its training images in the same way, in the proportion of the
+    shares.
 
     Args:
         count: number of images.
         shares: fractions of train, val and test, which sum to 1.
         seed: of the permutation (`numpy.random.RandomState`, whose stream NumPy guarantees not to change).
-        given: (count,) index into SPLITS of each image, -1 for images in none; None: all at random.
+        given: (count,) index into SPLITS of each image, -1 for images in none; None: none is given.
+        hashed: (count,) uint64, a hash that decides an image's split, see `galvae.data.split_by`; None: at random.
 
     Returns:
         dict of index arrays by the names in SPLITS.
@@ -33,7 +36,7 @@ def make_splits(count, shares, seed, given=None):
     Raises:
         GalvaeError: if a split would be empty, or the given one is not of these images.
     """
-    given = np.zeros(count, int) if given is None else given
+    given = np.zeros(count, np.int8) if given is None else given
     if len(given) != count or not np.isin(given, (-1, *range(len(SPLITS)))).all():
         raise GalvaeError(
             f"dataset.split: expected for each of {count} images 0, 1 or 2 for {', '.join(SPLITS)}, or -1 for none, "
@@ -41,31 +44,54 @@ def make_splits(count, shares, seed, given=None):
         )
     members = [np.flatnonzero(given == number) for number in range(len(SPLITS))]
     missing = [number for number in (1, 2) if not len(members[number])]
-    pool = members[0]
-    order = pool[np.random.RandomState(seed).permutation(len(pool))]
+    # In random order, also where a hash decides: figures show the first images of a split.
+    pool = members[0][np.random.RandomState(seed).permutation(len(members[0]))]
     # Exactly 1 where both are missing: a sum of 0.9999... would round sizes otherwise than earlier versions did.
     total = 1 if len(missing) == 2 else shares[0] + sum(shares[number] for number in missing)
-    sizes = {number: round(len(pool) * shares[number] / total) for number in missing}
-    members[0] = order[: max(0, len(pool) - sum(sizes.values()))]
-    start = len(members[0])
-    for number, size in sizes.items():
-        members[number], start = order[start : start + size], start + size
+    if hashed is None:
+        parts = _by_size(pool, {number: round(len(pool) * shares[number] / total) for number in missing})
+    else:
+        parts = _by_hash(pool, {number: shares[number] / total for number in (0, *missing)}, hashed)
+    for number, indices in parts.items():
+        members[number] = indices
     splits = dict(zip(SPLITS, members, strict=True))
     empty = [name for name, indices in splits.items() if not len(indices)]
     if empty:
-        raise GalvaeError(
+        problem = (
             f"dataset.split: the {empty[0]} split is empty; expected at least one image in each, "
             f"received {list(shares)} of {len(pool)} images"
         )
+        if hashed is not None:
+            values = len(np.unique(hashed[pool]))
+            problem += (
+                f" with {values:,} values of dataset.split_by; another dataset.split_seed splits otherwise"
+            )
+        raise GalvaeError(problem)
     return splits
 
 
-def split_notes(given, splits):
+def _by_size(pool, sizes):
+    """Some images cut into the training images and, by number of their split, parts of some sizes."""
+    start = max(0, len(pool) - sum(sizes.values()))
+    parts = {0: pool[:start]}
+    for number, size in sizes.items():
+        parts[number], start = pool[start : start + size], start + size
+    return parts
+
+
+def _by_hash(pool, shares, hashed):
+    """Some images cut by their hashes, as numbers from 0 to 1: those below the first share are in that split."""
+    part = np.searchsorted(np.cumsum(list(shares.values()))[:-1], fractions(hashed[pool]), side="right")
+    return {number: pool[part == place] for place, number in enumerate(shares)}
+
+
+def split_notes(given, splits, column=None):
     """Sentences about splits that the dataset gives: what was cut from the training images, what is in none.
 
     Args:
-        given: see `make_splits`; None: at random, about which nothing is said.
+        given: see `make_splits`; None: none is given, about which nothing is said.
         splits: what it returned.
+        column: name of the column whose hash decides, or None.
     """
     if given is None:
         return []
@@ -74,7 +100,8 @@ def split_notes(given, splits):
     ]
     cut = [f"{len(splits[name]):,} {name}" for n, name in enumerate(SPLITS) if not np.any(given == n)]
     if cut:
-        notes.append(f"{' and '.join(cut)} images, of which none were given, are cut from train at random")
+        how = "at random" if column is None else f"by the hash of {column}"
+        notes.append(f"{' and '.join(cut)} images, of which none were given, are cut from train {how}")
     if np.any(given < 0):
         notes.append(f"{np.sum(given < 0):,} images are in no split, and not used")
     return notes

@@ -33,7 +33,11 @@ def dataset_report(dataset, path=None):
     Returns:
         The dataset's report, with its name, path, bands, stretch, display range, sky, splits, examples and columns.
     """
-    columns = _example_columns(dataset)
+    examples = evenly(len(dataset), EXAMPLES)
+    columns = {
+        name: [text or None for text in texts.tolist()]
+        for name, texts in galaxy_columns(dataset, examples).items()
+    }
     return {
         "dataset": dataset.name,
         "path": None if path is None else str(path),
@@ -48,8 +52,7 @@ def dataset_report(dataset, path=None):
         "sky": sky(dataset),
         "splits": {name: len(indices) for name, indices in dataset.splits.items()},
         "examples": [
-            {name: values[index] for name, values in columns.items()}
-            for index in evenly(len(dataset), EXAMPLES).tolist()
+            {name: values[index] for name, values in columns.items()} for index in range(len(examples))
         ],
         "catalogue": sorted(dataset.catalogue),
     }
@@ -96,28 +99,31 @@ def galaxies_of(dataset, indices):
     return f"{dataset.name}, {' + '.join(splits)}: {count:,}{some} galaxies"
 
 
-def galaxy_columns(dataset, digits=4):
-    """Id, redshift, class, file and split of each galaxy, as texts to show; without those that the dataset lacks.
+def galaxy_columns(dataset, indices, digits=4):
+    """Id, redshift, class, file and split of some galaxies, as texts to show; without those that the dataset lacks.
 
     Args:
         dataset: GalaxyDataset.
+        indices: (n,) galaxies.
         digits: significant digits of numbers.
 
     Returns:
-        name -> (N,) texts, "" where unknown.
+        name -> (n,) texts, "" where unknown.
     """
-    splits = np.full(len(dataset), "", "U5")
+    splits = np.full(len(indices), "", "U5")
     for name, members in dataset.splits.items():
-        splits[members] = name
-    columns = {"id": dataset.ids.astype(str)}
+        splits[np.isin(indices, members)] = name
+    columns = {"id": dataset.ids[indices].astype(str)}
     for name, values in _conditions_and_redshift(dataset).items():
         columns[name] = np.array(
-            ["" if np.isnan(value) else f"{value:.{digits}g}" for value in values.tolist()]
+            ["" if np.isnan(value) else f"{value:.{digits}g}" for value in values[indices].tolist()]
         )
     if dataset.labels is not None:
-        columns["class"] = np.array([*dataset.class_names, ""])[dataset.labels]  # the last one is that of -1
+        columns["class"] = np.array([*dataset.class_names, ""])[
+            dataset.labels[indices]
+        ]  # the last: that of -1
     if "file" in dataset.catalogue:
-        columns["file"] = dataset.catalogue["file"].astype(str)
+        columns["file"] = dataset.catalogue["file"][indices].astype(str)
     return {**columns, "split": splits}
 
 
@@ -129,13 +135,6 @@ def _conditions_and_redshift(dataset):
             if is_redshift(name) and values.dtype.kind == "f" and name not in columns:
                 return {name: values, **columns}
     return columns
-
-
-def _example_columns(dataset):
-    """`galaxy_columns` as lists, None where unknown."""
-    return {
-        name: [text or None for text in texts.tolist()] for name, texts in galaxy_columns(dataset).items()
-    }
 
 
 def summary(report):

@@ -1,1 +1,1 @@
-"""Hydra launchers, which decide where the jobs of a sweep run; Hydra finds them in a package named hydra_plugins."""
+"""Launchers and sweepers: where the jobs of a sweep run, and which; Hydra finds them in the package hydra_plugins."""

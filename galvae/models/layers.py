@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from galvae.backend.random_numbers import draw
+from galvae.backend.shares import weighted
 from galvae.models.networks import smooth
 from galvae.stretch import to_unit
 
@@ -190,9 +191,10 @@ class CodeMoments(keras.layers.Layer):
     def call(self, codes, training=False):
         if training:
             old, new = self.momentum, 1.0 - self.momentum
-            outer = ops.matmul(ops.transpose(codes), codes) / ops.cast(ops.shape(codes)[0], "float32")
+            shares = weighted(codes)
+            outer = ops.matmul(ops.transpose(shares), codes) / ops.cast(ops.shape(codes)[0], "float32")
             self.count.assign(old * self.count + new)
-            self.first.assign(old * self.first + new * ops.mean(codes, axis=0))
+            self.first.assign(old * self.first + new * ops.mean(shares, axis=0))
             self.second.assign(old * self.second + new * outer)
         return codes
 

@@ -8,7 +8,7 @@ from galvae.config.model import ConditionalConfig
 from galvae.data.conditions import classes_among
 from galvae.data.splits import read_splits
 from galvae.data.store.cache import is_cache
-from galvae.data.store.contents import entry_facts, is_entry
+from galvae.data.store.contents import entry_facts, is_entry, is_part
 from galvae.errors import GalvaeError, byte_counts, printable
 from galvae.runs import bundles, checkpoints
 from galvae.runs.directory import RunDirectory
@@ -44,7 +44,13 @@ def describe(path):
                 f"a cache folder with {len(entries)} entries, each of which galvae prepares again if it goes",
             )
         ]
-        facts += [(folder.name, dict(entry_facts(folder))["images"]) for folder in entries]
+        facts += [
+            (folder.name, dict(entry_facts(folder))["images"]) for folder in entries if not is_part(folder)
+        ]
+        if parts := sum(map(is_part, entries)):
+            facts.append(
+                ("parts", f"{parts:,} of the entries, each with the images of one file of a dataset")
+            )
         return [_line(pair) for pair in [*facts, ("size", _sizes(path))]], path
     run = RunDirectory.open(path)
     shown = path if is_zip(path) else run.path
@@ -108,7 +114,10 @@ def _dataset(run, state):
     try:
         splits = read_splits(run.path / "split.npz")
         count = sum(map(len, splits.values()))
-        sizes = f"{count:,} galaxies ({', '.join(f'{name} {len(rows):,}' for name, rows in splits.items())})"
+        by = "" if section.split_by is None else f" by the hash of {section.split_by}"
+        sizes = (
+            f"{count:,} galaxies ({', '.join(f'{name} {len(rows):,}' for name, rows in splits.items())}{by})"
+        )
     except GalvaeError:
         sizes = "galaxies in unknown splits"
     stretch = "" if state.stretch == "none" else f", stretch {state.stretch}"

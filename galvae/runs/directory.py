@@ -27,7 +27,7 @@ from galvae.system.safe_read import read_json
 
 log = logging.getLogger(__name__)
 
-STATUSES = ("running", "finished", "stopped", "diverged", "failed")
+STATUSES = ("running", "finished", "stopped", "pruned", "diverged", "failed")
 LARGEST_JSON = 10_000_000  # bytes of metrics.json or environment.json
 
 
@@ -215,7 +215,7 @@ class RunDirectory:
 
     @property
     def status(self):
-        """Status of the run: running, finished, stopped, diverged or failed; unfinished if it is unknown."""
+        """Status of the run: running, finished, stopped, pruned, diverged or failed; unfinished if it is unknown."""
         status = self.metrics.get("status")
         return status if status in STATUSES else "unfinished"
 

@@ -3,15 +3,16 @@
 import contextlib
 import json
 import logging
+import math
+import struct
 
 import numpy as np
-from safetensors.numpy import save as save_tensors
 
 from galvae.errors import GalvaeError, damage_as_one_line
 from galvae.runs.bundles import refuse_change
 from galvae.runs.links import refuse_link_below
-from galvae.system.atomic import replacing
-from galvae.system.safe_read import read_weights, weights_metadata
+from galvae.system.atomic import Blocks, replacing
+from galvae.system.safe_read import TYPES, read_weights, weights_metadata
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +72,30 @@ def save(path, arrays, identity, facts):
 
     Args:
         path: path of the file.
-        arrays: dict of arrays, by name.
+        arrays: dict of arrays by name, or of `galvae.system.atomic.Blocks`, which are never held in memory as a whole.
         identity: of which run they are, see `identity`.
         facts: JSON-able dict of what else is to be kept.
     """
+    types = {np.dtype(text): name for name, text in TYPES.items()}
+    arrays = {
+        name: array if isinstance(array, Blocks) else np.ascontiguousarray(array)
+        for name, array in arrays.items()
+    }
+    stored = {name: np.dtype(array.dtype).newbyteorder("<") for name, array in arrays.items()}
+    ordered = sorted(arrays, key=lambda name: (-stored[name].itemsize, name))  # so that all are aligned
     metadata = {"identity": json.dumps(identity, sort_keys=True), "facts": json.dumps(facts)}
-    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    with replacing(path) as temporary:
-        temporary.write_bytes(save_tensors(arrays, metadata))
+    header, end = {"__metadata__": metadata}, 0
+    for name in ordered:
+        shape = tuple(map(int, arrays[name].shape))
+        start, end = end, end + math.prod(shape) * stored[name].itemsize
+        header[name] = {"dtype": types[stored[name]], "shape": shape, "data_offsets": [start, end]}
+    content = json.dumps(header, separators=(",", ":")).encode()
+    content += b" " * (-len(content) % 8)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(struct.pack("<Q", len(content)) + content)
+        for name in ordered:
+            for block in arrays[name].blocks if isinstance(arrays[name], Blocks) else [arrays[name]]:
+                file.write(block.astype(stored[name], order="C", copy=False).data)
 
 
 def read(path, identity, what, remedy, finite=True):

@@ -8,10 +8,12 @@ from galvae.data.galaxies import StoredGalaxies
 from galvae.data.splits import check_within, read_splits
 from galvae.errors import GalvaeError, damage_as_one_line
 from galvae.runs import fitted
+from galvae.system.atomic import Blocks
 
 FILE = "galaxies.safetensors"
 TEXT = "text."  # before the name of an array of texts: (N, bytes) of UTF-8
 CATALOGUE = "catalogue."  # before the name of a column of the catalogue
+ROWS = 2**18  # texts encoded at a time
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +77,36 @@ def stored_galaxies(run):
 
 
 def _encoded(name, values):
-    """Name and array under which a column is stored."""
+    """Name and array, or Blocks, under which a column is stored."""
     values = np.asarray(values)
     if values.dtype.kind not in "US":
-        return name, values.astype(values.dtype.newbyteorder("="))
-    texts = values if values.dtype.kind == "S" else np.char.encode(values, "utf-8")
-    return TEXT + name, texts.view(np.uint8).reshape(len(texts), -1)
+        return name, values.astype(values.dtype.newbyteorder("="), copy=False)
+    parts = range(0, len(values), ROWS)
+    longest = max((_longest(_utf8(values[start : start + ROWS])) for start in parts), default=1)
+    blocks = (_utf8(values[start : start + ROWS]).astype(f"S{longest}") for start in parts)
+    as_bytes = (block.view(np.uint8).reshape(-1, longest) for block in blocks)
+    return TEXT + name, Blocks((len(values), longest), np.uint8, as_bytes)
+
+
+def _utf8(texts):
+    """Texts as bytes, (n,) of NumPy's type S; those that are ASCII, as ids are, ten times as fast."""
+    try:
+        return texts.astype("S")
+    except UnicodeEncodeError:
+        return np.char.encode(texts, "utf-8")
+
+
+def _decoded_texts(texts):
+    """The texts of bytes, the inverse of `_utf8`."""
+    try:
+        return texts.astype(str)
+    except UnicodeDecodeError:
+        return np.char.decode(texts, "utf-8")
+
+
+def _longest(texts):
+    """Number of bytes of the longest of some texts, at least 1, the smallest number that NumPy's type S has."""
+    return max(1, int(np.strings.str_len(texts).max()))
 
 
 def _decoded(arrays, facts, state, rgb):
@@ -98,7 +124,7 @@ def _decoded(arrays, facts, state, rgb):
     for name, values in arrays.items():
         if name.startswith(TEXT):
             texts = np.ascontiguousarray(values).view(f"S{values.shape[1]}")[:, 0]
-            name, values = name.removeprefix(TEXT), np.char.decode(texts, "utf-8")
+            name, values = name.removeprefix(TEXT), _decoded_texts(texts)
         if len(values) != count:
             raise ValueError(f"{len(values)} values of {name} for {count} galaxies")
         columns[name] = values

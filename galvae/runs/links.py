@@ -89,6 +89,20 @@ def check_sweep(folder):
     _check_folder(folder / SLURM_FOLDER, links_inside=True)  # submitit links its own files
 
 
+def check_folder_of_tracker(folder):
+    """Refuses the folder of a tracker's files if it is a link, or a link in it or in a folder in it leads out of it.
+
+    Args:
+        folder: the folder, which need not exist.
+
+    Raises:
+        GalvaeError: if there is one, with its name.
+    """
+    _check_folder(folder)
+    for entry in sorted(folder.glob("*/")):
+        _check_folder(entry, links_inside=True)  # W&B links its newest run
+
+
 def _check_file(path, in_place=False):
     """Refuses anything but a regular file or nothing; `in_place`: also one that has other names, as hard links."""
     status = _status(path)

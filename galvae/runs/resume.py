@@ -22,6 +22,8 @@ def check_same(run, config):
     """
     # When checksums are compared changes no result.
     own, given = (flatten(values) | {"dataset.verify": None} for values in (run.config, config))
+    if given["batch"] == "auto":
+        given["batch"] = own["batch"]  # which a run keeps once it is found
     names = [name for name in {**own, **given} if own.get(name) != given.get(name)]
     if config.epochs > run.config.epochs or run.finished:
         names = [name for name in names if name != "epochs"]

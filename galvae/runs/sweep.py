@@ -92,7 +92,7 @@ class Sweep:
         summary = ", ".join(f"{counts[status]} {status}" for status in order)
         print(f"sweep of {len(self.jobs)}: {summary}", file=sys.stderr)
         for name, job in self.jobs.items():
-            if job["status"] != "finished":
+            if job["status"] not in ("finished", "pruned"):
                 print(f"  {self.folder / name}: {job['status']}: {job['error']}", file=sys.stderr)
         if self.folder.is_dir():
             print(self.folder)
@@ -166,7 +166,9 @@ class Task:
         self.exit_file = exit_file
 
     def __call__(self):
-        self.exit_file.unlink(missing_ok=True)
+        first = os.environ.get("SLURM_PROCID", "0") == "0"  # of several processes that train one run
+        if first:
+            self.exit_file.unlink(missing_ok=True)
         sys.argv = ["galvae", *self.arguments]
         code = 1
         try:
@@ -176,8 +178,9 @@ class Task:
             if code:
                 raise
         finally:
-            with replacing(self.exit_file) as beside:
-                beside.write_text(str(code))
+            if first:
+                with replacing(self.exit_file) as beside:
+                    beside.write_text(str(code))
 
     def checkpoint(self):
         """What submitit runs when the requeued job starts again."""

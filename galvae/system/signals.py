@@ -80,13 +80,18 @@ def deferred():
         yield
     finally:
         _state["deferred"] = False
-    if received():
+    if received() is not None:
         answer()
 
 
 def received():
-    """Whether a signal was recorded that has not been answered."""
-    return _state["received"] is not None
+    """The recorded signal that has not been answered; None if there is none."""
+    return _state["received"]
+
+
+def record(signum):
+    """Records a signal, such as one that another process has received for all; None: forgets the recorded one."""
+    _state["received"] = signum
 
 
 def answer():

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
+from galvae.backend import processes
 from galvae.backend.hardware import memory_mb
 from galvae.errors import TrainingDiverged
-from galvae.system import signals
 
 CHECKPOINT_SHARE = 0.01  # of the time, for writing the checkpoints between the first and the last
 ROLLBACKS = 3  # that on_nan=rollback tries, as long as no epoch is better than before
@@ -58,13 +58,14 @@ class DivergenceGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         # It is the mean of the epoch so far, which is not finite from the first such step on.
-        if math.isfinite(logs["loss"]):
+        loss = processes.from_first("loss", float(logs["loss"]))
+        if math.isfinite(loss):
             return
         first = batch + 1 - self.model.steps_per_execution  # Keras calls this method once for all of them
         steps = range(first, batch + 1)
         indices = [self.train.step(self.state.epoch * len(self.train) + step) for step in steps]
         where = f"step {batch + 1}" if first == batch else f"steps {first + 1} to {batch + 1}"
-        raise self.diverged(where, f"a finite loss, received {logs['loss']}", np.concatenate(indices))
+        raise self.diverged(where, f"a finite loss, received {loss}", np.concatenate(indices))
 
     def check(self, row, variables):
         """Refuses an epoch whose losses or weights are not finite, or whose loss is far above any before.
@@ -131,9 +132,9 @@ class DivergenceGuard(keras.callbacks.Callback):
             (m,) of them.
         """
         self.state.restore(self.model)
-        finite = []
-        for start in range(0, len(indices), self.train.batch):
-            inputs = self.train.gather(indices[start : start + self.train.batch])
+        finite, size = [], -(-self.train.batch // self.model.accumulate)
+        for start in range(0, len(indices), size):
+            inputs = self.train.gather(indices[start : start + size])
             terms = self.model.loss_terms(self.model(inputs, training=False))
             finite.append(np.all([np.isfinite(np.asarray(values)) for values in terms.values()], axis=0))
         return indices[~np.concatenate(finite)]
@@ -199,7 +200,8 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         seconds = time.perf_counter() - self.started
         names = [prefix + name for prefix in ("", "val_") for name in ("loss", *self.model.terms)]
-        row = {"epoch": epoch + 1, **{name: float(logs[name]) for name in names}}
+        losses = processes.from_first("losses", {name: float(logs[name]) for name in names})
+        row = {"epoch": epoch + 1, **losses}
         if hasattr(self.model, "beta"):
             row["beta"] = float(self.model.beta.numpy())
         row["learning_rate"] = float(self.model.optimizer.learning_rate)
@@ -246,17 +248,18 @@ class Checkpointing(keras.callbacks.Callback):
         self.next_save = -math.inf
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.should_save():
+        if processes.from_first("checkpoint", self.should_save()):
             self.save()
+            self.state.check_equal()
 
     def should_save(self):
-        """Whether a checkpoint is due after this epoch."""
+        """Whether a checkpoint is due after this epoch, by the clock of the first process."""
         if self.every == "auto":
             return time.perf_counter() >= self.next_save
         return self.state.epoch % self.every == 0
 
     def save(self):
-        """Writes the checkpoint of the last whole epoch, unless that has been done.
+        """Writes the checkpoint of the last whole epoch, unless that has been done; only the first process writes.
 
         Raises:
             OSError: if it cannot be written.
@@ -264,40 +267,13 @@ class Checkpointing(keras.callbacks.Callback):
         if self.state.epoch == self.saved_epoch:
             return
         started = time.perf_counter()
-        self.run.save_checkpoint(
-            self.state.to_checkpoint(self.run.identity), self.state.best, self.state.last
-        )
+        if processes.is_first():
+            self.run.save_checkpoint(
+                self.state.to_checkpoint(self.run.identity), self.state.best, self.state.last
+            )
         self.saved_epoch = self.state.epoch
         cost = time.perf_counter() - started
         self.next_save = time.perf_counter() + cost / CHECKPOINT_SHARE
-
-
-class SignalStop(keras.callbacks.Callback):
-    """Answers a signal, such as SIGTERM, after the current step, once the last whole epoch is saved.
-
-    Args:
-        checkpointing: Checkpointing.
-    """
-
-    def __init__(self, checkpointing):
-        super().__init__()
-        self.checkpointing = checkpointing
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.answer()
-
-    def on_test_batch_end(self, batch, logs=None):
-        self.answer()
-
-    def answer(self):
-        """Saves a checkpoint and stops, or does whatever else a received signal asks for.
-
-        Raises:
-            signals.Stopped: if a signal was received whose handler, if any, does not let training continue.
-        """
-        if signals.received():
-            self.checkpointing.save()
-            signals.answer()
 
 
 class Progress(keras.callbacks.Callback):

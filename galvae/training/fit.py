@@ -5,6 +5,7 @@ import math
 import statistics
 
 import numpy as np
+from keras.callbacks import LambdaCallback
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from galvae.backend import input_pipeline
@@ -21,10 +22,11 @@ from galvae.training.callbacks import (
     FilesGuard,
     Progress,
     Recorder,
-    SignalStop,
 )
+from galvae.training.pruning import pruning
 from galvae.training.schedules import beta_schedule, learning_rate_schedule
 from galvae.training.state import TrainingState
+from galvae.training.stopping import SignalStop
 
 MISFIT = 3  # times the residuals, above or below which a fixed weight stands for another noise
 ROSE = 1.5  # times its lowest value, above which a loss has ended far above it
@@ -32,7 +34,18 @@ ROSE = 1.5  # times its lowest value, above which a loss has ended far above it
 log = logging.getLogger(__name__)
 
 
-def fit(model, dataset, config, run, device, checkpoint=None, resident=False, start=None):
+def fit(
+    model,
+    dataset,
+    config,
+    run,
+    device,
+    checkpoint=None,
+    resident=False,
+    start=None,
+    trial=None,
+    tracking=None,
+):
     """Trains a model, and leaves it with the weights of its best epoch.
 
     The order of the images is a pure function of `config.seed` and the epoch. Each epoch ends with a
@@ -48,6 +61,8 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False, st
         checkpoint: (path, CheckpointState) to resume from, see `RunDirectory.checkpoint`; None: from the beginning.
         resident: whether the device holds the images: True, False, or "auto": a GPU, where they fit.
         start: Start of a new run from another run's weights, see `galvae.runs.start`; None: from random ones.
+        trial: search and number of a trial, see `galvae.runs.search.read_trial`; None: the run is none.
+        tracking: galvae.training.trackers.tracking.Tracking, which is given every epoch; None: nothing is.
 
     Returns:
         (history, metrics): a list with a dict per epoch, and the dict for metrics.json.
@@ -57,12 +72,14 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False, st
             three attempts with lower learning rates end in the same way; the last whole epoch is saved.
         FilesChanged: if the prepared images were changed on the disk; the last epoch before that is saved.
         signals.Stopped: if a signal asks for it; the last whole epoch is saved.
+        Pruned: if the run is a trial whose search gives it up; the last whole epoch is saved.
     """
     train = dataset.batches("train", config.batch, seed=config.seed)
     val = dataset.batches("val", config.batch)
     _warn_of_batch(train, config, device)
     indices = np.concatenate([train.indices, val.indices])
     model.resident = input_pipeline.make_resident(resident, device, dataset, indices)
+    model.accumulate = config.accumulate
     state = TrainingState(config, dataset)
     if checkpoint is None and start is None:
         set_from_data(model, dataset, config)
@@ -89,6 +106,7 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False, st
             # Restarted for each validation. Keras takes fewer steps at once only if the feed ends; that costs a little.
             val_feed = input_pipeline.feed(val, endless=steps_at_once == 1, resident=model.resident)
         state.restore(model)
+        state.check_equal()
         progress = Progress(config.epochs, train, state.epoch)
         try:
             with logging_redirect_tqdm(), signals.deferred():
@@ -106,8 +124,10 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False, st
                         guard,
                         FilesGuard(dataset.mapped_files),
                         Recorder(state, train, guard),
+                        *tracked_epochs(state, tracking),
                         EarlyStop(state),
                         checkpointing,
+                        *pruning(state, trial),
                         SignalStop(checkpointing),
                         progress,
                     ],
@@ -121,6 +141,13 @@ def fit(model, dataset, config, run, device, checkpoint=None, resident=False, st
     model.resident = None
     checkpoints.restore(model.variables, state.best)
     return state.history, summary(state)
+
+
+def tracked_epochs(state, tracking):
+    """The callback that gives a tracker every whole epoch, in a list; an empty one if nothing is tracked."""
+    if tracking is None:
+        return []
+    return [LambdaCallback(on_epoch_end=lambda epoch, logs: tracking.epoch(state.history[-1]))]
 
 
 def set_from_data(model, dataset, config):

@@ -1,9 +1,10 @@
 """A training session, from the dataset to the finished run directory."""
 
 import contextlib
+import functools
 import logging
-import shlex
 
+from galvae.backend import processes
 from galvae.backend.setup import setup
 from galvae.data.quality import checked
 from galvae.data.store.mapped_files import FilesChanged
@@ -17,13 +18,16 @@ from galvae.runs.resume import lock_owner
 from galvae.runs.start import Start
 from galvae.system.signals import Stopped
 from galvae.training.after_training import learn_after_training
+from galvae.training.auto_batch import with_batch
 from galvae.training.fit import fit, loss_rose, weight_misfits
+from galvae.training.pruning import Pruned
 from galvae.training.report import write_report
+from galvae.training.trackers.tracking import Tracking
 
 log = logging.getLogger(__name__)
 
 
-def train(config, source, output_dir, count, resident, trusted=True):
+def train(config, source, output_dir, count, resident, trusted=True, trial=None, tracker=None, remat=False):
     """Trains a run, new or resumed, in a directory that this process has locked.
 
     Args:
@@ -34,9 +38,12 @@ def train(config, source, output_dir, count, resident, trusted=True):
         count: number of devices, or "auto".
         resident: whether the device holds the images: True, False or "auto".
         trusted: whether the run may take any amount of memory, see `galvae.runs.memory.check_step`.
+        trial: search and number of a trial, see `galvae.runs.search.read_trial`; None: the run is none.
+        tracker: name of the tracker that records the run; None: none does.
+        remat: whether activations are computed again for their gradients, see `galvae.backend.remat`.
 
     Returns:
-        The best validation loss.
+        The best validation loss, so far if it is a trial that was pruned.
 
     Raises:
         GalvaeError: if the dataset cannot be read, does not fit the configuration, or is not the resumed run's, or
@@ -52,18 +59,36 @@ def train(config, source, output_dir, count, resident, trusted=True):
         variables, layer = outline(config, tuple(state.image_shape), len(state.condition_names))
         checkpoints.check_shapes(path, "best", variables)
     start = Start(config) if found is None and config.init is not None else None
-    device = setup(config.backend, config.precision, config.seed, count, config.batch)
-    dataset = checked(dataset_for_model(source), config.reconstruction.loss)
+    prepare = functools.partial(setup, config.backend, config.precision, config.seed, count)
+    device = prepare(config.part)
+    # One of several processes prepares it.
+    dataset = processes.first_before_others(
+        "dataset", lambda: checked(dataset_for_model(source), config.reconstruction.loss)
+    )
     if start is not None:
         start.check(dataset)
+    if config.batch == "auto":
+        config = with_batch(config, dataset, device, resident, remat)
+        device = prepare(config.part)  # so that weights are drawn as if the number had been given
     if found is not None:
         RunDirectory(output_dir, config).check_same(dataset, state)
         if not trusted and device.kind == "cpu":
-            check_step(output_dir, min(config.batch, len(dataset.split("train"))), layer)
+            check_step(output_dir, min(config.part, len(dataset.split("train"))), layer)
     with device.scope():
         model = build_model(
             config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
         )
+    model.recompute(remat)
+    processes.check_equal(
+        {
+            "dataset (SHA-256)": dataset.digest,
+            "checkpoint": found and [found[0].name, checkpoints.weights_digest(found[0])],
+            "precision": device.precision,
+        }
+    )
+    resume_command = processes.resume_command(output_dir) + ("" if tracker is None else f" tracker={tracker}")
+    if not processes.is_first():
+        return _follow(model, dataset, config, output_dir, device, found, resident, start, trial)
     run = _begin(config, output_dir, dataset, device, found, start)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
@@ -76,22 +101,37 @@ def train(config, source, output_dir, count, resident, trusted=True):
         device.name,
         device.kind,
     )
+    if device.processes > 1:
+        log.info("devices: %d, processes: %d, nodes: %d", device.count, device.processes, device.nodes)
+    tracking = Tracking(tracker, run, [] if found is None else found[1].history)
     try:
         run.write_json("metrics.json", {"status": "running", **lock_owner()})
-        history, metrics = fit(model, dataset, config, run, device, found, resident, start)
+        history, metrics = fit(model, dataset, config, run, device, found, resident, start, trial, tracking)
+        processes.part()
         trained = learn_after_training(run, dataset)
         metrics |= write_report(trained, history)
+        metrics |= {"devices": device.count, "processes": device.processes, "nodes": device.nodes}
         dataset.mapped_files.check()  # the figures have read them
         run.write_json("metrics.json", metrics)
+    except Pruned as pruned:
+        run.write_json("metrics.json", pruned.metrics)
+        tracking.end("pruned")
+        log.info("%s", pruned)
+        return pruned.metrics["val_loss"]
     except BaseException as error:
-        resume_command = f"galvae train resume={shlex.quote(str(output_dir))}"
         if isinstance(error, Stopped):
             error.resume_command = resume_command
         elif isinstance(error, FilesChanged):
             error.args = (f"{error}; resume with: {resume_command}, which prepares them again",)
         with contextlib.suppress(OSError):  # a full disk must not hide what ended the training
             run.write_json("metrics.json", _failure(error))
-        raise
+        with contextlib.suppress(
+            KeyboardInterrupt
+        ):  # a second signal ends the wait; the first one ends the run
+            tracking.end(_failure(error)["status"])
+        _raise_cause(error)
+    tracking.results(run.path / "figures", metrics, "result", metrics["epochs"])
+    tracking.end(metrics["status"])
     log.info("best epoch %d: validation loss %.5g", metrics["best_epoch"], metrics["val_loss"])
     weights = checkpoints.weights_digest(checkpoints.newest(run.path / "checkpoints"))
     for warning in (
@@ -101,6 +141,18 @@ def train(config, source, output_dir, count, resident, trusted=True):
     ):
         if warning:
             log.warning("%s", warning)
+    return metrics["val_loss"]
+
+
+def _follow(model, dataset, config, output_dir, device, found, resident, start, trial):
+    """Trains beside the first process, which alone writes; arguments and result as of `fit` and `train`."""
+    run = RunDirectory(output_dir, config)
+    try:
+        _, metrics = fit(model, dataset, config, run, device, found, resident, start, trial)
+    except Pruned as pruned:
+        return pruned.metrics["val_loss"]
+    except BaseException as error:
+        _raise_cause(error)
     return metrics["val_loss"]
 
 
@@ -121,9 +173,20 @@ def _begin(config, output_dir, dataset, device, checkpoint, start):
     return run
 
 
+def _raise_cause(error):
+    """Raises an exception, or what it is due to, see `processes.cause`."""
+    cause = processes.cause(error)
+    if cause is not error:
+        raise cause from error
+    raise error
+
+
 def _failure(error):
     """The content of metrics.json after training that ended with an exception."""
-    if isinstance(error, KeyboardInterrupt | SystemExit):  # SystemExit: of submitit, which requeues the job
+    stops = (
+        KeyboardInterrupt | SystemExit | processes.ProcessEnded
+    )  # SystemExit: of submitit, which requeues the job
+    if isinstance(processes.cause(error), stops):
         return {"status": "stopped"}
     metrics = {"status": "failed", "error": line_of(error) or type(error).__name__}
     if isinstance(error, TrainingDiverged):

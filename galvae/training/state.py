@@ -1,7 +1,9 @@
 """The state of a training run in memory: all that it needs to resume."""
 
+import hashlib
 import math
 
+from galvae.backend import processes
 from galvae.runs import checkpoints
 from galvae.runs.state import CheckpointState, early_stop
 
@@ -85,6 +87,20 @@ class TrainingState:
             **checkpoints.snapshot(model.variables),
             **checkpoints.snapshot(model.optimizer.variables, prefix=OPTIMIZER),
         }
+
+    def check_equal(self):
+        """Refuses several processes whose variables of the last whole epoch are not the same, bit by bit.
+
+        Raises:
+            GalvaeError: if they are not, as after an error of a machine.
+        """
+        if processes.count() > 1:
+            digest = hashlib.sha256()
+            for name, array in self.last.items():
+                digest.update(name.encode() + array.tobytes())
+            processes.check_equal(
+                {f"weights and optimizer after epoch {self.epoch}": digest.hexdigest()[:12]}
+            )
 
     def add(self, row, variables):
         """Adds a finished epoch, whose weights become the best if its validation loss is the smallest.

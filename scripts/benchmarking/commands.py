@@ -111,21 +111,28 @@ def simulated(quick):
     return [row("simulated, 64 px, 3 bands, one core", f"{count / seconds:.0f} images/s")]
 
 
-def encode(quick):
-    """Speed of encoding and decoding a memory-mapped dataset, against the forward pass alone on one fixed batch."""
+def encode(quick, backend="tensorflow", precision="float32", side=128, count=None):
+    """Speed of encoding and decoding a memory-mapped dataset, against the forward pass alone on one fixed batch.
+
+    Args:
+        quick: whether to measure once, and few images unless `count` is given.
+        backend, precision: see `galvae.backend.setup.setup`.
+        side: of an image in pixels.
+        count: number of images.
+    """
     from galvae.backend.setup import setup
 
-    setup("tensorflow", "float32", 0)
+    setup(backend, precision, 0)
     from galvae.backend.graph import compiled
     from galvae.data.dataset import GalaxyDataset
     from galvae.latent import inference
     from galvae.models.build import VAE
 
-    count = inference.MIN_COMPILED if quick else 2 * inference.MIN_COMPILED
+    count = count or (inference.MIN_COMPILED if quick else 2 * inference.MIN_COMPILED)
     with tempfile.TemporaryDirectory() as folder:
-        images = np.load(tiled(folder, "colour", count, 128, 3), mmap_mode="r")
+        images = np.load(tiled(folder, "colour", count, side, 3), mmap_mode="r")
         data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255))
-        model = VAE((128, 128, 3), 8, network_config("conv"))
+        model = VAE((side, side, 3), 8, network_config("conv"))
         model.build_all()
         encoder, decoder = compiled(model.encode), compiled(model.decode)
         batch = np.array(images[: inference.BATCH])
@@ -145,7 +152,7 @@ def encode(quick):
         }
         timed = {name: lambda m=measure: seconds_of(m) for name, measure in measures.items()}
         seconds = medians(timed, 1 if quick else 3)
-    return _beside_alone("conv 128 px", count, seconds)
+    return _beside_alone(f"conv {side} px", count, seconds)
 
 
 def encode_command(quick):

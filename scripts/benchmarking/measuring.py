@@ -117,9 +117,15 @@ def run(command, environment=None, folder=None, stdin=""):
     return ProcessResult(seconds, output, max(peaks))
 
 
-def program(name, **arguments):
-    """Calls a function of programs.py in a separate process; returns its dict, with "peak_mb" added."""
-    done = run([sys.executable, str(PROGRAMS), name], stdin=json.dumps(arguments))
+def program(name, environment=None, /, **arguments):
+    """Calls a function of programs.py in a separate process; returns its dict, with "peak_mb" added.
+
+    Args:
+        name: of the function.
+        environment: environment variables, in addition to those of this process.
+        **arguments: of the function.
+    """
+    done = run([sys.executable, str(PROGRAMS), name], environment, stdin=json.dumps(arguments))
     return {**json.loads(done.output.splitlines()[-1]), "peak_mb": done.peak_mb}
 
 

@@ -19,7 +19,10 @@ BLOG_NETWORK = {"filters": [32, 64, 128, 192, 256], "kernels": [5, 5, 3, 3, 3], 
 
 
 def galvae(overrides):
-    """Runs `galvae train`; returns the time of its fit, with validation and checkpoints, history and metrics."""
+    """Runs `galvae train`; returns the time of its fit, with validation and checkpoints, history and metrics.
+
+    On a GPU, "device_peak_mb" is the peak of its memory that the run allocated.
+    """
     from galvae.backend.setup import setup
     from galvae.cli.main import main
 
@@ -43,10 +46,28 @@ def galvae(overrides):
     except SystemExit as stop:
         if stop.code:
             raise
-    return result
+    return {**result, "device_peak_mb": _device_peak_mb()}
 
 
-def keras_tutorial(images, train, val, epochs=None, seconds=None):
+def prepare_files(path, cache, processes):
+    """Prepares a dataset of several files, with so many processes that read; returns the time, "seconds"."""
+    import yaml
+
+    from galvae.config.check import from_dict
+    from galvae.config.dataset import PrepareConfig
+    from galvae.config.defaults import CONF
+    from galvae.data import prepared_parts
+    from galvae.data.load import load_dataset
+
+    values = yaml.safe_load((CONF / "dataset" / "files.yaml").read_text())
+    values |= {"path": path, "cache_dir": cache, "images": "images", "axes": "NHWC"}
+    prepared_parts.processors = lambda: processes
+    started = time.perf_counter()
+    load_dataset(from_dict(PrepareConfig, {"dataset": values}).dataset)
+    return {"seconds": time.perf_counter() - started}
+
+
+def keras_tutorial(images, train, val, epochs=None, seconds=None, backend="tensorflow"):
     """Trains the network of the Galaxy10 blog as a Keras tutorial trains a VAE.
 
     Args:
@@ -54,16 +75,18 @@ def keras_tutorial(images, train, val, epochs=None, seconds=None):
         train, val: row indices of the images.
         epochs: number of epochs, unless `seconds` is given.
         seconds: training time after which to stop at the end of an epoch.
+        backend: "tensorflow" or "jax".
 
     Returns:
-        dict with the training time "seconds" and the number of "parameters"; if `seconds` is given, also "curve", a
-        list of [training time so far, validation loss] per epoch.
+        dict with the training time "seconds", that of each epoch, "epoch_seconds", and the number of "parameters"; if
+        `seconds` is given, "curve" in place of "epoch_seconds", a list of [training time so far, validation loss] per
+        epoch; on a GPU, "device_peak_mb".
     """
     import os
 
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ["KERAS_BACKEND"] = backend
     import keras
-    import tensorflow as tf
     from keras import layers, ops
 
     stored = np.load(images, mmap_mode="r")
@@ -105,41 +128,36 @@ def keras_tutorial(images, train, val, epochs=None, seconds=None):
         def __init__(self):
             super().__init__()
             self.encoder, self.decoder = encoder, decoder
-            self.trackers = [keras.metrics.Mean(name) for name in ("loss", "reconstruction", "kl")]
+            self.reconstruction, self.kl = (keras.metrics.Mean(name) for name in ("reconstruction", "kl"))
 
-        @property
-        def metrics(self):
-            return self.trackers
-
-        def losses_of(self, data):
+        def call(self, data):
             mean, log_variance, codes = self.encoder(data)
-            decoded = self.decoder(codes)
-            reconstruction = ops.mean(ops.sum(keras.losses.binary_crossentropy(data, decoded), axis=(1, 2)))
+            return mean, log_variance, self.decoder(codes)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            mean, log_variance, decoded = y_pred
+            reconstruction = ops.mean(ops.sum(keras.losses.binary_crossentropy(x, decoded), axis=(1, 2)))
             kl = -0.5 * (1 + log_variance - ops.square(mean) - ops.exp(log_variance))
             kl = ops.mean(ops.sum(kl, axis=1))
-            return reconstruction + kl, reconstruction, kl
-
-        def train_step(self, data):
-            with tf.GradientTape() as tape:
-                values = self.losses_of(data)
-            gradients = tape.gradient(values[0], self.trainable_weights)
-            self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
-            for tracker, value in zip(self.trackers, values, strict=True):
-                tracker.update_state(value)
-            return {tracker.name: tracker.result() for tracker in self.trackers}
-
-        def test_step(self, data):
-            for tracker, value in zip(self.trackers, self.losses_of(data), strict=True):
-                tracker.update_state(value)
-            return {tracker.name: tracker.result() for tracker in self.trackers}
+            self.reconstruction.update_state(reconstruction)
+            self.kl.update_state(kl)
+            return reconstruction + kl
 
     model = VAE()
     model.compile(optimizer=keras.optimizers.Adam())
     parameters = encoder.count_params() + decoder.count_params()
     if seconds is None:
-        started = time.perf_counter()
-        model.fit(pixels, epochs=epochs, batch_size=128, verbose=0)
-        return {"seconds": time.perf_counter() - started, "parameters": parameters}
+        ends = [time.perf_counter()]
+        clock = keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter())
+        )
+        model.fit(pixels, epochs=epochs, batch_size=128, verbose=0, callbacks=[clock])
+        return {
+            "seconds": time.perf_counter() - ends[0],
+            "epoch_seconds": np.diff(ends).tolist(),
+            "parameters": parameters,
+            "device_peak_mb": _device_peak_mb(),
+        }
     curve, elapsed = [], 0.0
     validation = stored[val].astype("float32") / 255
     while elapsed < seconds:
@@ -270,11 +288,14 @@ def framework():
 
 
 def device(backend):
-    """Describes the device: its kind and name, and the precision that galvae chooses on it."""
+    """Describes the device: kind and name, the precision that galvae chooses on it, and the number of GPUs."""
     from galvae.backend.setup import setup
 
     chosen = setup(backend, "auto")
-    return {"kind": chosen.kind, "name": chosen.name, "precision": chosen.precision}
+    from galvae.backend.devices import gpu_names  # after setup, since it imports Keras
+
+    facts = {"kind": chosen.kind, "name": chosen.name, "precision": chosen.precision}
+    return {**facts, "gpus": len(gpu_names())}
 
 
 def matrix_products(backend, precision, rounds=9):
@@ -321,6 +342,31 @@ def operations(network, shape, backend="tensorflow"):
     return {"operations": total}
 
 
+def training_operations(network, shape, batch=8):
+    """Counts the floating-point operations of training on an image, as XLA does, gradients included; on JAX."""
+    from galvae.backend.setup import setup
+
+    setup("jax")
+    import jax
+    import keras
+
+    from benchmarking.training import network_config
+    from galvae.models.build import VAE
+
+    model = VAE(tuple(shape), LATENT_DIM, network_config(network))
+    model.build_all()
+
+    def loss(values, images):
+        with keras.StatelessScope(list(zip(model.trainable_variables, values, strict=True))):
+            inputs = {"images": images}
+            return model.compute_loss(x=inputs, y_pred=model(inputs, training=True))
+
+    values = [variable.value for variable in model.trainable_variables]
+    # Before XLA's own rewriting, whose calls of other libraries have no count.
+    lowered = jax.jit(jax.grad(loss)).lower(values, np.zeros((batch, *shape), np.uint8))
+    return {"operations": lowered.cost_analysis()["flops"] / batch}
+
+
 def checkpoints(overrides):
     """Runs `galvae train`; its result also has "spent", the seconds for snapshots of variables and for checkpoints."""
     from galvae.backend.setup import setup
@@ -343,6 +389,22 @@ def checkpoints(overrides):
     for owner, name in ((TrainingState, "snapshot"), (checkpoints, "save")):
         setattr(owner, name, timed(getattr(owner, name)))
     return {**galvae(overrides), "spent": sum(spent)}
+
+
+def _device_peak_mb():
+    """Peak of the memory that this process has allocated on the first GPU in MB; None on a processor."""
+    import keras
+
+    if keras.config.backend() == "jax":
+        import jax
+
+        peak = (jax.local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+    else:
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
+        peak = tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpus else None
+    return None if peak is None else peak / 1e6
 
 
 def _torch_parameters(model):

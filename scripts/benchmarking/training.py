@@ -321,40 +321,6 @@ def growth(quick):
     return rows
 
 
-def gpu(quick):
-    """Speed on a GPU of the blog's run, with images on the device or read from the cache, on each backend."""
-    count, epochs = (2000, 2) if quick else (17_736, 6)
-    rows, speeds = [], {}
-    with tempfile.TemporaryDirectory() as folder:
-        images = tiled(folder, "colour", count, 128, 3)
-        train = splits(count)["train"]
-        for backend in filter(installed, ("tensorflow", "jax")):
-            limits = device_limits(backend)
-            if limits["kind"] != "gpu":
-                continue
-            operations = program("operations", backend=backend, network="conv", shape=(128, 128, 3))[
-                "operations"
-            ]
-            if backend == "tensorflow":
-                result = program("keras_tutorial", images=str(images), train=train, val=[], epochs=epochs)
-                speeds[KERAS] = epochs * len(train) / result["seconds"]
-            for resident in ("auto", "false"):
-                overrides = ["experiment=galaxy10_blog", "precision=auto", f"epochs={epochs}"]
-                result = galvae(images, [*overrides, f"backend={backend}", f"resident={resident}"])
-                name = f"galvae, {backend}, resident={resident}"
-                speeds[name] = statistics.median(
-                    epoch["images_per_second"] for epoch in result["history"][1:]
-                )
-                share = 3 * operations * speeds[name] / limits[limits["precision"]]
-                measured = (
-                    f"{speeds[name]:.0f} images/s; 300 epochs of 17,736: {300 * 17_736 / speeds[name]:.0f} s"
-                )
-                reference = next(iter(speeds))
-                ratio = speeds[name] / speeds[reference]
-                rows.append(row(f"{limits['name']}, conv 128 px, {name}", measured, ratio, reference, share))
-    return rows or [row("conv 128 px on a GPU", "no GPU here")]
-
-
 def precision(quick):
     """Validation loss after 20 epochs in the precision of `precision=auto`, against float32 with the same seeds."""
     epochs = 2 if quick else 20
@@ -436,16 +402,25 @@ def sweep_memory(quick):
     ]
 
 
-def galvae(images, overrides):
+def galvae(images, overrides, environment=None):
     """Runs `galvae train` on an .npy file of images in a separate process; see `benchmarking.programs.galvae`."""
     with tempfile.TemporaryDirectory() as folder:
-        dataset = ["dataset=files", f"dataset.path={images}", "dataset.stretch=none"]
-        paths = [f"dataset.cache_dir={images.parent}", f"hydra.run.dir={folder}/run"]
-        return program("galvae", overrides=[*overrides, *dataset, *paths])
+        overrides = [*overrides, *of_file(images), f"hydra.run.dir={folder}/run"]
+        return program("galvae", environment, overrides=overrides)
+
+
+def of_file(images):
+    """Keys with which galvae trains on an .npy file of images as they are; its cache lies beside the file."""
+    return [
+        "dataset=files",
+        f"dataset.path={images}",
+        "dataset.stretch=none",
+        f"dataset.cache_dir={images.parent}",
+    ]
 
 
 def device_limits(backend="tensorflow"):
-    """Kind, name and chosen precision of the device, and its rate of matrix products in float32 and that precision."""
+    """What `benchmarking.programs.device` says, and the rate of matrix products in float32 and the chosen precision."""
     limits = program("device", backend=backend)
     for name in {"float32", limits["precision"]}:
         limits[name] = program("matrix_products", backend=backend, precision=name)["rate"]

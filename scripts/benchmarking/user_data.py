@@ -1,5 +1,6 @@
 """Cases of the benchmark: the user's own data, against reading the same files without galvae."""
 
+import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarking.commands import speeds
-from benchmarking.measuring import GALVAE, alternating, row, run, seconds_of
+from benchmarking.measuring import GALVAE, alternating, program, row, run, seconds_of
 
 SIDE = 32  # pixels of a FITS image
 
@@ -63,6 +64,59 @@ def parquet(quick):
         }
         results = alternating(measures, 3)
     return speeds(results, count, f"{count:,} images of {side} px in 3 bands")
+
+
+def several_files(quick):
+    """Time to prepare 8 files in two processes and in one, and one more file, against one process for the 8."""
+    count, side = (200 if quick else 4000), 128
+    with tempfile.TemporaryDirectory() as folder:
+        images = np.random.default_rng(0).integers(0, 40, (count, side, side, 3), np.uint8)
+        for number in range(
+            9
+        ):  # compressed, as surveys are: reading is work for a processor, not for the disk
+            write_gzipped(Path(folder, f"part-{number}.hdf5"), images, number)
+        more = Path(folder, "part-8.hdf5").rename(Path(folder, "later.hdf5"))
+
+        def once(processes):
+            with tempfile.TemporaryDirectory(dir=folder) as cache:
+                first = _seconds_to_load(folder, cache, processes)
+                more.rename(Path(folder, "part-8.hdf5"))
+                added = _seconds_to_load(folder, cache, processes)
+                Path(folder, "part-8.hdf5").rename(more)
+            return first, added
+
+        results = alternating({1: lambda: once(1), 2: lambda: once(2)}, 1 if quick else 2)
+    one, two, added = (
+        statistics.median(values)
+        for values in (
+            [first for first, _ in results[1]],
+            [first for first, _ in results[2]],
+            [added for _, added in results[2]],
+        )
+    )
+    case = f"8 files of {count:,} gzipped images of {side} px"
+    return [
+        row(f"{case}, one process", f"{one:.1f} s"),
+        row(f"{case}, two processes", f"{two:.1f} s", one / two, "one process"),
+        row("one file more", f"{added:.1f} s", one / added, "one process for 8"),
+    ]
+
+
+def _seconds_to_load(folder, cache, processes):
+    """Seconds in which part-*.hdf5 in a folder are prepared, with so many processes that read."""
+    path = f"{folder}/part-*.hdf5"
+    return program("prepare_files", path=path, cache=cache, processes=processes)["seconds"]
+
+
+def write_gzipped(path, images, number):
+    """Writes images that differ by a number from those of other files."""
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.create_dataset(
+            "images", data=images ^ np.uint8(number), chunks=(1, *images.shape[1:]), compression="gzip"
+        )
+        file["objid"] = len(images) * number + np.arange(len(images))
 
 
 def prepared(folder, name):

@@ -280,8 +280,8 @@ MUTANTS = [
     Mutant(
         "training images are among those of validation",
         "galvae/data/splits.py",
-        "start = len(members[0])",
-        "start = 0",
+        "parts = {0: pool[:start]}",
+        "parts, start = {0: pool[:start]}, 0",
         "tests/data/test_splits.py::test_splits_are_disjoint_and_complete_and_the_same_for_ever",
     ),
     Mutant(

@@ -334,14 +334,14 @@ MUTANTS = [
     ),
     Mutant(
         "columns that a shard lacks are zero for its images",
-        "galvae/data/formats/shards.py",
+        "galvae/data/formats/shard_columns.py",
         "np.full(count, np.nan) if",
         "np.zeros(count) if",
         "tests/data/test_shards.py::test_columns_are_joined_exactly",
     ),
     Mutant(
         "ids of many digits lose some as floats in shards",
-        "galvae/data/formats/shards.py",
+        "galvae/data/formats/shard_columns.py",
         'values.dtype.kind not in "iu" or not len(values) or -EXACT <= values.min() <= values.max() <= EXACT',
         "True",
         "tests/data/test_shards.py::test_columns_are_joined_exactly",

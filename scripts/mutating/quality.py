@@ -105,23 +105,23 @@ MUTANTS = [
     ),
     Mutant(
         "galaxies within two arcseconds count as one",
-        "galvae/data/quality.py",
+        "galvae/data/coincidences.py",
         "SAME_POSITION = 1.0 ",
         "SAME_POSITION = 2.0 ",
         "tests/data/test_quality.py::test_the_same_position_in_two_splits",
     ),
     Mutant(
         "distances on the sky ignore the declination",
-        "galvae/data/quality.py",
+        "galvae/data/coincidences.py",
         "latitude) * np.cos(longitude), np.cos(latitude) *",
         "longitude),",
         "tests/data/test_quality.py::test_the_same_position_in_two_splits",
     ),
     Mutant(
         "duplicates of a later split count, not those of an earlier one",
-        "galvae/data/quality.py",
-        "> splits[in_splits].min(",
-        "< splits[in_splits].max(",
+        "galvae/data/coincidences.py",
+        "[numbers > lowest[",
+        "[numbers <= lowest[",
         "tests/data/test_quality.py::test_one_line_sums_up_all_findings",
     ),
     Mutant(
@@ -134,8 +134,8 @@ MUTANTS = [
     Mutant(
         "ids of duplicates ignore the blank images before them",
         "galvae/data/quality.py",
-        "dataset.ids[indices[group]][:",
-        "dataset.ids[group][:",
+        "dataset.ids[indices[group[:LISTED]]]",
+        "dataset.ids[group[:LISTED]]",
         "tests/data/test_quality.py::test_one_line_sums_up_all_findings",
     ),
     Mutant(
@@ -213,7 +213,7 @@ MUTANTS = [
     ),
     Mutant(
         "everybody may write to prepared images",
-        "galvae/data/store/cache_entry.py",
+        "galvae/data/store/checked_files.py",
         "& ~0o222",
         "",
         "tests/data/test_changed_files.py::test_nobody_may_write_to_an_entry_but_it_can_be_replaced",
@@ -221,7 +221,7 @@ MUTANTS = [
     Mutant(
         "checksums of a cache entry are not compared",
         "galvae/data/store/cache_entry.py",
-        "_checksums(file.fileno()) != checksums",
+        "checksums(file.fileno()) != written",
         "False",
         "tests/data/test_cache.py::test_a_damaged_entry_is_prepared_again",
     ),
@@ -249,16 +249,16 @@ MUTANTS = [
     Mutant(
         "dataset.drop=blank keeps images of which a part is blank",
         "galvae/data/store/entry_images.py",
-        'self._leave_out(used, cut, "cut")',
-        "pass",
+        'CUT if self.drop == "blank" else PARTLY_BLANK',
+        "PARTLY_BLANK",
         "tests/data/test_cache.py::test_images_that_are_left_out_take_their_columns_with_them",
     ),
     Mutant(
         "the number of an image in messages restarts with each block",
         "galvae/data/store/entry_images.py",
-        "= self._number + np.flatnonzero",
-        "= np.flatnonzero",
-        "tests/data/test_cache.py::test_masks_are_stored_beside_their_images",
+        "name_of(self.source, self._number + int(np.argmax(wrong)))",
+        "name_of(self.source, int(np.argmax(wrong)))",
+        "tests/data/test_cache.py::test_pixels_that_are_no_numbers_are_refused_by_row",
     ),
     Mutant(
         "prepared images that are overwritten during training are not noticed",

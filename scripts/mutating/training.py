@@ -102,7 +102,7 @@ MUTANTS = [
     Mutant(
         "every device draws the noise of the first images",
         "galvae/backend/random_numbers.py",
-        "ops.take(whole, rows, axis=0)",
+        "ops.take(whole, share.rows, axis=0)",
         "whole[: shape[0]]",
         "tests/backend/test_random_numbers.py",
     ),
@@ -333,8 +333,8 @@ MUTANTS = [
     Mutant(
         "precision does not reach the device",
         "galvae/training/session.py",
-        "setup(config.backend, config.precision, config.seed",
-        'setup(config.backend, "float32", config.seed',
+        "(setup, config.backend, config.precision, config.seed",
+        '(setup, config.backend, "float32", config.seed',
         f"{KEYS}::test_device_and_model_are_those_of_the_configuration_and_its_data",
     ),
     Mutant(

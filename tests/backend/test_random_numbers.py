@@ -1,12 +1,15 @@
+import contextlib
+
 import keras
 import numpy as np
 
-from galvae.backend.random_numbers import draw, rows_of_batch
+from galvae.backend.random_numbers import draw
+from galvae.backend.shares import Share, computing
 
 
 def drawn(count, rows=None):
     generator = keras.random.SeedGenerator(7, name="noise")
-    with rows_of_batch(rows):
+    with contextlib.nullcontext() if rows is None else computing(Share(rows)):
         return np.asarray(draw(keras.random.normal, (count, 3), generator))
 
 

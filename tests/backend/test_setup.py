@@ -213,6 +213,29 @@ def test_keras_is_imported_by_load_and_not_before():
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("error", "named"),
+    [
+        (ModuleNotFoundError("No module named 'optree'", name="optree"), "optree"),
+        (ModuleNotFoundError("No module named 'jax'", name="jax"), "jax"),
+        (ImportError("cannot import name 'core' from 'jax._src'", name="jax._src"), "jax"),
+        (ImportError("libcuda.so: cannot open shared object file"), "jax"),
+    ],
+)
+def test_the_package_that_is_missing_is_named(error, named, monkeypatch):
+    def fail(name, *arguments):
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.__import__", fail)
+        with pytest.raises(GalvaeError) as refused:
+            module._import("jax")
+    assert (
+        str(refused.value)
+        == f"backend: expected {named} to be installed (pip install {named}), received {error}"
+    )
+
+
 def test_keras_loads_nothing_that_is_not_used_and_it_can_be_loaded_later():
     program = (
         "import sys\n"

@@ -14,6 +14,7 @@ COMMON = {
     "augment": True,
     "split": [0.8, 0.1, 0.1],
     "split_seed": 0,
+    "split_by": None,
     "cache_dir": None,
     "stretch": "none",
     "condition": [],

@@ -1,10 +1,10 @@
 """Other processes, and what stands in for one."""
 
-import importlib
 import os
+import socket
 import sys
 
-from galvae.data.store import cache_entry
+from galvae.data.store import isolation
 
 
 def child_environment():
@@ -12,7 +12,12 @@ def child_environment():
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
 
 
-def write_entry_here(folder, module, config):
+def write_entry_here(folder, module, config, work=None, process=None, report=None):
     """Reads a user's file in this process, where `galvae.data.store.isolation.write_entry` starts one of its own."""
-    source = importlib.import_module(module).read(config)
-    cache_entry.write(folder, config.name, source, config.nan, config.drop)
+    isolation.write(folder, module, config, work, report)
+
+
+def free_port():
+    """A port on which nothing listens."""
+    with socket.create_server(("localhost", 0)) as server:
+        return server.getsockname()[1]

@@ -72,7 +72,9 @@ def test_a_run_that_keeps_codes_and_names_is_shown_without_keras(run, tmp_path):
         )
         return done.stdout.splitlines()[-1]
 
-    shutil.rmtree(run / "axes", ignore_errors=True)  # kept where another test of the same training evaluated it
+    shutil.rmtree(
+        run / "axes", ignore_errors=True
+    )  # kept where another test of the same training evaluated it
     assert "keras" in loaded()  # which measures the names
     assert loaded() == "0 []"
     first, second = ((run / name / "explorer.html").read_bytes() for name in ("explore", "explore-2"))

@@ -162,7 +162,8 @@ def test_a_redshift_that_is_no_condition_is_an_example_all_the_same():
             condition=np.ones((25, 1), np.float32),
             condition_names=["log_mass"],
             condition_units=[""],
-        )
+        ),
+        np.arange(25),
     )
     assert list(columns) == ["id", "z_spec", "log_mass", "split"]
     assert columns["z_spec"][0] == "0.1235"

@@ -49,6 +49,7 @@ def config(tmp_path):
             "augment": False,
             "split": [0.6, 0.2, 0.2],
             "split_seed": 0,
+            "split_by": None,
             "stretch": "none",
             "missing_condition": "drop",
             "condition": [],

@@ -15,7 +15,7 @@ from builders.entries import IMAGES, entries, overwrite, prepared, source
 from builders.galaxies import ellipses
 from filelock import FileLock
 
-from galvae.data.store import cache, cache_entry
+from galvae.data.store import cache, cache_entry, checked_files
 from galvae.data.store.cache import cache_folder, file_identity
 from galvae.data.store.mapped_files import file_state
 from galvae.errors import CannotBeDone, GalvaeError, byte_counts
@@ -111,9 +111,9 @@ def test_a_failing_reader_leaves_nothing_and_the_old_entry_stays(tmp_path):
 
 def test_checksums_are_compared_once_for_each_state_of_the_files(tmp_path, monkeypatch):
     compared = []
-    checksums = cache_entry._checksums
+    checksums = cache_entry.checksums
     monkeypatch.setattr(
-        cache_entry, "_checksums", lambda descriptor: compared.append(1) or checksums(descriptor)
+        cache_entry, "checksums", lambda descriptor: compared.append(1) or checksums(descriptor)
     )
     prepared(tmp_path, "test", {}, source)
     assert len(compared) == len(cache_entry.FILES) == 3  # read back once after writing
@@ -198,7 +198,7 @@ def test_images_that_are_left_out_take_their_columns_with_them(
     tmp_path, changes, options, kept, words, monkeypatch
 ):
     monkeypatch.setattr(
-        cache_entry, "BLOCK", 1000
+        checked_files, "BLOCK", 1000
     )  # so that the header lies in the first of several checksums
     images, _, columns, about = prepared(tmp_path, "test", {}, lambda: faulty(**changes), "always", **options)
     assert columns["catalogue.id"].tolist() == [f"g{i}" for i in kept]
@@ -365,8 +365,8 @@ def test_files_cut_off_by_a_power_loss_are_noticed(tmp_path, kept):
 
 
 def test_files_of_several_checksums(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(cache_entry, "BLOCK", 1000)
-    monkeypatch.setattr(cache_entry, "PIECE", 300)
+    monkeypatch.setattr(checked_files, "BLOCK", 1000)
+    monkeypatch.setattr(checked_files, "PIECE", 300)
     prepared(tmp_path, "test", {}, source)
     folder = tmp_path / entries(tmp_path)[0]
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -497,7 +497,7 @@ def test_leftovers_of_killed_processes_are_removed_and_those_of_living_ones_kept
 
 
 def test_a_disk_that_gives_back_other_bytes_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(cache_entry, "_checksums", lambda path: {})
+    monkeypatch.setattr(cache_entry, "checksums", lambda path: {})
     with pytest.raises(
         CannotBeDone, match="expected to read back the bytes that were written, received others"
     ):

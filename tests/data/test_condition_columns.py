@@ -149,7 +149,7 @@ def test_columns_of_classes_are_no_numbers_of_a_table_or_a_figure():
     assert data.column_names == ["class", "redshift"]
     assert data.column("redshift", np.array([24])).values == 1
     assert data.column(None, np.array([4])).values == 1
-    assert list(galaxy_columns(data)) == ["id", "redshift", "class", "split"]
+    assert list(galaxy_columns(data, np.arange(3))) == ["id", "redshift", "class", "split"]
     alone = dataclasses.replace(
         data,
         condition=data.condition[:, :3],

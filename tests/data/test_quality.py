@@ -13,8 +13,9 @@ from astropy.coordinates import SkyCoord
 from builders.galaxies import ellipses
 
 from galvae.data.area_average import area_average
+from galvae.data.coincidences import repeated, same_position
 from galvae.data.dataset import GalaxyDataset
-from galvae.data.quality import checked, outliers, repeated, same_position
+from galvae.data.quality import checked, outliers
 from galvae.errors import GalvaeError
 
 ARCSEC = 1 / 3600
@@ -89,7 +90,7 @@ def test_only_the_first_ids_are_listed():
     ],
 )
 def test_repeated(values, splits, repeats, across):
-    found = repeated(np.array(values), np.array(splits, int))
+    found = repeated(np.array(values), np.array(splits, int), 10)
     assert (found[0].tolist(), found[1].tolist()) == (repeats, across)
 
 

@@ -147,7 +147,7 @@ def test_every_galaxy_keeps_what_belongs_to_it(write, read):
     assert sorted(rows) == USED
     aside = ASIDE[rows][:, ::-1][..., BANDS]
     np.testing.assert_array_equal(dataset.masks_of(np.arange(len(rows))), aside)
-    np.testing.assert_array_equal(dataset.images[~aside], GALAXIES[rows][:, ::-1][..., BANDS][~aside])
+    np.testing.assert_array_equal(dataset.images[:][~aside], GALAXIES[rows][:, ::-1][..., BANDS][~aside])
     np.testing.assert_array_equal(np.array(dataset.class_names)[dataset.labels], KINDS[rows])
     known = np.where(Z == -99, np.nan, Z)
     np.testing.assert_array_equal(dataset.condition, np.stack([known, MASS], axis=1)[rows].astype(np.float32))
@@ -162,7 +162,7 @@ def test_every_galaxy_keeps_what_belongs_to_it(write, read):
     upright = dataset.as_stored(np.arange(len(rows)))  # as stored, for export
     np.testing.assert_array_equal(upright[~aside[:, ::-1]], GALAXIES[rows][..., BANDS][~aside[:, ::-1]])
     for name, extreme in (("low", np.min), ("high", np.max)):
-        np.testing.assert_array_equal(dataset.image_facts[name], extreme(dataset.images, axis=(1, 2, 3)))
+        np.testing.assert_array_equal(dataset.image_facts[name], extreme(dataset.images[:], axis=(1, 2, 3)))
     low, high = np.nanmin(known[USED]), np.nanmax(known[USED])
     assert dataset.report["condition z"] == {"known": 7, "missing": 1, "low": low, "high": high}
     low, high = MASS[USED].min(), MASS[USED].max()

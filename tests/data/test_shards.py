@@ -286,7 +286,7 @@ def test_hdf5_shards_as_one_dataset(config, tmp_path):
         columns = {"objid": OBJIDS[part], "z": part / 8}
         write_hdf5(tmp_path / f"healpix={number * 7}" / "001-of-001.hdf5", images=images[part], **columns)
     data = load_dataset(config("healpix=*/*.hdf5", condition=["z"]))
-    np.testing.assert_array_equal(data.images, images)
+    np.testing.assert_array_equal(data.images[:], images)
     np.testing.assert_array_equal(data.catalogue["id"], OBJIDS)
     np.testing.assert_array_equal(data.condition[:, 0], (np.arange(20) / 8).astype(np.float32))
 

@@ -27,6 +27,7 @@ pytestmark = [
 ]
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "train.sbatch"
+NODES_SCRIPT = SCRIPT.with_name("train_nodes.sbatch")
 EPOCHS = 1000  # long enough to be interrupted
 SLURM_CONF = """\
 ClusterName=galvae
@@ -207,6 +208,30 @@ def test_a_sweep_survives_requeueing_signals_and_the_death_of_who_submitted_it(s
     assert queue() == {}
 
 
+def test_a_search_whose_submitting_process_dies_ends_with_its_trials(sweep, tmp_path):
+    space = [
+        "latent_dim=choice(2,3,4)",
+        "learning_rate=tag(log,interval(1e-4,1e-2))",
+        "hydra.launcher.jobs=4",
+    ]
+    overrides = ["hydra/sweeper=optuna", "hydra.sweeper.trials=8", *space, "epochs=2"]
+    first = sweep(*overrides)
+    wait_for(lambda: len(recorded(tmp_path / "sweep")) == 4)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    second = sweep(*overrides)
+    out, err = second.communicate(timeout=400)
+    assert second.returncode == 0, err
+    assert err.splitlines()[-1] == "sweep of 8: 8 finished"
+    assert "best of 8 trials" in out and out.splitlines()[-1] == str(tmp_path / "sweep")
+    folders = sorted(path for path in (tmp_path / "sweep").iterdir() if (path / "config.yaml").is_file())
+    assert [path.name[:2] for path in folders] == [f"{number}_" for number in range(8)]
+    for folder in folders:
+        check_complete(folder, epochs=2)
+    held = json.loads((tmp_path / "sweep" / "jobs.json").read_text())
+    assert len({job.get("slurm") for job in held.values()}) == 8  # none was submitted twice
+
+
 def test_a_time_limit_requeues_and_a_cancelled_job_is_listed(sweep, tmp_path):
     # SLURM counts time limits in minutes; with one of them a busy machine would not get beyond the imports.
     process = sweep("epochs=1000000", "latent_dim=2,0", "hydra.launcher.time=2")
@@ -274,3 +299,44 @@ def test_an_array_of_parts_survives_kill_9_and_makes_the_table_of_one_process(cl
     written = (run / "encode" / "calm" / "galaxies.ecsv").read_bytes()
     assert (folder / "galaxies.ecsv").read_bytes() == written
     assert not (folder / "parts").exists()
+
+
+def environment_of(process):
+    """The environment of a process, empty if it has ended."""
+    try:
+        variables = Path("/proc", process, "environ").read_text().split("\0")
+    except (OSError, ValueError):
+        return {}
+    return dict(variable.partition("=")[::2] for variable in variables)
+
+
+def test_a_run_of_two_processes_survives_the_death_of_one(cluster, tmp_path):
+    pytest.importorskip("jax")
+    options = ["--nodes=1", "--ntasks-per-node=2", "--gpus-per-node=0", "--mem=4G", "--cpus-per-task=1"]
+    options += ["--output=job.log", "--parsable"]
+    run, keys = tmp_path / "run", [*cluster[:3], *SMALL, "backend=jax", "precision=float32", "epochs=100"]
+    train = [sys.executable, "-m", "galvae", "train"]
+    job = output_of("sbatch", *options, str(NODES_SCRIPT), *train, *keys, f"hydra.run.dir={run}")
+    wait_for(lambda: trained(run))
+    (second,) = (
+        name
+        for name in os.listdir("/proc")
+        if name.isdecimal()
+        and {"SLURM_JOB_ID": job, "SLURM_PROCID": "1"}.items() <= environment_of(name).items()
+        and b"galvae" in Path("/proc", name, "cmdline").read_bytes()
+    )
+    os.kill(int(second), signal.SIGKILL)
+    let_go(job)
+    log = (tmp_path / "job.log").read_text()
+    assert f"galvae: process 1 ({os.uname().nodename}) ended without a message" in log
+    assert f"; resume with: srun galvae train resume={run}" in log
+    wait_for(lambda: queue() == {})
+    subprocess.run([*train, *keys, "hydra.run.dir=alone"], check=True, timeout=300)
+    check_complete(run, epochs=100)
+    assert "resuming after epoch" in (run / "train.log").read_text()
+    losses = [
+        np.loadtxt(folder / "history.csv", delimiter=",", skiprows=1, usecols=1)
+        for folder in (run, tmp_path / "alone")
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+    assert json.loads((run / "metrics.json").read_text())["processes"] == 2

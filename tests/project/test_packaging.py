@@ -70,7 +70,7 @@ def test_constraints_are_names_and_versions_only():
 def test_every_dependency_is_bounded_and_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in constraints()}
     extras = PROJECT["optional-dependencies"]
-    chosen = ("jax", "galsim", "onnx", "slurm", "parquet", "bench", "dev")
+    chosen = ("jax", "galsim", "onnx", "slurm", "optuna", "parquet", "tensorboard", "wandb", "bench", "dev")
     wanted = [*PROJECT["dependencies"], *(name for extra in chosen for name in extras[extra])]
     for requirement in wanted:
         name = re.match(r"[A-Za-z0-9._-]+", requirement).group(0).lower()
@@ -85,6 +85,7 @@ def test_what_the_code_imports_is_declared():
     declared = {re.match(r"[A-Za-z0-9._-]+", text).group(0).lower() for text in PROJECT["dependencies"]}
     # Extras, imported only where they are asked for.
     declared |= {"jax", "galsim", "submitit", "pyarrow", "statmorph", "onnx", "onnxruntime", "tf2onnx"}
+    declared |= {"optuna", "tensorboard", "wandb"}
     for module in MODULES:
         for name in {name.partition(".")[0] for name in imports(module)} - {
             *("galvae", "hydra_plugins"),

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from galvae.errors import GalvaeError
 from galvae.runs import fitted
+from galvae.system.atomic import Blocks
 
 IDENTITY = {"weights": "a" * 64, "dataset": "b" * 64}
 ARRAYS = {
@@ -23,6 +25,33 @@ def file(tmp_path):
     path = tmp_path / "prior.safetensors"
     fitted.save(path, ARRAYS, IDENTITY, {"seconds": 2.5, "names": ["x"]})
     return path
+
+
+def test_arrays_come_back_as_they_were_in_blocks_or_whole(tmp_path):
+    numbers = np.random.default_rng(0).random((10, 3), np.float32)
+    arrays = {
+        "blocks": Blocks(
+            numbers.shape, np.float32, (numbers[start : start + 4] for start in range(0, 10, 4))
+        ),
+        "a mask": np.array([True, False, True]),
+        "big": np.arange(5, dtype=">i8"),
+        "columns": np.asfortranarray(numbers.astype(float)),
+        "one": 2.5,
+        "half": numbers[::2].astype(np.float16),
+        "none": np.empty((0, 4), np.uint8),
+    }
+    path = tmp_path / "a.safetensors"
+    fitted.save(path, arrays, IDENTITY, {"name": "é"})
+    stored, facts = fitted.read(path, IDENTITY, "a prior", "")
+    assert facts == {"name": "é"}
+    for read in (stored, load_file(path)):  # as the library reads them too
+        assert set(read) == set(arrays) and read["big"].dtype == np.int64
+        for name, values in {**arrays, "blocks": numbers, "one": [2.5]}.items():
+            assert read[name].dtype == np.asarray(values).dtype.newbyteorder("=")
+            np.testing.assert_array_equal(read[name], values)
+    with pytest.raises(KeyError):
+        fitted.save(path, {"texts": np.array(["a"])}, IDENTITY, {})
+    assert fitted.read(path, IDENTITY, "a prior", "")[1] == facts
 
 
 def refused(path, identity=IDENTITY):

@@ -152,7 +152,7 @@ def test_a_run_stopped_in_any_epoch_ends_as_if_it_never_was(
         pytest.param("galvae.training.session.setup", False, marks=pytest.mark.slow),
         ("galvae.training.session.dataset_for_model", False),
         pytest.param("galvae.runs.checkpoints.save", True, marks=pytest.mark.slow),
-        pytest.param("galvae.training.callbacks.SignalStop.on_test_batch_end", True, marks=pytest.mark.slow),
+        pytest.param("galvae.training.stopping.SignalStop.on_test_batch_end", True, marks=pytest.mark.slow),
         ("galvae.training.session.write_report", True),
     ],
 )

@@ -5,12 +5,14 @@ import shutil
 import numpy as np
 import pytest
 from builders.command_line import run_command
+from builders.galaxies import dataset
 from safetensors.numpy import load_file, save_file
 
 from galvae.errors import GalvaeError
-from galvae.runs import stored_run
+from galvae.runs import galaxies, stored_run
+from galvae.runs.galaxies import store_galaxies
 from galvae.runs.trained_run import TrainedRun
-from galvae.system.safe_read import weights_metadata
+from galvae.system.safe_read import read_weights, weights_metadata
 
 
 @pytest.fixture
@@ -42,6 +44,27 @@ def test_a_run_keeps_all_of_its_galaxies_but_their_images(model, trained):
         np.testing.assert_array_equal(kept.catalogue[name], values)
     for name in ("train", "val", "test", "all"):
         np.testing.assert_array_equal(kept.split(name), dataset.split(name))
+
+
+def test_texts_are_kept_whatever_they_are_and_however_many(tmp_path, monkeypatch):
+    monkeypatch.setattr(galaxies, "ROWS", 4)
+    ids, kinds = (
+        np.array([f"G{number}" for number in range(11)]),
+        np.array([*"abcdefgh", "", "Ω Cen", "ab\0c"]),
+    )
+    data = dataset(
+        11, catalogue={"id": ids, "kind": kinds, "none": np.full(11, "")}, splits={"train": np.arange(11)}
+    )
+    store_galaxies(tmp_path, data, "digest")
+    stored = read_weights(tmp_path / "galaxies.safetensors")
+    assert {name: values.shape for name, values in stored.items()} == {
+        "text.catalogue.id": (11, 3),
+        "text.catalogue.kind": (11, 6),  # bytes of the longest, in UTF-8
+        "text.catalogue.none": (11, 1),
+    }
+    for name, values in data.catalogue.items():
+        texts = stored[f"text.catalogue.{name}"]
+        assert galaxies._decoded_texts(texts.view(f"S{texts.shape[1]}")[:, 0]).tolist() == values.tolist()
 
 
 def test_codes_and_samples_need_no_images(trained, alone, caplog):

@@ -18,6 +18,7 @@ from builders.galaxies import ellipses
 
 import galvae.cli.application  # noqa: F401  (makes hydra_plugins importable)
 from galvae.cli import overrides
+from galvae.errors import GalvaeError
 from galvae.runs.directory import RunDirectory
 from galvae.runs.sweep import Sweep, describe_exit, recorded
 from galvae.training import session
@@ -243,7 +244,7 @@ def test_a_slurm_job_that_was_cancelled_while_it_waited_is_listed(tmp_path, monk
     from hydra_plugins import slurm
     from hydra_plugins._commands import Job
 
-    launcher = slurm.SlurmLauncher(1, None, 0, 1, 1, None, None, None, 0, True, {})
+    launcher = slurm.SlurmLauncher(1, None, 0, 1, 1, 1, 1, None, None, None, 0, True, {})
     launcher.folder, launcher.task = tmp_path, SimpleNamespace(sweep=Sweep())
     monkeypatch.setattr(slurm, "queue", dict)
     job = Job(0, tmp_path / "0", [], None)
@@ -254,6 +255,20 @@ def test_a_slurm_job_that_was_cancelled_while_it_waited_is_listed(tmp_path, monk
             damage(launcher._exit_file(job))
         assert launcher._still_queued({job: "7_0"}) == {}
         assert jobs(tmp_path) == {"0": ("failed", "cancelled in the queue")}
+
+
+@pytest.mark.parametrize(("name", "backend"), [("train", "tensorflow"), ("encode", "jax")])
+def test_several_processes_of_slurm_only_train_and_only_with_jax(name, backend):
+    from hydra_plugins import slurm
+    from hydra_plugins._commands import Job
+
+    launcher = slurm.SlurmLauncher(1, None, 0, 1, 2, 1, 1, None, None, None, 0, True, {})
+    assert (launcher.parameters["nodes"], launcher.parameters["ntasks_per_node"]) == (2, 1)
+    launcher.task = SimpleNamespace(name=name)
+    with pytest.raises(
+        GalvaeError, match="hydra.launcher.nodes: expected galvae train backend=jax for 2 processes"
+    ):
+        launcher.run([Job(0, None, [], SimpleNamespace(backend=backend))])
 
 
 @pytest.mark.slow

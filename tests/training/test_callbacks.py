@@ -2,6 +2,7 @@
 
 import logging
 import math
+from signal import SIGTERM
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,9 +19,9 @@ from galvae.training.callbacks import (
     EarlyStop,
     Progress,
     Recorder,
-    SignalStop,
 )
 from galvae.training.state import TrainingState
+from galvae.training.stopping import SignalStop
 
 
 class Run:
@@ -191,15 +192,16 @@ def test_training_stops_early_without_progress(state, caplog):
 
 
 def test_a_signal_is_answered_once_the_last_epoch_is_saved(state, monkeypatch):
-    events, waiting = [], [False, True, True]
+    events, waiting = [], [None, SIGTERM, SIGTERM]
     monkeypatch.setattr(signals, "received", lambda: waiting.pop(0))
+    monkeypatch.setattr(signals, "record", lambda number: events.append(number))
     monkeypatch.setattr(signals, "answer", lambda: events.append("answered"))
     stop = SignalStop(SimpleNamespace(save=lambda: events.append("saved")))
     stop.on_train_batch_end(0)
     assert events == []
     stop.on_train_batch_end(1)
     stop.on_test_batch_end(0)
-    assert events == ["saved", "answered"] * 2
+    assert events == ["saved", SIGTERM, "answered"] * 2
 
 
 def test_beta_is_set_when_an_epoch_begins():

@@ -34,6 +34,7 @@ RUNS = {
         *("reconstruction.loss=bce", "reconstruction.weight=3", "learning_rate=0.25", "clip_norm=0.75"),
         *("schedule.name=constant", "schedule.warmup=0.25", "early_stopping=3", "checkpoint.every=4"),
         *("on_nan=rollback", "seed=7", "epochs=8", "batch=5", "dataset.augment=false"),
+        "accumulate=5",
     ),
     "two": (
         *(
@@ -245,6 +246,7 @@ KEYS = {
     "latent_dim": (lambda run: run.model.mean_head.units, {"one": 3, "two": 2}),
     "epochs": (lambda run: run.epochs, {"one": 8, "two": 6}),
     "batch": (lambda run: (run.steps_per_epoch, len(first_images(run))), BATCHES),
+    "accumulate": (lambda run: run.model.accumulate, {"one": 5, "two": 1}),
     "learning_rate": (rates, RATES),
     "clip_norm": (lambda run: run.model.optimizer.global_clipnorm, {"one": 0.75, "two": None}),
     "early_stopping": (stops_after_three, {"one": True, "two": False}),
@@ -292,9 +294,21 @@ def test_training_and_validation_are_fed_by_their_own_splits():
 
 def test_the_command_passes_on_what_it_was_asked_for(monkeypatch, tmp_path):
     monkeypatch.setattr(session, "train", lambda *arguments: arguments)
-    command = train_command("dataset=simulated", "latent_dim=3", "devices=2", "resident=true")
+    command = train_command(
+        "dataset=simulated", "latent_dim=3", "devices=2", "resident=true", "tracker=wandb"
+    )
     assert command.run.latent_dim == 3
-    assert train.main(command, tmp_path) == (command.run, command.run, tmp_path, 2, True, True)
+    assert train.main(command, tmp_path) == (
+        command.run,
+        command.run,
+        tmp_path,
+        2,
+        True,
+        True,
+        None,
+        "wandb",
+        False,
+    )
 
 
 def test_a_resumed_run_begins_where_its_last_epoch_ended(monkeypatch):

@@ -27,6 +27,7 @@ class Opened:
             without masks, or where `images.with_masks(rows)` gives images and these together.
         bottom_up: whether the first stored row of an image is its lowest, as in FITS; `images` has it last then.
         origin: function of an image's number that says where it comes from: "g007.fits", "row 7 of a.h5".
+        files: (path, name, number of images) of each of several files that hold the images; empty for one file.
         notes: sentences about what was read from where.
         warnings: sentences about what was left out.
     """
@@ -41,6 +42,7 @@ class Opened:
     masks: Any = None
     bottom_up: bool = False
     origin: Callable[[int], str]
+    files: list[tuple[str, str, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

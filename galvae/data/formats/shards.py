@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import glob
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -12,10 +13,11 @@ import re
 import numpy as np
 
 from galvae.data.formats.folder_listing import ENDINGS as IMAGE_ENDINGS
-from galvae.data.plain_columns import EXACT
+from galvae.data.formats.shard_columns import joined_columns
 from galvae.data.store.cache import FILE_STATE, file_identity
 from galvae.data.store.isolation import extend_time_limit
 from galvae.errors import GalvaeError
+from galvae.system.progress import progress_bar
 
 KINDS = {
     ".hdf5": "HDF5",
@@ -26,6 +28,9 @@ KINDS = {
     ".npz": ".npz",
     ".npy": ".npy",
 }
+NUMBER = re.compile(r"(.*?)(\d+)(\D*)")  # the last number in a name without its ending
+NUMBER_OF = re.compile(r"(.*?)(\d+)([-_. ]of[-_. ])(\d+)(\D*)", re.IGNORECASE)  # as in part-00002-of-00003
+NAMED = 3  # files that are named in a message
 SPLIT = "split"  # column with the split that a shard's name says
 SPLIT_NAMES = {"train": r"train(ing)?", "val": r"val(id|idation)?", "test": r"test(ing)?"}
 
@@ -58,7 +63,8 @@ def expand(path, without=()):
     elif os.path.lexists(path) or not glob.has_magic(path):
         return [path]
     else:
-        shards = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
+        # What is neither a file nor a folder, as a link to nothing, is refused when the files are identified.
+        shards = [file for file in glob.glob(path, recursive=True) if not os.path.isdir(file)]
         if not shards:
             raise GalvaeError(
                 f"dataset.path: {path}: no such file; expected an existing file, folder or pattern of files"
@@ -140,7 +146,7 @@ def concatenated(files, open_file):
     folder = os.path.commonpath([os.path.dirname(path) for path in files])
     names = [os.path.relpath(path, folder or ".") for path in files]
     shards, layouts = [], []
-    for path in files:
+    for path in progress_bar(len(files), "opening", "file", iterable=files):
         extend_time_limit()
         with open_file(path) as opened:
             layouts.append(_layout(opened))
@@ -157,8 +163,9 @@ def concatenated(files, open_file):
         shard = bisect.bisect_right(starts, number) - 1
         return f"row {number - starts[shard]} of {names[shard]}"
 
-    columns, warnings = _concatenated_columns([part.columns for part in parts], counts, names)
+    columns, warnings = joined_columns([part.columns for part in parts], counts, names)
     warnings += [f"{name}: {text}" for name, part in zip(names, parts, strict=True) for text in part.warnings]
+    warnings += _gaps(names)
     notes = [f"{len(files):,} files, {names[0]} to {names[-1]}, in natural order: {starts[-1]:,} images"]
     notes += [f"{names[0]}: {note}" for note in parts[0].notes]
     splits = [_split_of(name) for name in names]
@@ -175,6 +182,7 @@ def concatenated(files, open_file):
             columns=columns,
             names=_concatenated_names([part.names for part in parts]),
             origin=origin,
+            files=list(zip(files, names, counts, strict=True)),
             notes=notes,
             warnings=warnings,
         )
@@ -259,89 +267,31 @@ def _concatenated_names(names):
     return names if len(np.unique(names)) == len(names) else None
 
 
-def _concatenated_columns(parts, counts, names):
-    """All columns of all shards, exactly, and warnings about those that some do not have or have in another type.
-
-    Args:
-        parts: columns of each shard by name.
-        counts: number of images of each shard.
-        names: of the files.
-    """
-    columns, warnings = {}, []
-    parts = _in_one_case(parts)
-    for column in dict.fromkeys(name for part in parts for name in part):
-        values = [part.get(column) for part in parts]
-        columns[column] = _joined(values, counts)
-        missing = [number for number, part in enumerate(values) if part is None]
-        if missing:
-            rows = sum(counts[number] for number in missing)
-            warnings.append(
-                f"{len(missing):,} of {len(names):,} files, as {names[missing[0]]}, have no column {column!r}: "
-                f"unknown for their {rows:,} images"
-            )
-        kinds = {
-            part.dtype.kind == "U": name for part, name in zip(values, names, strict=True) if part is not None
-        }
-        if len(kinds) > 1:
-            warnings.append(
-                f"column {column!r} holds text in {kinds[True]} and numbers in {kinds[False]}: read as text"
-            )
-    return columns, warnings
-
-
-def _in_one_case(parts):
-    """Columns of all shards, those that differ in case only under the first name, unless a shard has two of them."""
-    spelled = {}
-    for name in dict.fromkeys(name for part in parts for name in part):
-        spelled.setdefault(name.lower(), []).append(name)
-    names = {
-        name: together[0] if all(sum(one in part for one in together) < 2 for part in parts) else name
-        for together in spelled.values()
-        for name in together
-    }
-    return [{names[name]: values for name, values in part.items()} for part in parts]
-
-
-def _joined(values, counts):
-    """Columns of numbers and text one after the other, in a type that holds all of them exactly.
-
-    Args:
-        values: one array per shard, or None where all are unknown: NaN, or "" among text.
-        counts: number of values of each.
-    """
-    present = [part for part in values if part is not None]
-    as_numbers = np.result_type(*present) if all(part.dtype.kind != "U" for part in present) else None
-    if as_numbers is not None and len(present) < len(values):
-        as_numbers = np.result_type(as_numbers, np.float32)
-    if as_numbers is None or (as_numbers.kind == "f" and not all(map(_is_exact, present))):
-        return np.concatenate(
-            [
-                np.full(count, "") if part is None else _as_text(part)
-                for part, count in zip(values, counts, strict=True)
-            ]
+def _gaps(names):
+    """Warnings about files that are missing by the numbers of the others, as 3 beside 1, 2 and 4, or 2 of 3."""
+    numbers, warnings = {}, []  # parts of a name around its number -> {number: digits}
+    for name in names:
+        folder, base = os.path.split(name)
+        base, ending = os.path.splitext(base)
+        found = NUMBER_OF.fullmatch(base) or NUMBER.fullmatch(base)
+        if found:
+            before, digits, *after = *found.groups(), ending
+            numbers.setdefault((os.path.join(folder, before), *after), {})[int(digits)] = digits
+    for (before, *after), present in numbers.items():
+        first, count = min(present), max(present) - min(present) + 1
+        is_counted = len(after) > 2
+        if is_counted:
+            first, count = min(first, 1), int(after[1])
+        missing = count - len(present)
+        # Numbers without "of" may be those of fields on the sky.
+        if missing < 1 or (not is_counted and 2 * missing > len(present)):
+            continue
+        width = min(map(len, present.values()))
+        absent = (number for number in range(first, first + count) if number not in present)
+        listed = [f"{before}{number:0{width}d}{''.join(after)}" for number in itertools.islice(absent, NAMED)]
+        more = f" and {missing - NAMED:,} more" if missing > NAMED else ""
+        warnings.append(
+            f"{missing:,} of {count:,} files {'is' if missing == 1 else 'are'} missing by the numbers of the others: "
+            f"{', '.join(listed)}{more}"
         )
-    return np.concatenate(
-        [
-            np.full(count, np.nan) if part is None else part
-            for part, count in zip(values, counts, strict=True)
-        ],
-        dtype=as_numbers,
-        casting="unsafe",
-    )
-
-
-def _is_exact(values):
-    """Whether numbers stay the same as floats."""
-    return values.dtype.kind not in "iu" or not len(values) or -EXACT <= values.min() <= values.max() <= EXACT
-
-
-def _as_text(values):
-    """A column as text: whole numbers without a decimal point, unknown ones empty."""
-    if values.dtype.kind != "f":
-        return values.astype(str)
-    return np.array(
-        [
-            "" if np.isnan(value) else f"{value:.0f}" if value == round(value, 0) else str(value)
-            for value in values
-        ]
-    )
+    return warnings

@@ -17,7 +17,7 @@ from galvae.data.formats.parquet import open_parquet
 from galvae.data.formats.shards import concatenated, expand, identity
 from galvae.data.masking import averaged, filled
 from galvae.data.readers import user_columns, user_labels
-from galvae.data.source import Source
+from galvae.data.source import Source, SourceFile
 from galvae.data.store.cache import file_identity
 from galvae.data.tables.table_formats import PARQUET
 from galvae.errors import GalvaeError
@@ -31,6 +31,19 @@ OPTIONS = {
     "mask_where": "nonzero",
     "join": "auto",
 }
+# Keys that determine the prepared images of one of several files.
+PIXEL_SETTINGS = (
+    "reading",
+    "images",
+    "image_size",
+    "channels",
+    "axes",
+    "row_0",
+    "mask",
+    "mask_where",
+    "nan",
+    "drop",
+)
 BLOCK = 32_000_000  # bytes read at a time
 NATURAL_RANGES = {"u1": (0, 255), "u2": (0, 65535), "f2": (0, 1), "f4": (0, 1), "f8": (0, 1)}
 
@@ -112,8 +125,66 @@ def read(config):
         band_names=band_names,
         stored_side=stored_side,
         origin=lambda number: origin(int(images[number])),
+        files=_files_of(opened, images),
         notes=notes,
         warnings=[*opened.warnings, *columns.warnings],
+    )
+
+
+def _files_of(opened, images):
+    """The SourceFile of each file of several, of whose images those with these increasing indices are used."""
+    files, start = [], 0
+    for path, name, count in opened.files:
+        first, last = np.searchsorted(images, [start, start + count])
+        files.append(SourceFile(path, name, count, images[first:last] - start))
+        start += count
+    return files
+
+
+def files_of(config):
+    """The files of a dataset of several that are prepared one by one; None where it is read as a whole."""
+    files = expand(config.path, without=[config.table, config.ids])
+    return None if len(files) == 1 or config.band_files is not None else files
+
+
+def part_fingerprint(config, path):
+    """What determines the prepared images of one of several files: its state, and the settings that change pixels."""
+    return {"source": file_identity(path), **{name: getattr(config, name) for name in PIXEL_SETTINGS}}
+
+
+def read_part(config, path, rows):
+    """Opens the images of one of several files, without their columns.
+
+    Args:
+        config: FilesConfig of all files.
+        path: of the file.
+        rows: increasing numbers of the images that are used; None: all.
+
+    Returns:
+        Source.
+
+    Raises:
+        GalvaeError: if the file is damaged, or holds other images than expected.
+    """
+    with _open_file(path, config) as opened:
+        rows = np.arange(len(opened.images)) if rows is None else np.array(rows)
+        bands, band_names = _bands(config, opened)
+        dtype, pixel_range = _dtype_and_range(config, opened.images)
+        first = next(_prepared_blocks(config, opened, rows[:1], bands))
+        origin = opened.origin
+
+    def blocks():
+        with _open_file(path, config) as opened:
+            yield from _prepared_blocks(config, opened, rows, bands)
+
+    return Source(
+        shape=(len(rows), *first.shape[1:]),
+        dtype=dtype,
+        blocks=blocks(),
+        masked=isinstance(first, np.ma.MaskedArray),
+        pixel_range=pixel_range,
+        band_names=band_names,
+        origin=lambda number: origin(int(rows[number])),
     )
 
 

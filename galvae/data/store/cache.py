@@ -20,6 +20,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from galvae.data.store import cache_entry
+from galvae.data.store.checked_files import protect
 from galvae.errors import CannotBeDone, GalvaeError
 from galvae.system.atomic import save_json, sync_folder
 
@@ -105,6 +106,11 @@ def _source_states(value):
     for part in parts:
         states |= _source_states(part)
     return states
+
+
+def entry_path(folder, reader, fingerprint):
+    """The path that an entry has in the cache, whether it is there or not; see `cached`."""
+    return _path(folder, reader, _text(fingerprint))
 
 
 def _path(folder, reader, text):
@@ -207,7 +213,7 @@ def _write(path, text, write_entry):
         with open(building / SOURCE, "w") as file:
             file.write(text)
             file.flush()
-            cache_entry.protect(file.fileno())
+            protect(file.fileno())
             os.fsync(file.fileno())
         sync_folder(building)
         if path.is_dir():  # damaged, or _open would have returned it

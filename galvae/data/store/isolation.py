@@ -13,6 +13,7 @@ import importlib
 import json
 import logging
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import traceback
 import types
 from pathlib import Path
 
-from galvae.data.store import cache_entry
+from galvae.data.store import cache_entry, parts
 from galvae.errors import CannotBeDone, GalvaeError
 from galvae.system.child import leave_signals_to_parent
 
@@ -35,14 +36,14 @@ MEMORY = 2**33  # bytes
 CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
 ERRORS = {"GalvaeError": GalvaeError, "CannotBeDone": CannotBeDone, "OSError": OSError}
 START = (
-    "import json, sys; task = json.loads(sys.stdin.readline()); sys.path[:] = task['path']; "
-    "from galvae.data.store.isolation import run_reader; run_reader(task)"
+    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
+    "from galvae.data.store.isolation import serve; serve()"
 )
 
 _time_limit = 0  # seconds that `extend_time_limit` grants; 0 in processes that are not limited
 
 
-def write_entry(folder, module, config):
+def write_entry(folder, module, config, work=None, process=None, report=None):
     """Runs a reader in a separate process, which writes the cache entry.
 
     Log messages of the reader are logged here when it has ended; its progress bar is drawn meanwhile.
@@ -51,38 +52,83 @@ def write_entry(folder, module, config):
         folder: an empty folder, which becomes the entry.
         module: name of the reader's module.
         config: the `dataset` section.
+        work: what is written, see `write`.
+        process: ReaderProcess that goes on after it; None: one of its own.
+        report: function of a number of images, called while they are written.
 
     Raises:
         GalvaeError: if the reader raises it, or if a library crashed, hung or asked for too much memory.
         CannotBeDone: if the reader raises it, or if its process was killed.
         OSError: if the entry cannot be written.
     """
-    task = {"folder": str(folder), "module": module, "config": dataclasses.asdict(config)}
-    task |= {"path": sys.path, "seconds": SECONDS, "memory": MEMORY}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-c", START],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        process_group=0,  # else a Ctrl-C before it ignores the signal would print a traceback
-    )
-    try:
-        with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(task) + "\n")
-            process.stdin.flush()  # but not closed: a closed pipe tells the process that its parent has died
-        output = process.stdout.read()
-        status = process.wait()
-    finally:
-        process.kill()
-        process.communicate()
-    if status:
-        raise _error_for(status, getattr(config, "path", None) or module)
-    answer = json.loads(output)
+    task = {"folder": str(folder), "module": module, "config": dataclasses.asdict(config), "work": work}
+    task |= {"seconds": SECONDS, "memory": MEMORY}
+    with contextlib.nullcontext(process) if process is not None else ReaderProcess() as process:
+        answer = process.answer(task, report)
     for name, level, message in answer["log"]:
         logging.getLogger(name).log(level, "%s", message)
     if "error" in answer:
         raise ERRORS.get(answer["error"], RuntimeError)(*answer["arguments"])
+
+
+class ReaderProcess:
+    """A process that reads files for this one; it is started by its first task and ends with the `with` block."""
+
+    def __init__(self):
+        self._process, self._stopped = None, False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def stop(self):
+        """Ends the process, from another thread than the one that waits for its answer."""
+        self._stopped = True
+        if (process := self._process) is not None:
+            process.kill()
+
+    def answer(self, task, report=None):
+        """What the process answers to a task, a dict; `report` is called with the number of images of each block.
+
+        Raises:
+            GalvaeError, CannotBeDone: if it ends without an answer.
+        """
+        process = self._process or self._start()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(json.dumps(task) + "\n")
+            process.stdin.flush()  # but not closed: a closed pipe tells the process that its parent has died
+        for line in process.stdout:
+            if not line.startswith("{"):
+                if report is not None:
+                    report(int(line))
+            elif line.endswith("\n"):
+                return json.loads(line)
+        raise _error_for(process.wait(), _path(task) or task["module"])
+
+    def _start(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            process_group=0,  # else a Ctrl-C before it ignores the signal would print a traceback
+        )
+        if self._stopped:
+            self._process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(sys.path) + "\n")
+        return self._process
+
+
+def _path(task):
+    """The path of what a task reads, for messages; None if its dataset has none."""
+    return (task["work"] or {}).get("path") or task["config"].get("path")
 
 
 def extend_time_limit(seconds=0):
@@ -111,53 +157,74 @@ def _error_for(status, path):
     )
 
 
-def run_reader(task):
-    """Main function of the separate process: writes the entry and answers with one line of JSON.
+def serve():
+    """Main function of the separate process: answers each task, a line of JSON, with one.
 
-    Args:
-        task: dict from `write_entry`.
+    Lines with a number before it say that so many images more have been written.
     """
     leave_signals_to_parent()
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    tasks = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(tasks,), daemon=True).start()
     answers, sys.stderr = (os.fdopen(os.dup(number), "w", encoding="utf-8") for number in (1, 2))
     for number in (1, 2):  # messages of libraries are not for the user
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
     collector = _LogCollector()
     logging.basicConfig(level=logging.INFO, handlers=[collector], force=True)
-    error = read_limited(task)
-    answers.write(json.dumps({"log": collector.records, **error}))
-    answers.close()
-    os._exit(0)  # clean-up of libraries may crash on what a hostile file left behind
+    while True:
+        task = tasks.get()
+        error = read_limited(task, lambda count: print(count, file=answers, flush=True))
+        print(json.dumps({"log": collector.records, **error}), file=answers, flush=True)
+        collector.records.clear()
 
 
-def read_limited(task):
+def read_limited(task, report=None):
     """Writes a cache entry under limits of time and memory.
 
     Args:
         task: dict from `write_entry`.
+        report: see there.
 
     Returns:
         dict: empty, or the error as {"error": name of its class, "arguments": of the exception}.
     """
     try:
-        reader = importlib.import_module(task["module"])
+        importlib.import_module(task["module"])
         _limit_resources(task["seconds"], task["memory"])
         config = types.SimpleNamespace(**task["config"])
-        source = reader.read(config)
-        source.blocks = _extending_time_limit(source.blocks)
-        cache_entry.write(Path(task["folder"]), config.name, source, config.nan, config.drop)
+        write(Path(task["folder"]), task["module"], config, task["work"], report)
     except GalvaeError as error:
         return {"error": type(error).__name__, "arguments": [str(error)]}
     except OSError as error:
         return {"error": "OSError", "arguments": [error.errno, error.strerror or str(error)]}
     except MemoryError:
-        path, size = task["config"].get("path"), task["memory"] / 1e9
-        text = f"{path}: expected images that can be read in {size:.0f} GB of memory, received larger ones"
+        size = task["memory"] / 1e9
+        text = f"{_path(task)}: expected images that can be read in {size:.0f} GB of memory, received larger ones"
         return {"error": "GalvaeError", "arguments": [text]}
     except Exception:
         text = "error in the process that reads:\n" + traceback.format_exc()
         return {"error": "Exception", "arguments": [text]}
     return {}
+
+
+def write(folder, module, config, work=None, report=None):
+    """Writes a cache entry in this process.
+
+    Args:
+        work: None to write all of a dataset; {"plan": true} to write all but the images of one of several files, and
+            {"path": of a file, "rows": numbers of its images, or null for all} to write those of one of these files.
+        folder, module, config, report: see `write_entry`.
+    """
+    reader = importlib.import_module(module)
+    if work is None:
+        source = reader.read(config)
+        source.blocks = _extending_time_limit(source.blocks)
+        cache_entry.write(folder, config.name, source, config.nan, config.drop)
+    elif "plan" in work:
+        parts.write_plan(folder, config.name, reader.read(config))
+    else:
+        source = reader.read_part(config, work["path"], work["rows"])
+        source.blocks = _extending_time_limit(source.blocks)
+        parts.write_part(folder, config.name, source, config.nan, config.drop, report)
 
 
 def _extending_time_limit(blocks):
@@ -182,9 +249,10 @@ def _limit_resources(seconds, memory):
         resource.setrlimit(resource.RLIMIT_DATA, (pages * resource.getpagesize() + memory, hard))
 
 
-def _die_with_parent():
-    """Ends this process when its standard input closes, that is, when its parent has ended."""
-    sys.stdin.read()
+def _receive(tasks):
+    """Puts the tasks of the parent into a queue; ends this process when its standard input closes with the parent."""
+    for line in sys.stdin:
+        tasks.put(json.loads(line))
     os._exit(1)
 
 

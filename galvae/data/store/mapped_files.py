@@ -10,6 +10,13 @@ import weakref
 
 from galvae.errors import CannotBeDone, byte_counts
 
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None
+
+SPARE = 256  # files that a process opens besides
+
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +50,31 @@ class MappedFiles:
     def paths(self):
         """Paths of the files."""
         return list(self._files)
+
+    @staticmethod
+    def expect(count):
+        """Makes room for many files, of which this process may at first have 1024 open on most systems.
+
+        Args:
+            count: number of files; each is open twice, here and by its map.
+
+        Raises:
+            CannotBeDone: if the system does not allow so many.
+        """
+        if resource is None:
+            return
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = len(os.listdir("/dev/fd")) + 2 * count + SPARE
+        if soft == resource.RLIM_INFINITY or soft >= needed:
+            return
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        except (OSError, ValueError) as error:
+            raise CannotBeDone(
+                f"dataset.path: expected a system that lets a process have {needed:,} files open, for the images of "
+                f"{count:,}, received one that allows {hard:,} (ulimit -Hn); raise that limit or join the dataset's "
+                "files into fewer"
+            ) from error
 
     def add(self, path, state, has_checksums):
         """Adds a file.

@@ -72,7 +72,9 @@ class CommandLauncher(Launcher):
         jobs = [self._job(number, words) for number, words in enumerate(job_overrides, initial_job_idx)]
         shared = set.intersection(*map(set, job_overrides)) if len(jobs) > 1 else ()
         for job, words in zip(jobs, job_overrides, strict=True):
-            job.title = " ".join(word for word in words if word not in shared)
+            job.title = " ".join(
+                word for word in words if word not in shared and not word.startswith("trial=")
+            )
         self.run([job for job in jobs if not self._is_finished(job)])
         return [self._job_return(job) for job in jobs]
 
@@ -105,7 +107,12 @@ class CommandLauncher(Launcher):
 
     def _is_finished(self, job):
         """Whether an earlier call finished a job; if so, records it. A job that cannot resume reports that itself."""
-        if self.task.name != "train" or not (job.directory / "config.yaml").is_file():
+        # A job of a search may yet have to be measured.
+        if (
+            self.task.name != "train"
+            or job.config.trial is not None
+            or not (job.directory / "config.yaml").is_file()
+        ):
             return False
         # Late: it imports NumPy, and completion imports this file.
         from galvae.runs.directory import RunDirectory
@@ -136,8 +143,8 @@ class CommandLauncher(Launcher):
         return result
 
 
-def check(name, value, least=1, kind=int, null=True):
-    """Refuses a wrong value of a launcher's key.
+def check(name, value, least=1, kind=int, null=True, group="hydra.launcher"):
+    """Refuses a wrong value of a launcher's or a sweeper's key.
 
     Args:
         name: name of the key.
@@ -145,6 +152,7 @@ def check(name, value, least=1, kind=int, null=True):
         least: smallest allowed number.
         kind: int, or int | float.
         null: whether null is allowed.
+        group: where the key is.
 
     Raises:
         GalvaeError: if it is not a number of that kind, or too small.
@@ -154,9 +162,7 @@ def check(name, value, least=1, kind=int, null=True):
     if not isinstance(value, kind) or isinstance(value, bool) or value < least:
         number = "integer" if kind is int else "number"
         or_null = " or null" if null else ""
-        raise GalvaeError(
-            f"hydra.launcher.{name}: expected {number}, at least {least}{or_null}, received {value!r}"
-        )
+        raise GalvaeError(f"{group}.{name}: expected {number}, at least {least}{or_null}, received {value!r}")
 
 
 def _shared_options(words):

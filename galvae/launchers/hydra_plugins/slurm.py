@@ -31,8 +31,9 @@ class SlurmLauncher(CommandLauncher):
 
     Args:
         time: minutes for each job.
-        memory: GB for each job, or None.
-        gpus, cpus: numbers of GPUs and processor cores for each job, or None.
+        memory: GB on each node, or None.
+        gpus, cpus: numbers of GPUs on each node and of processor cores for each process, or None.
+        nodes, tasks: number of nodes that train a job together, and of processes on each of them.
         jobs: number of jobs that run at a time, or None.
         partition, account, qos: those of SLURM, or None.
         requeues: number of times that a job may reach its time limit.
@@ -40,23 +41,30 @@ class SlurmLauncher(CommandLauncher):
         options: dict of further options of sbatch.
     """
 
-    def __init__(self, time, memory, gpus, cpus, jobs, partition, account, qos, requeues, wait, options):
+    def __init__(
+        self, time, memory, gpus, cpus, nodes, tasks, jobs, partition, account, qos, requeues, wait, options
+    ):
         check("time", time, null=False)
         check("memory", memory, kind=int | float)
         for name, value, least in (("gpus", gpus, 0), ("cpus", cpus, 1), ("jobs", jobs, 1)):
             check(name, value, least)
+        for name, value in (("nodes", nodes), ("tasks", tasks)):
+            check(name, value, null=False)
         check("requeues", requeues, 0, null=False)
-        self.requeues, self.wait = requeues, wait
+        self.requeues, self.wait, self.slots = requeues, wait, jobs
         given = {
             "time": time,
             "mem": None if memory is None else f"{round(memory * 1024)}M",
             "gpus_per_node": gpus or None,
             "cpus_per_task": cpus,
+            "nodes": nodes,
+            "ntasks_per_node": tasks,
             "array_parallelism": jobs,
             "partition": partition,
             "account": account,
             "qos": qos,
         }
+        self.processes = nodes * tasks
         self.parameters = {name: value for name, value in given.items() if value is not None}
         self.parameters["stderr_to_stdout"] = True
         self.parameters["signal_delay_s"] = min(WARNING, 15 * time)
@@ -70,6 +78,13 @@ class SlurmLauncher(CommandLauncher):
             )
 
     def run(self, jobs):
+        if self.processes > 1 and not (
+            self.task.name == "train" and all(job.config.backend == "jax" for job in jobs)
+        ):
+            raise GalvaeError(
+                f"hydra.launcher.nodes: expected galvae train backend=jax for {self.processes} processes, which alone "
+                "train together, or nodes=1 and tasks=1"
+            )
         earlier = recorded(self.folder)
         ids = {job: earlier.get(self.name(job), {}).get("slurm") for job in jobs}
         queued = queue()

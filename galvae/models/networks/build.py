@@ -1,9 +1,9 @@
 """Keras stacks of the networks' plans: here alone, a plan's parts become layers and get their initial kernels."""
 
-import keras
 from keras import layers
 
 from galvae.backend.fused_ops import BatchNormalization
+from galvae.backend.remat import Stack
 from galvae.backend.transposed import Conv2DTranspose
 from galvae.models.initializers import initializer, transposed_initializer
 from galvae.models.layers import DepthToSpace, MirroredEdges, SmoothPatches, SpaceToDepth
@@ -18,7 +18,7 @@ def build_encoder(image_shape, network, name="encoder"):
         image_shape, network, name: see `encoder_plan`.
 
     Returns:
-        keras.Sequential, (B, H, W, C) -> (B, features).
+        Stack, (B, H, W, C) -> (B, features).
 
     Raises:
         GalvaeError: if the network cannot take images of this size.
@@ -33,7 +33,7 @@ def build_decoder(code_dim, image_shape, network):
         code_dim, image_shape, network: see `decoder_plan`.
 
     Returns:
-        keras.Sequential, (B, code_dim) -> (B, H, W, C), whose last layer with a bias is `decoder_image`.
+        Stack, (B, code_dim) -> (B, H, W, C), whose last layer with a bias is `decoder_image`.
 
     Raises:
         GalvaeError: if the network cannot make images of this size.
@@ -42,12 +42,12 @@ def build_decoder(code_dim, image_shape, network):
 
 
 def _stack(plan, shape, network, name):
-    """The layers of a plan in a row, as keras.Sequential; `shape` is that of one of its inputs."""
+    """The layers of a plan in a row, as a Stack; `shape` is that of one of its inputs."""
     stack, inputs = [layers.Input(shape, name=f"{name}_input")], shape[-1]
     for part in plan:
         stack.append(_layer(part, inputs, network))
         inputs = getattr(part, "filters", inputs)
-    return keras.Sequential(stack, name=name)
+    return Stack(stack, name=name)
 
 
 def _layer(part, inputs, network):

@@ -1,0 +1,164 @@
+"""A dataset of several files, prepared file by file in several processes, and opened as one."""
+
+import collections
+import hashlib
+import logging
+import os
+import queue
+import shutil
+import threading
+
+import numpy as np
+
+from galvae.data.store import isolation, parts
+from galvae.data.store.cache import cache_folder, cached, entry_path
+from galvae.data.store.cache_entry import check_space
+from galvae.errors import CannotBeDone
+from galvae.system.progress import progress_bar
+
+LAYOUT = 1  # version of what a joining entry and its parts hold
+MOST_PROCESSES = 16  # with more, the disk is the limit
+PATIENCE = 10  # seconds that threads have to end after an error, of which one may wait for another process
+
+log = logging.getLogger(__name__)
+
+
+def open_parts(config, module, reader, fingerprint, files, check):
+    """The cache entry of a dataset of several files, whose parts are prepared first if the cache does not hold them.
+
+    Args:
+        config: the `dataset` section.
+        module: name of the module `reader`, which has two more functions than others: `part_fingerprint(config, path)`
+            and `read_part(config, path, rows)`, see `galvae.data.readers.user_files`.
+        fingerprint: what determines the entry.
+        files: paths of all files.
+        check: function without arguments that raises if the files are not those of the fingerprint any more.
+
+    Returns:
+        `galvae.data.store.cache_entry.Entry`.
+
+    Raises:
+        GalvaeError, CannotBeDone: see `galvae.data.load.load_dataset`; errors of a file name it.
+    """
+    folder = cache_folder(config.cache_dir)
+
+    def write_index(building):
+        states = {path: reader.part_fingerprint(config, path) for path in files}
+        planned = building / "plan"
+        planned.mkdir()
+        with isolation.ReaderProcess() as process:
+            isolation.write_entry(planned, module, config, {"plan": True}, process)
+            plan = parts.Plan(planned)
+            found = _prepared(config, module, reader, plan, states, folder, process)
+        parts.write_index(building, config.name, plan, found)
+        shutil.rmtree(planned)
+        check()
+
+    return cached(folder, config.name, {**fingerprint, "layout": LAYOUT}, write_index, config.verify)
+
+
+def _digest(rows):
+    """What stands for row numbers in a fingerprint; None for all."""
+    return None if rows is None else hashlib.sha256(np.array(rows, "<i8")).hexdigest()
+
+
+def _prepared(config, module, reader, plan, states, folder, process):
+    """The Part of each planned file, prepared in several processes unless it is in the cache.
+
+    Args:
+        states: path of a file -> its `part_fingerprint`.
+        folder: the cache.
+        process: ReaderProcess that is running already.
+    """
+    fingerprints = [
+        {**states[file.path], "layout": LAYOUT, "rows": _digest(file.rows)} for file in plan.files
+    ]
+    paths = [entry_path(folder, "part", fingerprint) for fingerprint in fingerprints]
+    missing = [file for file, path in zip(plan.files, paths, strict=True) if not path.is_dir()]
+    check_space(
+        folder, parts.Images((sum(file.count for file in missing), *plan.shape[1:]), plan.dtype, plan.masked)
+    )
+    count = min(len(missing) or 1, processors(), MOST_PROCESSES)
+    if missing:
+        log.info(
+            "preparing %s of %s files%s",
+            *(f"{len(missing):,}", f"{len(plan.files):,}", f", {count} at once" if count > 1 else ""),
+        )
+    with progress_bar(sum(file.count for file in missing), f"preparing {config.name}") as bar:
+        lock = threading.Lock()
+
+        def report(images):
+            with lock:
+                bar.update(images)
+
+        def prepare(number, process):
+            file, fingerprint = plan.files[number], fingerprints[number]
+
+            def write_part(building):
+                work = {"path": file.path, "rows": file.rows}
+                isolation.write_entry(building, module, config, work, process, report)
+                if reader.part_fingerprint(config, file.path) != states[file.path]:
+                    raise _changed(config, file)
+
+            entry = cached(folder, "part", fingerprint, write_part, config.verify)
+            part = parts.described(entry, paths[number])
+            if len(part.fates) != file.count:
+                raise _changed(config, file)
+            return part
+
+        more = [isolation.ReaderProcess() for _ in range(count - 1)]
+        return _in_processes(prepare, len(plan.files), [process, *more])
+
+
+def _changed(config, file):
+    return CannotBeDone(
+        f"dataset {config.name}: expected files that do not change while they are read, received another {file.name}; "
+        "run the command again"
+    )
+
+
+def _in_processes(work, count, processes):
+    """The results of `work(number, process)` for each number below `count`, as many at once as there are processes.
+
+    Args:
+        work: function of a number and one of the processes, which uses it alone.
+        processes: list of `galvae.data.store.isolation.ReaderProcess`, which end with this function.
+
+    Raises:
+        Whatever `work` raises first; what has begun is then given up.
+    """
+    numbers, results, answers = collections.deque(range(count)), [None] * count, queue.SimpleQueue()
+
+    def lane(process):
+        with process:
+            while numbers:
+                try:
+                    number = numbers.popleft()
+                except IndexError:  # another thread was faster
+                    break
+                try:
+                    answers.put((number, work(number, process), None))
+                except BaseException as error:
+                    answers.put((number, None, error))
+                    break
+
+    threads = [threading.Thread(target=lane, args=(process,), daemon=True) for process in processes]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in range(count):
+            number, results[number], error = answers.get()
+            if error is not None:
+                raise error
+    finally:  # also where a signal stops this process
+        numbers.clear()
+        for process in processes:
+            process.stop()
+        for thread in threads:
+            thread.join(PATIENCE)
+    return results
+
+
+def processors():
+    """Number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""Programs in which runs can be watched beside others: TensorBoard, Weights & Biases."""

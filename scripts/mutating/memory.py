@@ -1,0 +1,46 @@
+"""Mistakes in what saves memory: batches in parts, activations computed again, the batch that fits."""
+
+from mutating.mutant import Mutant
+
+PARTS = "tests/backend/test_accumulation.py"
+WHOLE = f"{PARTS}::test_a_step_in_parts_is_that_of_the_whole_batch"
+REMAT = "tests/backend/test_remat.py"
+AUTO = "tests/training/test_batch_auto.py"
+
+MUTANTS = [
+    Mutant(
+        "images that fill up a part count",
+        "galvae/backend/steps.py",
+        'filled = ops.cast(order < size, "float32")',
+        'filled = ops.ones_like(order, dtype="float32")',
+        WHOLE,
+    ),
+    Mutant(
+        "running statistics change with every part",
+        "galvae/backend/steps.py",
+        "total + (value - before) / count",
+        "total + (value - before)",
+        WHOLE,
+    ),
+    Mutant(
+        "every part draws its own random numbers",
+        "galvae/backend/steps.py",
+        'Share(taken.pop("rows"), replicas() * size, taken.pop("share", None))',
+        'Share(taken.pop("rows") // count, length, taken.pop("share", None))',
+        WHOLE,
+    ),
+    Mutant(
+        "activations are kept in any case",
+        "galvae/backend/remat.py",
+        "if not (self.remat and training):",
+        "if True:",
+        f"{REMAT}::test_values_gradients_and_statistics_are_the_same_and_computed_twice",
+    ),
+    Mutant(
+        "a batch that needs more than there is fits",
+        "galvae/training/auto_batch.py",
+        "        if need <= room:",
+        "        if need <= 1.5 * room:",
+        f"{AUTO}::test_it_is_the_largest_power_of_two_that_fits",
+    ),
+]
