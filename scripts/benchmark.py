@@ -22,6 +22,7 @@ from benchmarking import (
     morphology,
     processes,
     searching,
+    step_memory,
     training,
     user_data,
 )
@@ -39,6 +40,7 @@ CASES = {
         training.feed,
         training.larger_than_memory,
         training.memory,
+        step_memory.saving_memory,
         training.growth,
         commands.prepare,
         commands.encode,

@@ -13,7 +13,9 @@ from galvae.errors import CannotBeDone, GalvaeError
 PATIENCE = 300  # seconds in which all processes must have started
 TRIES = 8  # ports, of which other programs may have some
 HELLO = 10  # seconds for the first line of a connection
-LONGEST = 20_000_000  # bytes of a line
+LONGEST_HELLO = 2000  # bytes of it, and of what answers it
+LONGEST = 20_000_000  # bytes of every later line
+HERE = {"here": True}  # by which a process that was let in says that it is still there
 # A machine that is switched off is noticed after 40 s.
 ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 40_000}
 
@@ -23,21 +25,28 @@ class First:
 
     Args:
         place: Place.
-        ended: function of (rank, status, message) that a thread calls when another process ends: with what it said
-            by `tell_end`, or None twice if it said nothing.
 
     Raises:
         CannotBeDone: if no port is free, or the others do not come within PATIENCE.
     """
 
-    def __init__(self, place, ended):
-        self.place, self.ended = place, ended
+    def __init__(self, place):
+        self.place = place
         self.values = {rank: queue.SimpleQueue() for rank in range(1, place.count)}
         self.streams = {}
+        self._admission = threading.Lock()
         with _listening(place) as server:
             self._welcome(server)
+
+    def start(self, ended):
+        """Starts to receive what the other processes send.
+
+        Args:
+            ended: function of (rank, status, message) that a thread calls when another process ends: with what it said
+                by `tell_end`, or None twice if it said nothing.
+        """
         for rank, stream in self.streams.items():
-            threading.Thread(target=self._receive, args=(rank, stream), daemon=True).start()
+            threading.Thread(target=self._receive, args=(rank, stream, ended), daemon=True).start()
 
     def gather(self, what, value):
         """The values of all processes, which they give at the same place of their programs.
@@ -80,53 +89,56 @@ class First:
         until = time.monotonic() + PATIENCE
         while len(self.streams) < self.place.count - 1:
             if time.monotonic() > until:
+                self.tell_end(CannotBeDone.exit_status)
                 raise CannotBeDone(
                     f"processes: expected {self.place.count} to start within {PATIENCE} s, received "
                     f"{len(self.streams) + 1}"
                 )
             with contextlib.suppress(OSError):  # nobody yet, or somebody who was cut off
                 connection, _ = server.accept()
-                self._admit(_Stream(connection))
+                # In a thread, since somebody else who says nothing must not keep the others waiting.
+                threading.Thread(target=self._admit, args=(_Stream(connection),), daemon=True).start()
 
     def _admit(self, stream):
         stream.connection.settimeout(HELLO)
-        hello = stream.read()
-        if not isinstance(hello, dict) or hello.get("job") != self.place.job:
+        hello = stream.read(LONGEST_HELLO)
+        if hello is None or hello.get("job") != self.place.job:
             stream.close()  # another program, or another job
             return
-        rank, count = hello.get("rank"), hello.get("count")
-        refused = None
-        if count != self.place.count or rank not in self.values:
-            refused = (
-                f"process {rank} of {count}: expected one of {self.place.count}, as the first one has it"
-            )
-        elif rank in self.streams:
-            refused = f"process {rank}: expected once, received twice"
-        _send(stream, {"refused": refused})
-        if refused is not None:
-            stream.close()
-            return
-        stream.connection.settimeout(None)
-        self.streams[rank] = stream
+        with self._admission:
+            refused = self._refusal(hello.get("rank"), hello.get("count"))
+            _send(stream, {"refused": refused})
+            # Who has not waited for this answer is not there any more, and comes again.
+            if refused is not None or stream.read(LONGEST_HELLO) != HERE:
+                stream.close()
+                return
+            stream.connection.settimeout(None)
+            self.streams[hello["rank"]] = stream
 
-    def _receive(self, rank, stream):
+    def _refusal(self, rank, count):
+        if count != self.place.count or not isinstance(rank, int) or rank not in self.values:
+            return f"process {rank} of {count}: expected one of {self.place.count}, as the first one has it"
+        return f"process {rank}: expected once, received twice" if rank in self.streams else None
+
+    def _receive(self, rank, stream, ended):
         with contextlib.closing(stream):
             for message in stream:
                 if "end" in message:
-                    self.ended(rank, *message["end"])
+                    ended(rank, *message["end"])
                     return
                 self.values[rank].put(message)
-        self.ended(rank, None, None)
+        ended(rank, None, None)
 
 
 class Other:
     """The connection of any other process with the first one; arguments and methods as in First."""
 
-    def __init__(self, place, ended):
-        self.ended = ended
+    def __init__(self, place):
         self.values = queue.SimpleQueue()
         self.stream = _reach(place)
-        threading.Thread(target=self._receive, daemon=True).start()
+
+    def start(self, ended):
+        threading.Thread(target=self._receive, args=(ended,), daemon=True).start()
 
     def gather(self, what, value):
         _send(self.stream, {"what": what, "value": value})
@@ -143,14 +155,14 @@ class Other:
         """Ends the connection."""
         self.stream.end()
 
-    def _receive(self):
+    def _receive(self, ended):
         with contextlib.closing(self.stream):
             for message in self.stream:
                 if "end" in message:
-                    self.ended(0, *message["end"])
+                    ended(0, *message["end"])
                     return
                 self.values.put(message["values"])
-        self.ended(0, None, None)
+        ended(0, None, None)
 
 
 class _Stream:
@@ -165,11 +177,11 @@ class _Stream:
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
         self.file = connection.makefile("rb")
 
-    def read(self):
-        """The next message; None at the end."""
+    def read(self, longest=LONGEST):
+        """The next message, a dict; None at the end, or if it is none or longer."""
         with contextlib.suppress(OSError, ValueError, RecursionError):
-            line = self.file.readline(LONGEST)
-            return json.loads(line) if line else None
+            message = json.loads(self.file.readline(longest))
+            return message if isinstance(message, dict) else None
         return None
 
     def __iter__(self):
@@ -198,7 +210,7 @@ def _listening(place):
             both = socket.has_dualstack_ipv6()
             family = socket.AF_INET6 if both else socket.AF_INET
             server = socket.create_server(("", port), family=family, dualstack_ipv6=both, backlog=place.count)
-            server.settimeout(1)
+            server.settimeout(0.1)
             return server
     raise CannotBeDone(
         f"processes: expected a free port from {place.port} to {place.port + TRIES - 1} on {os.uname().nodename}, "
@@ -213,12 +225,13 @@ def _reach(place):
             with contextlib.suppress(OSError):
                 stream = _Stream(socket.create_connection((place.host, port), timeout=HELLO))
                 _send(stream, {"rank": place.rank, "count": place.count, "job": place.job})
-                answer = stream.read()
+                answer = stream.read(LONGEST_HELLO)
                 if answer == {"refused": None}:
+                    _send(stream, HERE)
                     stream.connection.settimeout(None)
                     return stream
                 stream.close()
-                if isinstance(answer, dict) and "refused" in answer:
+                if answer is not None and "refused" in answer:
                     raise GalvaeError(str(answer["refused"]))
         time.sleep(0.2)
     raise CannotBeDone(

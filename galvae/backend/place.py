@@ -64,7 +64,8 @@ def _by_hand():
 
 def _of_step():
     count, rank, nodes, *step = (os.environ[name] for name in OF_STEP)
-    job = ".".join(step)
+    # A job that is requeued has the same numbers again; it must not meet processes that are left of its first time.
+    job = ".".join([*step, os.environ.get("SLURM_RESTART_COUNT", "0")])
     port = FIRST_PORT + zlib.crc32(job.encode()) % PORTS  # that all tasks know without asking
     return Place(int(rank), int(count), first_node(nodes), port, job, slurm=True)
 

@@ -67,6 +67,7 @@ def together(run):
     _silence()
     try:
         group = _state["group"] = Group()
+        group.meet()
         status = run()
     except BaseException as error:
         end(*_reason(error))
@@ -117,24 +118,25 @@ def check_equal(values):
     """Refuses processes that see different files, versions or settings.
 
     Args:
-        values: dict of name -> JSON-able value, of which the names are the same on all processes.
+        values: dict of name -> JSON-able value.
 
     Raises:
         GalvaeError: on all processes, if a value differs; it names both values.
     """
     first, *others = gather("values", values)
     for rank, other in enumerate(others, 1):
-        for name, value in first.items():
-            if other[name] != value:
+        for name in {**first, **other}:
+            if first.get(name) != other.get(name):
                 raise GalvaeError(
-                    f"{name}: expected the same on all {count()} processes, received {value} on {described(0)} and "
-                    f"{other[name]} on {described(rank)}"
+                    f"{name}: expected the same on all {count()} processes, received {first.get(name)} on "
+                    f"{described(0)} and {other.get(name)} on {described(rank)}"
                 )
 
 
 def described(rank):
     """A process in words, such as "process 1 (node002)"."""
-    return f"process {rank} ({_state['group'].hosts[rank]})"
+    hosts = _state["group"].hosts
+    return f"process {rank} ({hosts[rank]})" if hosts else f"process {rank}"
 
 
 def nodes():
@@ -143,13 +145,14 @@ def nodes():
     return 1 if group is None else len(set(group.hosts))
 
 
-def resume_command(path):
+def resume_command(path, words=()):
     """The command that resumes a run; from now on, also the one that messages about an ended process name.
 
     Args:
         path: the run's directory.
+        words: further words of the command.
     """
-    command = f"galvae train resume={shlex.quote(str(path))}"
+    command = " ".join(["galvae train", f"resume={shlex.quote(str(path))}", *words])
     if place().slurm:
         command = f"srun {command}"
     if _state["group"] is not None:
@@ -202,7 +205,7 @@ class Group:
 
     Attributes:
         connections: First or Other.
-        hosts: names of the machines, by rank.
+        hosts: names of the machines, by rank; empty before `meet`.
         local_rank, local_count: number of this process among those of its machine, and how many they are.
         ended: Event that is set when another process has ended.
         error: ProcessEnded, then.
@@ -214,12 +217,16 @@ class Group:
 
     def __init__(self):
         self.place = place()
-        self.hosts = ["unknown"] * self.place.count
+        self.hosts = []
         self.ended, self.error, self.resume = threading.Event(), None, ""
         self.parted = self.closing = False
         self.leave = lambda: None
         self._lock = threading.Lock()
-        self.connections = (First if is_first() else Other)(self.place, self._note_end)
+        self.connections = (First if is_first() else Other)(self.place)
+
+    def meet(self):
+        """Begins to notice the end of others, and learns on which machines they are."""
+        self.connections.start(self._note_end)
         processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         known = self.connections.gather("machines", [os.uname().nodename, processors])
         self.hosts = [host for host, _ in known]

@@ -147,6 +147,8 @@ def _gradients(function, values, *arguments, training):
 def _loop(count, body, values):
     """Calls a function with the numbers below `count` and what it returned before, strictly one after the other."""
     if keras.config.backend() == "jax":
+        if jax.default_backend() == "cpu":
+            return _chain(count, body, values)
         return jax.lax.fori_loop(0, count, body, values)
     _, values = tf.while_loop(
         lambda number, _: number < count,
@@ -154,6 +156,20 @@ def _loop(count, body, values):
         (tf.constant(0), values),
         parallel_iterations=1,  # else parts would be computed, and held, at the same time
     )
+    return values
+
+
+def _chain(count, body, values):
+    """What `_loop` does, without a loop, in which XLA's convolutions are 20 times slower on a CPU.
+
+    Reference:
+        https://github.com/jax-ml/jax/issues/12868
+    """
+    values = body(0, values)
+    for number in range(1, count):
+        # XLA drops its optimisation barriers on a CPU: only a number that is not known before makes a part wait.
+        known = sum(jax.numpy.ravel(value)[0] for value in jax.tree.leaves(values) if _is_float(value))
+        values = body(jax.numpy.where(known == known, number, 0), values)  # NaN stays NaN in the sums
     return values
 
 

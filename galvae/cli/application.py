@@ -146,7 +146,12 @@ class Command:
         return importlib.import_module(f"galvae.commands.{self.name}").main(config, output_dir)
 
     def _remove_unused(self, output_dir):
-        """Removes the output directory of a failed call, unless it holds more than that call's log."""
+        """Removes the output directory of a failed call, unless it holds more than that call's log.
+
+        Of several processes, the first alone has made it.
+        """
+        if not processes.is_first():
+            return
         log_file = output_dir / f"{self.name}.log"
         if output_dir.is_dir() and [path.name for path in output_dir.iterdir()] == [log_file.name]:
             log_file.unlink()
@@ -246,10 +251,13 @@ def run_command(command, words):
     Raises:
         GalvaeError: if a word is wrong, or the configuration cannot be composed.
     """
-    check_words(words)
+
+    def run(more):
+        check_words(words)
+        return launch(command, [*hydra_arguments(command, words), *more])
+
     try:
-        arguments = hydra_arguments(command, words)
-        return run_together(command, words, lambda more: launch(command, [*arguments, *more]))
+        return run_together(command, words, run)
     except OSError as error:
         if error.filename is None:
             raise

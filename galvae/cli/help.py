@@ -89,11 +89,16 @@ def one_line(error):
     if unknown:
         key = next((line.partition(":")[2].strip() for line in lines if line.startswith("full_key")), None)
         key = key or unknown.group(1)
+        if key.startswith("hydra."):
+            siblings = [
+                f"{key.rpartition('.')[0]}.{name}" for name in getattr(error, "parent_node", None) or {}
+            ]
+            return f"unknown key {key!r}{closest(key, siblings)}; docs/scaling.md lists those of a search and a cluster"
         keys = [path for schema in COMMANDS.values() for path in paths(schema)]
         if key in keys:
             return f"{key}: not a key of the choices made here; expected one that galvae COMMAND --help lists"
         return f"unknown key {key!r}{closest(key, keys)}; galvae COMMAND --help lists the keys"
-    missing = re.match(r"(?:In '.*?': )?Could not find '(.+?)/(.+?)'", text)
+    missing = re.match(r"(?:In '.*?': )?Could not find '(hydra/.+?|.+?)/(.+?)'", text)
     if missing:
         group, choice = missing.groups()
         names = sorted(file.stem for file in (CONF / group).glob("*.yaml"))

@@ -12,11 +12,12 @@ from galvae.errors import GalvaeError
 from galvae.figures.cards import CARDS
 from galvae.runs.evaluations import mark_old
 from galvae.runs.find import is_bundle
+from galvae.runs.links import check_folder_of_tracker
 from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_arrays, save_json
 from galvae.system.citation import citation
 from galvae.training.report import draw_losses
-from galvae.training.trackers.tracking import Tracking, check_installed
+from galvae.training.trackers.tracking import FOLDER, Tracking, check_installed
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ def main(config, output_dir):
     run = TrainedRun.open(config.run, config.backend, vars(config.dataset), config.force)
     if config.tracker is not None and is_bundle(run.path):
         raise GalvaeError(f"tracker: expected null for {config.run}, a bundle, into which nothing is written")
+    if config.tracker is not None:
+        check_folder_of_tracker(run.path / FOLDER)  # before anything is measured
     indices = run.dataset.split(config.split)
     colour = column(run, config.colour, indices)  # first, so that a wrong name costs no time
     check_selection(config.select, run.dataset, column_names(run, config.cards))

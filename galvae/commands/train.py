@@ -91,7 +91,4 @@ def _train(command, output_dir):
         from galvae.training.session import train  # late: a finished run needs no Keras
 
         trusted = command.force or command.resume is None
-        return train(
-            *(config, source, output_dir, command.devices, command.resident, trusted),
-            *(command.trial, command.tracker, command.remat),
-        )
+        return train(command, config, source, output_dir, trusted)

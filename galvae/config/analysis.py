@@ -118,7 +118,9 @@ class EvaluateConfig(RunConfig):
         choices=("galvae", "statmorph"),
     )
     invariant: bool = key("whether probes average codes over the eight flips and 90-degree rotations")
-    tracker: str | None = key(f"{TRACKER}; a run that was tracked goes on with its record", choices=TRACKERS)
+    tracker: str | None = key(
+        f"{TRACKER}; the numbers and figures go into the record of the run", choices=TRACKERS
+    )
     colour: str | None = key(COLOUR)
     select: str | None = key(SELECT.format("selected.ecsv", "'r50<4 & mse>0.01'"))
     latents: int = key(

@@ -93,8 +93,8 @@ class TrainConfig:
     epochs: int = key("number of passes over the training images", at_least=1, at_most=1_000_000)
     batch: int = key("number of images per step", at_least=1)
     accumulate: int = key(
-        "number of parts in which a step computes its batch, one after the other, whose gradients are added up; the "
-        "result is the same, and the memory that of one part",
+        "number of parts in which a step computes its batch, one after the other; the result is that of the whole "
+        "batch, and the memory that of one part",
         at_least=1,
         added=1,
     )
@@ -173,8 +173,7 @@ class TrainCommand(TrainConfig):
     """Train a model on a dataset, or resume a run."""
 
     batch: int | str = key(
-        "number of images per step; auto: the largest power of two that fits in the memory, of those that the training "
-        "split has",
+        "number of images per step; auto: as many as fit in the memory, a power of two for each device and part",
         at_least=1,
     )
     resume: str | None = key(
@@ -192,7 +191,7 @@ class TrainCommand(TrainConfig):
         "whether training holds the images in the device's memory; auto: on one GPU, if they fit"
     )
     trial: str | None = key(
-        "search and number of a trial, which hydra/sweeper=optuna gives to its jobs; null: the run is none"
+        "search and number of a trial, which hydra/sweeper=optuna gives to its jobs; null: the run is not a trial"
     )
     remat: bool = key(
         "whether training computes the activations of the networks again when it needs their gradients, which takes "

@@ -34,8 +34,8 @@ class GalaxyDataset(Galaxies):
         mapped_files: MappedFiles behind images and masks; empty where these are arrays in memory.
         image_facts: "hash", "low" and "high" -> (N,) array: the hash, the darkest and the brightest pixel of each
             image.
-        content: SHA-256 of images, masks, labels, conditions and ids, hexadecimal; it does not depend on the file that
-            they were read from.
+        content: SHA-256 of images, masks, labels, conditions and ids, hexadecimal; it depends neither on the path of
+            their file nor on how several files share them, but those of several have another one than those of one.
         report: summary of the dataset and the findings of its quality check, as a JSON-able dict.
     """
 

@@ -49,7 +49,7 @@ def load_dataset(config):
     given = own = entry.columns.get("split")
     if not rows.all():
         given = np.where(rows, 0 if own is None else own, -1)
-    column = split_column(config, catalogue_of(entry.columns), given)
+    column = split_column(config, catalogue_of(entry.columns), given, entry.about.get("ids_are_rows"))
     hashed = None if column is None else column.hashed
     try:
         splits = make_splits(len(entry.images), config.split, config.split_seed, given, hashed)

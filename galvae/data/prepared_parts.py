@@ -7,18 +7,21 @@ import os
 import queue
 import shutil
 import threading
+import time
 
 import numpy as np
 
 from galvae.data.store import isolation, parts
-from galvae.data.store.cache import cache_folder, cached, entry_path
+from galvae.data.store.cache import cache_folder, cached, current, entry_path
 from galvae.data.store.cache_entry import check_space
 from galvae.errors import CannotBeDone
 from galvae.system.progress import progress_bar
 
 LAYOUT = 1  # version of what a joining entry and its parts hold
 MOST_PROCESSES = 16  # with more, the disk is the limit
-PATIENCE = 10  # seconds that threads have to end after an error, of which one may wait for another process
+PATIENCE = (
+    10  # seconds that all threads have to end after an error; some may wait for parts of another process
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +53,17 @@ def open_parts(config, module, reader, fingerprint, files, check):
             isolation.write_entry(planned, module, config, {"plan": True}, process)
             plan = parts.Plan(planned)
             found = _prepared(config, module, reader, plan, states, folder, process)
+        check()  # before the plan and the parts are put together, which may be of different states of a file
         parts.write_index(building, config.name, plan, found)
+        del plan  # which maps long columns: NFS keeps the files that are mapped
         shutil.rmtree(planned)
-        check()
 
     return cached(folder, config.name, {**fingerprint, "layout": LAYOUT}, write_index, config.verify)
 
 
 def _digest(rows):
     """What stands for row numbers in a fingerprint; None for all."""
-    return None if rows is None else hashlib.sha256(np.array(rows, "<i8")).hexdigest()
+    return None if rows is None else hashlib.sha256(np.ascontiguousarray(rows, "<i8")).hexdigest()
 
 
 def _prepared(config, module, reader, plan, states, folder, process):
@@ -74,47 +78,49 @@ def _prepared(config, module, reader, plan, states, folder, process):
         {**states[file.path], "layout": LAYOUT, "rows": _digest(file.rows)} for file in plan.files
     ]
     paths = [entry_path(folder, "part", fingerprint) for fingerprint in fingerprints]
-    missing = [file for file, path in zip(plan.files, paths, strict=True) if not path.is_dir()]
-    check_space(
-        folder, parts.Images((sum(file.count for file in missing), *plan.shape[1:]), plan.dtype, plan.masked)
-    )
+    found = []
+    for fingerprint, path in zip(fingerprints, paths, strict=True):
+        entry = current(folder, "part", fingerprint, config.verify)
+        found.append(None if entry is None else parts.described(entry, path))
+    missing = [number for number, part in enumerate(found) if part is None]
+    # What is prepared again replaces a part of its size, one after the other, and each asks for its own space.
+    new = sum(plan.files[number].count for number in missing if not paths[number].is_dir())
+    check_space(folder, parts.Images((new, *plan.shape[1:]), plan.dtype, plan.masked))
     count = min(len(missing) or 1, processors(), MOST_PROCESSES)
     if missing:
         log.info(
             "preparing %s of %s files%s",
             *(f"{len(missing):,}", f"{len(plan.files):,}", f", {count} at once" if count > 1 else ""),
         )
-    with progress_bar(sum(file.count for file in missing), f"preparing {config.name}") as bar:
+    total = sum(plan.files[number].count for number in missing)
+    with progress_bar(total, f"preparing {config.name}") as bar:
         lock = threading.Lock()
 
         def report(images):
             with lock:
                 bar.update(images)
 
-        def prepare(number, process):
-            file, fingerprint = plan.files[number], fingerprints[number]
+        def prepare(index, process):
+            number = missing[index]
+            file = plan.files[number]
 
             def write_part(building):
-                work = {"path": file.path, "rows": file.rows}
+                work = {"path": file.path, "rows": None if file.rows is None else file.rows.tolist()}
                 isolation.write_entry(building, module, config, work, process, report)
                 if reader.part_fingerprint(config, file.path) != states[file.path]:
-                    raise _changed(config, file)
+                    raise CannotBeDone(
+                        f"dataset {config.name}: expected files that do not change while they are read, received "
+                        f"another {file.name}; run the command again"
+                    )
 
-            entry = cached(folder, "part", fingerprint, write_part, config.verify)
-            part = parts.described(entry, paths[number])
-            if len(part.fates) != file.count:
-                raise _changed(config, file)
-            return part
+            entry = cached(folder, "part", fingerprints[number], write_part, config.verify)
+            return parts.described(entry, paths[number])
 
         more = [isolation.ReaderProcess() for _ in range(count - 1)]
-        return _in_processes(prepare, len(plan.files), [process, *more])
-
-
-def _changed(config, file):
-    return CannotBeDone(
-        f"dataset {config.name}: expected files that do not change while they are read, received another {file.name}; "
-        "run the command again"
-    )
+        prepared = _in_processes(prepare, len(missing), [process, *more])
+    for number, part in zip(missing, prepared, strict=True):
+        found[number] = part
+    return found
 
 
 def _in_processes(work, count, processes):
@@ -154,8 +160,9 @@ def _in_processes(work, count, processes):
         numbers.clear()
         for process in processes:
             process.stop()
+        deadline = time.monotonic() + PATIENCE
         for thread in threads:
-            thread.join(PATIENCE)
+            thread.join(max(0, deadline - time.monotonic()))
     return results
 
 

@@ -38,6 +38,7 @@ class Source:
         split: (N,) indices into `galvae.data.splits.SPLITS`, -1 for images in none, or None: at random.
         band_names: names of the C bands; empty where they have none.
         drop_constant: whether images whose pixels all have one value are left out, whatever `dataset.drop` is.
+        ids_are_rows: whether the ids are but numbers of rows, which change when data are added; None if unknown.
         stored_side: side in pixels of square images before `dataset.image_size` reduced them; None if these differ.
         origin: function of an image's number, counted from 0 in the order of the blocks, that says where it comes
             from as the user knows it ("g007.fits", "row 7 of a.h5"); None: by its id.
@@ -62,6 +63,7 @@ class Source:
     split: np.ndarray | None = None
     band_names: list[str] = field(default_factory=list)
     drop_constant: bool = False
+    ids_are_rows: bool | None = None
     stored_side: int | None = None
     origin: Callable[[int], str] | None = None
     files: list[SourceFile] = field(default_factory=list)

@@ -15,6 +15,9 @@ from galvae.data.value_hash import hashes
 from galvae.errors import GalvaeError
 
 ID = "id"
+MOST_LEFT_OUT = (
+    100  # of so many rows, one or more are taken to be used where it is unknown whether ids are their numbers
+)
 
 
 class SplitColumn(NamedTuple):
@@ -31,7 +34,7 @@ class SplitColumn(NamedTuple):
     seed: int
 
 
-def split_column(config, catalogue, given):
+def split_column(config, catalogue, given, ids_are_rows=None):
     """The column that `dataset.split_by` names, hashed; None if splits are at random.
 
     Args:
@@ -39,6 +42,8 @@ def split_column(config, catalogue, given):
         catalogue: name -> (N,) array.
         given: (N,) index into SPLITS of each image, -1 for those that are not used, or None; images that are given
             another split than train need no value.
+        ids_are_rows: whether the ids are numbers of rows, see `galvae.data.source.Source`; None: they may be where they
+            look like them, as in the cache entries of earlier versions.
 
     Raises:
         GalvaeError: if there is no such column, it holds neither texts nor whole numbers, a value is missing, or its
@@ -68,11 +73,13 @@ def split_column(config, catalogue, given):
             f"dataset.split_by: expected a value in {name!r} for every galaxy, received none for {unknown.sum():,} of "
             f"{len(unknown):,}, the first of them {_name(catalogue, unknown)}; dataset.select=TABLE leaves galaxies out"
         )
-    if name == ID and getattr(config, "ids", None) is None and _may_be_rows(values):
+    are_rows = _may_be_rows(values) if ids_are_rows is None else ids_are_rows
+    if name == ID and getattr(config, "ids", None) is None and are_rows:
         key = "; dataset.ids=COLUMN says which column has ids" if hasattr(config, "ids") else ""
+        what = "numbers of rows" if ids_are_rows else "what look like numbers of rows"
         raise GalvaeError(
-            "dataset.split_by: expected ids that galaxies keep when data are added, received what look like numbers of "
-            f"rows, {values[0]} to {values[-1]}{key}; split_by=null splits at random"
+            f"dataset.split_by: expected ids that galaxies keep when data are added, received {what}, {values[0]} to "
+            f"{values[-1]}{key}; split_by=null splits at random"
         )
     return SplitColumn(name, hashes(values, config.split_seed), config.split_seed)
 
@@ -84,8 +91,8 @@ def _name(catalogue, marked):
 
 
 def _may_be_rows(ids):
-    """Whether ids may be numbers of rows, of which some, at most half, were left out when the data were read."""
-    if ids.dtype.kind not in "iu" or not len(ids) or ids[0] < 0 or ids[-1] >= 2 * len(ids):
+    """Whether ids may be numbers of rows, of which many may have been left out when the data were read."""
+    if ids.dtype.kind not in "iu" or not len(ids) or ids[0] < 0 or ids[-1] >= MOST_LEFT_OUT * len(ids):
         return False
     return bool((ids[1:] > ids[:-1]).all())
 

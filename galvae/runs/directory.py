@@ -171,7 +171,8 @@ class RunDirectory:
             raise GalvaeError(
                 f"dataset: expected the images and the split that {self.path} was trained on (SHA-256 "
                 f"{state.dataset_sha256[:12]}), received others ({dataset.digest[:12]}), {len(dataset)} of shape "
-                f"{list(dataset.image_shape)}; has the source changed since?"
+                f"{list(dataset.image_shape)}; has the source changed since, or have several files become one, or one "
+                "several?"
             )
 
     @property

@@ -17,8 +17,12 @@ NUMBERS = "objective.json"  # in a run's directory: what a card says of its vali
 MOST_NAMED = 8  # numbers that a message lists
 
 
+class NotMeasured(GalvaeError):
+    """A number that a trial lacks, though there is one of that name; other trials may have it."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class Search:
+class SearchRecord:
     """What a trial needs to know of its search.
 
     Attributes:
@@ -53,7 +57,7 @@ def read_trial(word):
         word: see `trial_word`.
 
     Returns:
-        (folder, number, Search).
+        (folder, number, SearchRecord).
 
     Raises:
         GalvaeError: if it is no such value, or the search's record cannot be read.
@@ -66,7 +70,7 @@ def read_trial(word):
     folder = Path(folder)
     values = read_json(folder / RECORD)
     try:
-        search = Search(**values)
+        search = SearchRecord(**values)
     except TypeError as error:
         raise GalvaeError(
             f"{folder / RECORD}: expected the record of a search, received other values"
@@ -92,22 +96,31 @@ def number_at(values, objective, source):
         float.
 
     Raises:
-        GalvaeError: if there is no such number, or it is not finite.
+        NotMeasured: if it could not be measured, or is not finite.
+        GalvaeError: if there is no such number, in no trial.
     """
     value = _find(values, objective)
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
+    if isinstance(value, float):
+        raise NotMeasured(f"{objective}: expected a finite number in {source}, received {value}")
     above = values
     parts = objective.split(".")
     for end in range(1, len(parts)):
         inner = _find(values, ".".join(parts[:end]))
         above = inner if isinstance(inner, dict) else above
         if "not measured" in above:
-            raise GalvaeError(
-                f"hydra.sweeper.objective: {objective}: not measured in {source}: {above['not measured']}"
-            )
+            raise NotMeasured(f"{objective}: not measured in {source}: {above['not measured']}")
+    # The physics card has no numbers of its own where the galaxies that they are of could not be measured.
+    reasons = [
+        inner["not measured"]
+        for inner in above.values()
+        if isinstance(inner, dict) and "not measured" in inner
+    ]
+    if value is None and reasons and not any(isinstance(inner, float) for inner in above.values()):
+        raise NotMeasured(f"{objective}: not measured in {source}: {reasons[0]}")
     if value is None and parts[-1] in above:
-        raise GalvaeError(
+        raise NotMeasured(
             f"{objective}: not measured in {source}, since too few galaxies were measured in full"
         )
     names = list(value if isinstance(value, dict) else _numbers(above))

@@ -98,7 +98,7 @@ class RunningTrial:
     Args:
         folder: the search's directory.
         number: number of the trial.
-        search: galvae.runs.search.Search, with a pruner.
+        search: galvae.runs.search.SearchRecord, with a pruner.
 
     Raises:
         GalvaeError: if its study cannot be opened, or has no such trial.

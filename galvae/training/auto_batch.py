@@ -16,6 +16,7 @@ from galvae.models.build import build_model
 
 SHARE = 0.9  # of the free memory that a step may take: allocators leave gaps
 FIRST, FACTOR = 8, 4  # images of the first step that is measured, and how many times more the second one has
+FEW = 10  # steps of an epoch, of which fewer learn little
 
 log = logging.getLogger(__name__)
 
@@ -71,12 +72,17 @@ def with_batch(config, dataset, device, resident, remat):
     batch = size * parts
     measured = ", ".join(f"{number}: {_gb(need)}" for number, need in sorted(known.items()))
     log.info(
-        "batch=auto: %d, in parts of %d images on each device (GB that steps take, by their images: %s; %s are free%s)"
+        "batch=auto: %d, in parts of %d images on each device (GB that steps take, by their images: %s; %s are free)"
         "; learning_rate=%g is as given",
-        *(batch, size, measured, _gb(room)),
-        f"; the training split has {train} images" if 2 * batch > train else "",
-        config.learning_rate,
+        *(batch, size, measured, _gb(room), config.learning_rate),
     )
+    steps = math.ceil(train / batch)
+    if steps < FEW:
+        log.warning(
+            "batch=auto: an epoch of %d training images has %s, and the fewer it has, the less it learns: "
+            "give a smaller batch as a number, or more epochs",
+            *(train, "1 step" if steps == 1 else f"{steps} steps"),
+        )
     return dataclasses.replace(config, batch=batch)
 
 

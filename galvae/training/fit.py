@@ -61,7 +61,7 @@ def fit(
         checkpoint: (path, CheckpointState) to resume from, see `RunDirectory.checkpoint`; None: from the beginning.
         resident: whether the device holds the images: True, False, or "auto": a GPU, where they fit.
         start: Start of a new run from another run's weights, see `galvae.runs.start`; None: from random ones.
-        trial: search and number of a trial, see `galvae.runs.search.read_trial`; None: the run is none.
+        trial: search and number of a trial, see `galvae.runs.search.read_trial`; None: the run is not a trial.
         tracking: galvae.training.trackers.tracking.Tracking, which is given every epoch; None: nothing is.
 
     Returns:

@@ -27,20 +27,16 @@ from galvae.training.trackers.tracking import Tracking
 log = logging.getLogger(__name__)
 
 
-def train(config, source, output_dir, count, resident, trusted=True, trial=None, tracker=None, remat=False):
+def train(command, config, source, output_dir, trusted=True):
     """Trains a run, new or resumed, in a directory that this process has locked.
 
     Args:
+        command: TrainCommand: devices, memory, trial and tracker of this call.
         config: TrainConfig.
         source: the TrainConfig by which the dataset is read; it differs from `config` where a resumed run may be
             untrusted.
         output_dir: the run's directory.
-        count: number of devices, or "auto".
-        resident: whether the device holds the images: True, False or "auto".
         trusted: whether the run may take any amount of memory, see `galvae.runs.memory.check_step`.
-        trial: search and number of a trial, see `galvae.runs.search.read_trial`; None: the run is none.
-        tracker: name of the tracker that records the run; None: none does.
-        remat: whether activations are computed again for their gradients, see `galvae.backend.remat`.
 
     Returns:
         The best validation loss, so far if it is a trial that was pruned.
@@ -59,7 +55,7 @@ def train(config, source, output_dir, count, resident, trusted=True, trial=None,
         variables, layer = outline(config, tuple(state.image_shape), len(state.condition_names))
         checkpoints.check_shapes(path, "best", variables)
     start = Start(config) if found is None and config.init is not None else None
-    prepare = functools.partial(setup, config.backend, config.precision, config.seed, count)
+    prepare = functools.partial(setup, config.backend, config.precision, config.seed, command.devices)
     device = prepare(config.part)
     # One of several processes prepares it.
     dataset = processes.first_before_others(
@@ -68,7 +64,7 @@ def train(config, source, output_dir, count, resident, trusted=True, trial=None,
     if start is not None:
         start.check(dataset)
     if config.batch == "auto":
-        config = with_batch(config, dataset, device, resident, remat)
+        config = with_batch(config, dataset, device, command.resident, command.remat)
         device = prepare(config.part)  # so that weights are drawn as if the number had been given
     if found is not None:
         RunDirectory(output_dir, config).check_same(dataset, state)
@@ -78,7 +74,7 @@ def train(config, source, output_dir, count, resident, trusted=True, trial=None,
         model = build_model(
             config, dataset.image_shape, dataset.pixel_range, dataset.stretch, len(dataset.condition_names)
         )
-    model.recompute(remat)
+    model.recompute(command.remat)
     processes.check_equal(
         {
             "dataset (SHA-256)": dataset.digest,
@@ -86,9 +82,9 @@ def train(config, source, output_dir, count, resident, trusted=True, trial=None,
             "precision": device.precision,
         }
     )
-    resume_command = processes.resume_command(output_dir) + ("" if tracker is None else f" tracker={tracker}")
+    resume_command = processes.resume_command(output_dir, _words(command))
     if not processes.is_first():
-        return _follow(model, dataset, config, output_dir, device, found, resident, start, trial)
+        return _follow(command, model, dataset, config, output_dir, device, found, start)
     run = _begin(config, output_dir, dataset, device, found, start)
     log.info(
         "%s with %s parameters on %d galaxies of %dx%dx%d, %s %s on %s (%s)",
@@ -103,10 +99,14 @@ def train(config, source, output_dir, count, resident, trusted=True, trial=None,
     )
     if device.processes > 1:
         log.info("devices: %d, processes: %d, nodes: %d", device.count, device.processes, device.nodes)
-    tracking = Tracking(tracker, run, [] if found is None else found[1].history)
+    tracking = Tracking(None, run)
     try:
         run.write_json("metrics.json", {"status": "running", **lock_owner()})
-        history, metrics = fit(model, dataset, config, run, device, found, resident, start, trial, tracking)
+        tracking = Tracking(command.tracker, run, [] if found is None else found[1].history)
+        history, metrics = fit(
+            *(model, dataset, config, run, device, found),
+            *(command.resident, start, command.trial, tracking),
+        )
         processes.part()
         trained = learn_after_training(run, dataset)
         metrics |= write_report(trained, history)
@@ -123,14 +123,14 @@ def train(config, source, output_dir, count, resident, trusted=True, trial=None,
             error.resume_command = resume_command
         elif isinstance(error, FilesChanged):
             error.args = (f"{error}; resume with: {resume_command}, which prepares them again",)
+        failure = _failure(error)
         with contextlib.suppress(OSError):  # a full disk must not hide what ended the training
-            run.write_json("metrics.json", _failure(error))
-        with contextlib.suppress(
-            KeyboardInterrupt
-        ):  # a second signal ends the wait; the first one ends the run
-            tracking.end(_failure(error)["status"])
+            run.write_json("metrics.json", failure)
+        # A second signal ends the wait; the first one ends the run.
+        with contextlib.suppress(KeyboardInterrupt):
+            tracking.end(failure["status"])
         _raise_cause(error)
-    tracking.results(run.path / "figures", metrics, "result", metrics["epochs"])
+    tracking.results(run.path / "figures", metrics, "result", metrics["best_epoch"])
     tracking.end(metrics["status"])
     log.info("best epoch %d: validation loss %.5g", metrics["best_epoch"], metrics["val_loss"])
     weights = checkpoints.weights_digest(checkpoints.newest(run.path / "checkpoints"))
@@ -144,16 +144,23 @@ def train(config, source, output_dir, count, resident, trusted=True, trial=None,
     return metrics["val_loss"]
 
 
-def _follow(model, dataset, config, output_dir, device, found, resident, start, trial):
+def _follow(command, model, dataset, config, output_dir, device, found, start):
     """Trains beside the first process, which alone writes; arguments and result as of `fit` and `train`."""
     run = RunDirectory(output_dir, config)
     try:
-        _, metrics = fit(model, dataset, config, run, device, found, resident, start, trial)
+        _, metrics = fit(model, dataset, config, run, device, found, command.resident, start, command.trial)
     except Pruned as pruned:
         return pruned.metrics["val_loss"]
     except BaseException as error:
         _raise_cause(error)
     return metrics["val_loss"]
+
+
+def _words(command):
+    """The words by which this call differs from others that would resume the same run."""
+    usual = {"devices": "auto", "resident": "auto", "remat": False, "tracker": None}
+    values = {name: getattr(command, name) for name in usual}
+    return [f"{name}={str(value).lower()}" for name, value in values.items() if value != usual[name]]
 
 
 def _checkpoint(output_dir):
@@ -183,9 +190,7 @@ def _raise_cause(error):
 
 def _failure(error):
     """The content of metrics.json after training that ended with an exception."""
-    stops = (
-        KeyboardInterrupt | SystemExit | processes.ProcessEnded
-    )  # SystemExit: of submitit, which requeues the job
+    stops = KeyboardInterrupt | SystemExit | processes.ProcessEnded  # SystemExit: submitit requeues the job
     if isinstance(processes.cause(error), stops):
         return {"status": "stopped"}
     metrics = {"status": "failed", "error": line_of(error) or type(error).__name__}

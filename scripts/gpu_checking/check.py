@@ -20,8 +20,8 @@ class Check:
     Attributes:
         function: of Settings; yields the rows of the table, see `row`. Its docstring says what is to be seen.
         seconds: time limit on a GPU, after which it has failed.
-        needs: what is required besides JAX or TensorFlow: "gpu", "jax", "tensorflow", "gpus" (two or more), "places" (a
-            GPU for each of two processes, or the processor), or "key NAME", a key of `galvae train`.
+        needs: what is required besides JAX or TensorFlow: "gpu", "jax", "tensorflow", "gpus" (two or more), or "places"
+            (a GPU for each of two processes, or the processor).
         environment: environment variables of its process.
     """
 

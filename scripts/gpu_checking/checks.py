@@ -19,9 +19,9 @@ CHECKS = {
         Check(robustness.two_processes),
         Check(robustness.full_card, 90, ("gpu", "jax")),
         Check(commands.after_training),
-        Check(memory.accumulate, 150, ("key accumulate",)),
-        Check(memory.remat, 150, ("key remat",)),
-        Check(memory.batch_auto, 150, ("key remat",)),  # which came with it
+        Check(memory.accumulate, 150),
+        Check(memory.remat, 150),
+        Check(memory.batch_auto, 150),
         Check(devices.several_gpus, needs=("gpus",)),
         Check(devices.several_processes, needs=("places", "jax")),
         Check(devices.tensorflow, 300, ("tensorflow",)),

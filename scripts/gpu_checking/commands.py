@@ -29,7 +29,7 @@ def after_training(settings):
         places = {"the device": {}, "the processor": PROCESSOR}
         for (
             name
-        ) in places:  # each with its own run, into which commands write, and its own cache of measurements
+        ) in places:  # each with a run, into which commands write, and a cache of measurements of its own
             shutil.copytree(Path(folder, "run"), Path(folder, name, "run"), symlinks=True)
         for title, (command, *keys) in COMMANDS.items():
             if command == "evaluate" and small:

@@ -1,13 +1,11 @@
 """The machine on which the checks run: its cards, their driver, the packages."""
 
 import platform
-from dataclasses import fields
 from importlib import metadata
 from importlib.util import find_spec
 
 from galvae import __version__
 from galvae.backend.hardware import processor_name
-from galvae.config.train import TrainCommand
 from gpu_checking.devices import nvidia_smi
 
 BACKENDS = ("jax", "tensorflow")
@@ -60,14 +58,10 @@ def missing(check, settings):
         "tensorflow": ("tensorflow" in backends(), "TensorFlow is not installed"),
     }
     for need in check.needs:
-        there, reason = reasons[need] if need in reasons else _key(need.removeprefix("key "))
+        there, reason = reasons[need]
         if not there:
             return reason
     return None
-
-
-def _key(name):
-    return name in {field.name for field in fields(TrainCommand)}, f"galvae train has no key {name}"
 
 
 def _versions():

@@ -43,4 +43,11 @@ MUTANTS = [
         "        if need <= 1.5 * room:",
         f"{AUTO}::test_it_is_the_largest_power_of_two_that_fits",
     ),
+    Mutant(
+        "nothing is said of epochs of few steps",
+        "galvae/training/auto_batch.py",
+        "    if steps < FEW:",
+        "    if steps < 1:",
+        f"{AUTO}::test_epochs_of_few_steps_are_warned_of",
+    ),
 ]

@@ -34,4 +34,18 @@ MUTANTS = [
         "if False:",
         f"{CONNECTIONS}::test_processes_at_different_places_are_a_defect",
     ),
+    Mutant(
+        "a job that was requeued meets processes that are left of its first time",
+        "galvae/backend/place.py",
+        'os.environ.get("SLURM_RESTART_COUNT", "0")',
+        '"0"',
+        f"{PLACE}::test_a_task_of_srun_knows_its_place",
+    ),
+    Mutant(
+        "a process that has not waited for its answer is taken for one that is here",
+        "galvae/backend/connections.py",
+        "if refused is not None or stream.read(LONGEST_HELLO) != HERE:",
+        "if refused is not None:",
+        f"{CONNECTIONS}::test_a_process_that_has_not_waited_for_an_answer_may_come_again",
+    ),
 ]

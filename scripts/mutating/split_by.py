@@ -34,9 +34,23 @@ MUTANTS = [
     Mutant(
         "numbers of rows decide splits as if they were ids",
         "galvae/data/split_by.py",
-        "is None and _may_be_rows(values)",
-        "is None and False",
+        "is None and are_rows:",
+        "is None and False:",
         "tests/data/test_split_by.py::test_what_cannot_decide_a_split_is_refused",
+    ),
+    Mutant(
+        "numbers of rows are taken for ids where most images were left out",
+        "galvae/data/readers/user_columns.py",
+        "merged.ids_are_rows = ids is merged.images",
+        "pass",
+        "tests/data/test_split_by.py::test_numbers_of_rows_decide_no_split_however_many_are_left_out",
+    ),
+    Mutant(
+        "small increasing ids are taken for numbers of rows though they are known to be ids",
+        "galvae/data/split_by.py",
+        "_may_be_rows(values) if ids_are_rows is None else ids_are_rows",
+        "_may_be_rows(values)",
+        "tests/data/test_split_by.py::test_numbers_of_rows_decide_no_split_however_many_are_left_out",
     ),
     Mutant(
         "a column is mapped from a place before its own",

@@ -115,10 +115,10 @@ MUTANTS = [
     ),
     Mutant(
         "devices does not reach training",
-        "galvae/commands/train.py",
-        "command.devices, command.resident",
-        '"auto", command.resident',
-        f"{KEYS}::test_the_command_passes_on_what_it_was_asked_for",
+        "galvae/training/session.py",
+        "config.seed, command.devices)",
+        'config.seed, "auto")',
+        f"{KEYS}::test_device_and_model_are_those_of_the_configuration_and_its_data",
     ),
     Mutant(
         "beta lags an epoch behind its schedule",

@@ -33,6 +33,7 @@ CONFIG = EvaluateConfig(
     morphology="galvae",
     invariant=False,
     n=9,
+    tracker=None,
     colour=None,
     select=None,
     latents=2,

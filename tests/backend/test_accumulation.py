@@ -153,7 +153,8 @@ def runs(request, tmp_path_factory):
         ["train", *survey, *job, f"backend={backend}", f"hydra.run.dir={folder / name}"]
         for name, job in JOBS.items()
     ]
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    quick = "--xla_backend_optimization_level=0"  # to compile
+    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count=2 {quick}"}
     command = [sys.executable, "-c", CHILD, backend, json.dumps(jobs)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.count("exit status 0") == len(jobs), done.stderr

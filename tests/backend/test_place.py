@@ -12,7 +12,7 @@ STEP = dict(zip(OF_STEP, ("4", "3", "gpu[07-08]", "1234", "0"), strict=True))
 @pytest.fixture(autouse=True)
 def empty(monkeypatch):
     """An environment of no job."""
-    for name in (*BY_HAND, *OF_STEP, "SLURM_NTASKS"):
+    for name in (*BY_HAND, *OF_STEP, "SLURM_NTASKS", "SLURM_RESTART_COUNT"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -31,13 +31,15 @@ def test_a_process_without_a_job_is_the_only_one():
 def test_a_task_of_srun_knows_its_place(monkeypatch):
     set_all(monkeypatch, STEP)
     found = place()
-    assert (found.rank, found.count, found.host, found.job, found.slurm) == (3, 4, "gpu07", "1234.0", True)
+    assert (found.rank, found.count, found.host, found.job, found.slurm) == (3, 4, "gpu07", "1234.0.0", True)
     assert not is_first()
     monkeypatch.setenv("SLURM_PROCID", "0")
     assert is_first() and count() == 4
     assert place().port == found.port  # which all tasks of a step find alike
-    monkeypatch.setenv("SLURM_STEP_ID", "1")
-    assert place().port != found.port
+    for name, value in (("SLURM_STEP_ID", "1"), ("SLURM_RESTART_COUNT", "1")):  # its numbers are given again
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            assert place().port != found.port and place().job != found.job
 
 
 @pytest.mark.parametrize("tasks", [None, "1"])

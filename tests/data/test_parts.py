@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from galvae.data import prepared_parts
 from galvae.data.formats.shards import _gaps
 from galvae.data.load import load_all, load_dataset
 from galvae.data.readers import user_files
-from galvae.data.store import cache, isolation
+from galvae.data.store import cache, isolation, mapped_columns
 from galvae.data.store.contents import entry_facts, is_part
 from galvae.data.store.joined_images import JoinedImages
 from galvae.data.store.mapped_files import SPARE, FilesChanged, MappedFiles
@@ -180,6 +181,54 @@ def test_a_file_that_is_changed_is_prepared_alone(load, read, tmp_path):
     assert changed.content != content
 
 
+PIXELS = {  # a setting that changes the prepared images -> what it makes of them
+    "nan": ({"nan": "fill"}, lambda images: images),
+    "drop": ({"drop": "blank"}, lambda images: images[[0, 2, 3, 4, 5, 6]]),
+    "image_size": ({"image_size": 4}, lambda images: images.reshape(-1, 4, 2, 4, 2, 3).mean((2, 4))),
+    "row_0": ({"row_0": "bottom"}, lambda images: images[:, ::-1]),
+    "channels": ({"channels": [2, 0]}, lambda images: images[..., [2, 0]]),
+    "axes": ({"axes": "NWHC"}, lambda images: images.swapaxes(1, 2)),
+    "images": ({"images": "other"}, lambda images: images[::-1]),
+    "mask": ({"mask": "aside"}, lambda images: images),
+    # The pixel that is NaN is among those that are set aside.
+    "mask_where": ({"mask": "aside", "mask_where": "zero"}, lambda images: images),
+}
+
+
+def test_no_setting_has_the_prepared_images_of_another(load, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # on a slow disk, most of this test's time
+    images = IMAGES[:8].copy()
+    images[1], images[6, 2, 3, 0] = 0.5, np.nan
+    known, aside = images[np.arange(8) != 6], np.zeros((8, SIDE, SIDE), bool)
+    aside[:, 4, 1], aside[2, 0, 0] = True, True
+    write(tmp_path, (5, 3), images, objid=IDS[:8], other=images[::-1], aside=aside)
+    np.testing.assert_array_equal(load(nan="drop").images[:], known)
+    masks = {"nan": np.isnan(images), "mask": aside[np.arange(8) != 6], "mask_where": ~aside}
+    for name, (changes, expected) in PIXELS.items():
+        dataset = load(**{"nan": "drop", **changes})
+        wanted, used = expected(images if name in ("nan", "mask_where") else known), True
+        if name in masks:
+            used = ~np.broadcast_to(masks[name].reshape(*wanted.shape[:3], -1), wanted.shape)
+            np.testing.assert_array_equal(dataset.masks[:], ~used, name)
+        np.testing.assert_allclose(dataset.images[:][used], wanted[used], rtol=1e-6, err_msg=name)
+        assert (dataset.masks is not None) == (name in masks), name
+
+
+def test_a_file_that_is_overwritten_under_its_old_time_is_prepared_again_alone(load, read, tmp_path, caplog):
+    write(tmp_path)
+    load()
+    file, images = tmp_path / "part-1.npz", IMAGES.copy()
+    before = file.stat()
+    images[7, 0, 0, 0] += 0.25
+    np.savez(file, images=images[6:11], objid=IDS[6:11], aside=ASIDE[6:11])
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    np.testing.assert_array_equal(load().images[:], images)
+    assert read[4:] == ["part-1.npz"]
+    said = [record.message.split(" is read again")[0] for record in caplog.records if "again" in record.msg]
+    assert said == [f"one of 4 files from {tmp_path}/part-0.npz on", f"{file}"]
+
+
 def test_content_is_that_of_images_masks_and_ids_however_files_share_them(config, tmp_path):
     def content(name, counts, images=IMAGES, **columns):
         (tmp_path / name).mkdir()
@@ -318,6 +367,54 @@ def test_a_file_that_changes_while_it_is_read_is_named(load, tmp_path, monkeypat
     assert sorted(parts(tmp_path)) == ["part-0.npz"]
 
 
+@pytest.mark.parametrize("what", ["table.csv", "part-0.npz"])
+def test_what_changes_while_other_files_are_read_is_noticed(what, load, tmp_path, monkeypatch):
+    write(tmp_path, (6, 5))
+    (tmp_path / "table.csv").write_text("objid,mass\n" + "".join(f"{one},1\n" for one in IDS[:11]))
+    read_part = user_files.read_part
+
+    def changing(config, path, rows):
+        if path.endswith("part-1.npz"):
+            os.utime(tmp_path / what)
+        return read_part(config, path, rows)
+
+    monkeypatch.setattr(user_files, "read_part", changing)
+    with pytest.raises(CannotBeDone, match="do not change while they are read, received changed ones"):
+        load(table="table.csv")
+
+
+def test_a_file_that_grows_while_it_is_planned_is_noticed_if_its_part_is_there(load, tmp_path, monkeypatch):
+    write(tmp_path, (6, 5))
+    load()
+    write_entry = isolation.write_entry
+
+    def growing(folder, module, config, work=None, process=None, report=None):
+        write(tmp_path, (6, 8))
+        write_entry(folder, module, config, work, process, report)
+
+    monkeypatch.setattr(isolation, "write_entry", growing)
+    with pytest.raises(CannotBeDone, match="do not change while they are read, received changed ones"):
+        load(pixel_range=[0.0, 2.0])
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="the system does not say what is mapped")
+def test_a_plan_is_not_mapped_any_more_when_it_is_removed(load, tmp_path, monkeypatch):
+    write(tmp_path)
+    mapped, prepared, remove = [], prepared_parts._prepared, shutil.rmtree
+
+    def is_mapped():
+        with open("/proc/self/maps") as maps:
+            mapped.append("/plan/columns.npz" in maps.read())
+
+    monkeypatch.setattr(mapped_columns, "LONG", 1)
+    monkeypatch.setattr(prepared_parts, "_prepared", lambda *of: (is_mapped(), prepared(*of))[1])
+    monkeypatch.setattr(
+        shutil, "rmtree", lambda path, **how: (path.name == "plan" and is_mapped(), remove(path, **how))
+    )
+    np.testing.assert_array_equal(load().images[:], IMAGES)
+    assert mapped == [True, False]
+
+
 def test_a_file_that_goes_while_others_are_read_is_named(load, tmp_path, monkeypatch):
     write(tmp_path)
     plan = prepared_parts.parts.Plan
@@ -334,6 +431,26 @@ def test_a_link_to_a_file_that_has_gone_is_no_file_less(load, tmp_path):
     os.symlink("nowhere", tmp_path / "part-4.npz")
     with pytest.raises(GalvaeError, match="part-4.npz: No such file or directory; expected an existing file"):
         load()
+
+
+def test_parts_that_are_prepared_again_are_announced_and_prepared_at_once(
+    load, tmp_path, monkeypatch, caplog
+):
+    write(tmp_path)
+    load()
+    damaged = parts(tmp_path)["part-1.npz"] / "images.npy"
+    damaged.chmod(0o600)
+    damaged.write_bytes(b"")
+    for number in (0, 3):
+        (tmp_path / f"part-{number}.npz").chmod(0o600)
+    caplog.set_level("INFO")
+    monkeypatch.setattr(prepared_parts, "processors", lambda: 2)
+    lanes, in_processes = [], prepared_parts._in_processes
+    monkeypatch.setattr(
+        prepared_parts, "_in_processes", lambda *of: (lanes.append((of[1], len(of[2]))), in_processes(*of))[1]
+    )
+    np.testing.assert_array_equal(load().images[:], IMAGES)
+    assert lanes == [(3, 2)] and "preparing 3 of 4 files, 2 at once" in caplog.text
 
 
 def test_a_disk_that_is_too_small_for_all_parts_is_said_first(load, read, tmp_path, monkeypatch):
@@ -438,6 +555,23 @@ def test_an_error_in_one_process_ends_the_others(monkeypatch):
     assert done == [0, 1] and len(stopped) == 1
 
 
+def test_all_threads_together_have_some_seconds_to_end(monkeypatch):
+    clock, asked = [0], []
+
+    def join(thread, timeout):
+        asked.append(timeout)
+        clock[0] += timeout  # as if it waited for another process
+
+    def work(number, process):
+        raise GalvaeError("the first")
+
+    monkeypatch.setattr(prepared_parts, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(prepared_parts.threading.Thread, "join", join)
+    with pytest.raises(GalvaeError, match="the first"):
+        prepared_parts._in_processes(work, 9, [isolation.ReaderProcess() for _ in range(4)])
+    assert asked == [prepared_parts.PATIENCE, 0, 0, 0]
+
+
 def preparing(tmp_path, *more):
     """A process that prepares all files as `galvae prepare` does, in a cache of its own."""
     command = [sys.executable, "-m", "galvae", "prepare", "dataset=files", "dataset.axes=NHWC"]
@@ -507,4 +641,4 @@ def test_a_run_on_several_files_is_that_on_one_and_resumes(galvae, tmp_path):
     (tmp_path / "part-2.npz").unlink()
     status, _, err = galvae("train", f"resume={tmp_path}/part", "epochs=3")
     assert status == 2 and err.count("galvae: ") == 1, err
-    assert "has the source changed since?" in err
+    assert "has the source changed since, or have several files become one, or one several?" in err

@@ -23,11 +23,11 @@ KNOWN_TEST = [24, 34, 59]
 KEEPS = "; each keeps its split as the data grow"
 
 
-def split(catalogue, by, given=None, shares=SHARES, **config):
+def split(catalogue, by, given=None, shares=SHARES, ids_are_rows=None, **config):
     """Splits of a catalogue, with what is said of them and warned of."""
     config = {"split_by": by, "split_seed": 0, "name": "files", "ids": None, **config}
     count = len(next(iter(catalogue.values())))
-    column = split_column(SimpleNamespace(**config), catalogue, given)
+    column = split_column(SimpleNamespace(**config), catalogue, given, ids_are_rows)
     splits = make_splits(count, shares, config["split_seed"], given, column.hashed)
     return splits, *column_notes(column, given, splits)
 
@@ -56,8 +56,10 @@ def test_a_galaxy_keeps_its_split_as_the_data_grow_in_whatever_order():
     many = split_of({"id": IDS[order].astype("U30")}, "id")
     assert {name: many[name] for name in few} == few and len(many) == 3000
     numbers = np.arange(5000, 8000)
-    as_texts = split_of({"id": numbers.astype(str)}, "id")
-    assert {str(name): key for name, key in split_of({"id": numbers}, "id").items()} == as_texts
+    as_texts, as_numbers = (
+        split_of({"id": ids}, "id", ids_are_rows=False) for ids in (numbers.astype(str), numbers)
+    )
+    assert {str(name): key for name, key in as_numbers.items()} == as_texts
     # With a larger share of training images, none of these becomes another.
     larger = split_of({"id": IDS}, "id", shares=[0.8, 0.1, 0.1])
     assert {larger[name] for name, key in many.items() if key == "train"} == {"train"}
@@ -119,6 +121,11 @@ def test_what_is_given_wins_and_the_rest_is_cut_by_hash():
             "received what look like numbers of rows, 0 to 79",
         ),
         (
+            "id",
+            {"id": 90 * np.arange(60)},
+            "received what look like numbers of rows, 0 to 5310",
+        ),
+        (
             "z",
             {"z": np.linspace(0, 1, 60)},
             "texts or whole numbers in 'z', received 0.0169.* for galaxy G00007",
@@ -149,9 +156,10 @@ def test_what_cannot_decide_a_split_is_refused(by, changes, words):
     assert str(error.value).startswith("dataset.split_by: ") and "\n" not in str(error.value)
 
 
-def test_ids_that_look_like_rows_are_taken_where_the_user_names_them():
+def test_ids_that_look_like_rows_are_taken_where_they_are_known_to_be_ids():
     assert split({"id": np.arange(60)}, "id", ids="id")[0]["train"].size
-    assert split({"id": 2 * np.arange(60) + 5}, "id")[0]["train"].size
+    assert split({"id": np.arange(60)}, "id", ids_are_rows=False)[0]["train"].size
+    assert split({"id": 102 * np.arange(60) + 5}, "id")[0]["train"].size
     assert split({"id": np.arange(60)[::-1]}, "id")[0]["train"].size
 
 
@@ -181,6 +189,27 @@ def galaxies(tmp_path):
         return load_dataset(train_config(*words, f"dataset.cache_dir={tmp_path / 'cache'}").dataset)
 
     return load
+
+
+@pytest.mark.parametrize("kind", ["rows", "ids"])
+def test_numbers_of_rows_decide_no_split_however_many_are_left_out(kind, tmp_path):
+    images = np.where(np.arange(200)[:, None, None, None] % 5, np.nan, ellipses(200, 16)).astype(np.float32)
+    words = ["dataset=files", "dataset.nan=drop", "dataset.pixel_range=[0,255]", "dataset.split_by=id"]
+    if kind == "rows":
+        np.savez(tmp_path / "a.npz", images=images)
+    else:  # increasing, and as small as numbers of rows
+        np.savez(tmp_path / "a.npz", images=images, objid=np.arange(200))
+    words += [
+        f"dataset.path={tmp_path / 'a.npz'}",
+        "dataset.axes=NHWC",
+        f"dataset.cache_dir={tmp_path / 'cache'}",
+    ]
+    config = train_config(*words).dataset
+    if kind == "rows":
+        with pytest.raises(GalvaeError, match=r"received numbers of rows, 0 to 195; dataset.ids=COLUMN says"):
+            load_dataset(config)
+    else:
+        assert sum(map(len, load_dataset(config).splits.values())) == 40
 
 
 def test_a_dataset_that_grows_and_is_reordered_keeps_its_splits(galaxies, tmp_path):

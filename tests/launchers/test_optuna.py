@@ -4,9 +4,12 @@ Trials train nothing, except in the slow tests: their losses are a known functio
 """
 
 import csv
+import dataclasses
+import fcntl
 import importlib
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -22,9 +25,21 @@ from builders.galaxies import ellipses
 
 import galvae.cli.application  # noqa: F401  (makes hydra_plugins importable)
 import galvae.commands.train as train_command
+from galvae.analysis import objective
+from galvae.analysis.evaluators import card
 from galvae.errors import CannotBeDone, GalvaeError, TrainingDiverged
-from galvae.runs.search import RECORD, Search, card_of, number_at, read_trial, trial_word
+from galvae.runs.search import (
+    NUMBERS,
+    RECORD,
+    NotMeasured,
+    SearchRecord,
+    card_of,
+    number_at,
+    read_trial,
+    trial_word,
+)
 from galvae.runs.study import JOURNAL, open_storage
+from galvae.runs.trained_run import TrainedRun
 from galvae.system.atomic import save_json
 from galvae.system.signals import Stopped
 from galvae.training.pruning import Pruned, pruning
@@ -61,6 +76,7 @@ def calls(monkeypatch):
     class Calls(list):
         instead = {}
         metrics = {}
+        measured = {}
 
     calls = Calls()
 
@@ -73,6 +89,9 @@ def calls(monkeypatch):
             raise error
         metrics = {"status": "finished", "val_loss": loss_of(config), "val_kl": float(config.latent_dim)}
         (output_dir / "metrics.json").write_text(json.dumps(metrics | calls.metrics))
+        (output_dir / "config.yaml").touch()  # so that it is a run, which may be resumed
+        if len(calls) in calls.measured:
+            save_json(output_dir / NUMBERS, calls.measured[len(calls)])
 
     monkeypatch.setattr(train_command, "main", main)
     return calls
@@ -108,6 +127,12 @@ def space(*words):
 )
 def test_search_spaces_are_those_of_hydras_grammar(values, expected):
     assert space("batch=4", f"key={values}", "batch=8") == ({"key": expected}, {"batch": "8"})
+
+
+def test_points_of_a_space_are_counted():
+    words = ["a=1,2", "b=range(1,10,4)", "c=int(interval(1,4))", "d=range(0,1,0.1)"]
+    assert spaces.points(spaces.read_space(words, None)[0]) == 2 * 3 * 4 * 10
+    assert spaces.points(spaces.read_space([*words, "e=interval(0,1)"], None)[0]) == math.inf
 
 
 def test_the_last_word_for_a_key_counts():
@@ -173,13 +198,16 @@ def test_numbers_are_found_by_their_keys_with_dots_between():
     for name, message in {
         "card.w2": "expected the name of a number of x, received 'card.w2', which is none; there are w1, power",
         "card.power": "which is not one; there are 0.25",
-        "card.n": "which is not one",
+        "card.n": "card.n: expected a finite number in x, received nan",
         "card.auc": "card.auc: not measured in x, since too few galaxies",
     }.items():
         with pytest.raises(GalvaeError, match=message):
             number_at(values, name, "x")
-    with pytest.raises(GalvaeError, match="card.decoded.w1: not measured in x: too few"):
-        number_at({"card": {"not measured": "too few"}}, "card.decoded.w1", "x")
+    # What one trial lacks is no wrong name.
+    for values in ({"not measured": "few"}, {"sampled": {"not measured": "few"}}):
+        for name in ("card.sampled.w1", "card.w1"):
+            with pytest.raises(NotMeasured, match=f"{name}: not measured in x: few"):
+                number_at({"card": values}, name, "x")
     assert [card_of(name) for name in ("card.w1", "card", "val_loss", "val.loss")] == [
         "card",
         None,
@@ -203,14 +231,17 @@ def test_a_search_that_is_interrupted_has_the_trials_of_one_that_is_not(galvae, 
     status, _, err = galvae(*command)
     assert status == 75 and "sweep of 3: 2 finished, 1 stopped" in err
     assert "resume with: the same command and hydra.sweep.dir='search'" in err
-    status, out, err = galvae(*command)
+    # As if a signal had come before the keys of trial 3 were drawn: it counts for none.
+    optuna.load_study(study_name="galvae", storage=open_storage(JOURNAL, Path("search"))).ask()
+    status, out, err = galvae(*command, "epochs=2")  # as in SMALL
     assert status == 0 and err == "sweep of 4: 4 finished\n"
     assert out.splitlines()[-1] == str(Path("search").absolute())
-    assert [*calls[:2], *calls[3:]] == undisturbed and calls[2] == calls[3]
+    assert [call[:2] for call in (*calls[:2], *calls[3:])] == [call[:2] for call in undisturbed]
+    assert calls[2] == calls[3]
     rows = table()
-    assert [row["trial"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["trial"] for row in rows] == ["0", "1", "2", "4"]
     assert {row["status"] for row in rows} == {"finished"}
-    for (latent_dim, rate, name), row in zip(undisturbed, rows, strict=True):
+    for (latent_dim, rate, name), row in zip([*calls[:2], *calls[3:]], rows, strict=True):
         found = int(row["latent_dim"]), float(row["learning_rate"]), row["directory"]
         assert found == (latent_dim, rate, name)
         expected = 100 + (latent_dim - 3) ** 2 + (math.log10(rate) + 3) ** 2
@@ -226,38 +257,84 @@ def test_a_search_that_is_interrupted_has_the_trials_of_one_that_is_not(galvae, 
     assert "latent_dim=choice(2,3) (there choice(2,3,4))" in err
 
 
+def test_a_study_is_that_of_one_configuration_and_of_one_directory(galvae, calls, small_files):
+    experiment = Path("own/experiment/mine.yaml")
+    experiment.parent.mkdir(parents=True)
+    experiment.write_text("# @package _global_\nearly_stopping: 5\n")
+    words = (*small_files, *ANYWHERE, "latent_dim=choice(2,3)", "--config-dir", "own", "experiment=mine")
+    keys = ("hydra.sweeper.trials=1", "hydra.sweeper.storage=sqlite:///study.db", "hydra.sweeper.study=x")
+    command = ("train", *words, *keys)
+    assert galvae(*command, "hydra.sweep.dir=one")[0] == 0
+    for name in (RECORD, "multirun.yaml"):  # a URL may hold a password
+        assert (Path("one") / name).stat().st_mode & 0o077 == 0
+    descriptor = os.open("one", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    status, _, err = galvae(*command, "hydra.sweep.dir=one")
+    assert status == 75 and "expected no other process that searches here" in err
+    os.close(descriptor)
+    status, _, err = galvae(*command, "hydra.sweep.dir=two")
+    assert (
+        status == 2 and err.count("\n") == 1 and "hydra.sweeper.storage: 'x' is the study of another" in err
+    )
+    assert f"hydra.sweep.dir={Path('two').absolute()} (there {Path('one').absolute()})" in err
+    experiment.write_text("# @package _global_\nearly_stopping: 6\n")
+    status, _, err = galvae(*command, "hydra.sweep.dir=one")
+    assert status == 2 and "received early_stopping=6 (there 5)" in err and len(calls) == 1
+
+
+def test_a_trial_that_cannot_be_measured_fails_alone(galvae, calls, small_files):
+    calls.measured = {1: {"not measured": {"card.w1": "NaN"}}, 2: {"numbers": {"card.w1": 0.5}}}
+    keys = ("hydra.sweeper.trials=2", "hydra.sweeper.objective=card.w1")
+    status, _, err = galvae("train", *small_files, *SEARCH, *SPACE, *keys)
+    assert status == 0 and "sweep of 2: 1 finished, 1 failed" in err
+    found = [(row["status"], row["card.w1"], row["error"]) for row in table()]
+    assert found == [("failed", "", "NaN"), ("finished", "0.5", "")]
+
+
 def test_trials_that_fail_fail_alone(galvae, calls, small_files):
-    calls.instead = {1: TrainingDiverged("training diverged in epoch 1", {}), 3: CannotBeDone("no disk")}
+    calls.instead = {
+        1: TrainingDiverged("training diverged in epoch 1", {}),
+        3: CannotBeDone("no disk"),
+        **dict.fromkeys((5, 6), GalvaeError("no such size")),
+    }
     words = ("latent_dim=choice(3,99)", SPACE[1], "hydra.sweeper.trials=6", "hydra.sweeper.sampler=random")
-    status, out, err = galvae("train", *small_files, *SEARCH, *words)
+    command = ("train", *small_files, *SEARCH, *words)
+    # A passing trouble ends the search, and the next call resumes the trial; twice the same is no passing one.
+    assert galvae(*command)[0] == 1 and len(calls) == 3
+    assert (table()[-1]["status"], table()[-1]["error"]) == ("running", "no disk")
+    assert galvae(*command)[0] == 2 and len(calls) == 5 and calls[2] == calls[3]
+    assert (table()[-1]["status"], table()[-1]["error"]) == ("running", "no such size")
+    status, out, err = galvae(*command)
     refused = "latent_dim: more than the network's width; expected at most 16 (network.dense), received 99"
     rows = table()
     # 99 is drawn at least once, or this tests nothing; a refused trial is no job.
     numbers = [int(row["trial"]) for row in rows if row["latent_dim"] == "99"]
-    assert numbers and len(calls) == 6 - len(numbers)
+    assert numbers and len(set(calls)) == 6 - len(numbers) == 4
     assert all(rows[number]["error"] == refused for number in numbers)
-    assert all(f"galvae: trial {number}: {refused}\n" in err for number in numbers)
     errors = [row["error"] for row in rows if row["latent_dim"] == "3"]
-    assert errors == ["training diverged in epoch 1", "", "no disk", *[""] * (len(errors) - 3)]
-    assert status == 1  # of the disk: the others are results of a search
+    assert errors == ["training diverged in epoch 1", "", "", "no such size"]
+    assert status == 2  # of the last one: the others are results of a search
     assert f"sweep of 6: {6 - len(numbers) - 2} finished, {len(numbers) + 2} failed" in err
     assert "best of 6 trials" in out
 
 
 def test_pruned_trials_are_counted_and_are_no_results(galvae, calls, small_files):
     calls.metrics = {"status": "pruned", "epochs": 1}
-    status, _, err = galvae("train", *small_files, *SEARCH, *SPACE, "hydra.sweeper.trials=2")
+    keys = ("hydra.sweeper.trials=2", "hydra.sweeper.params={early_stopping: null}")
+    status, _, err = galvae("train", *small_files, *SEARCH, *SPACE, *keys)
     assert status == 1 and err.startswith("sweep of 2: 2 pruned\n")
     assert err.splitlines()[1].startswith("galvae: none of 2 trials has finished")
     assert [(row["status"], row["val_loss"]) for row in table()] == [("pruned", "")] * 2
 
 
 def test_a_search_whose_first_trials_are_refused_ends_and_leaves_nothing(galvae, calls, small_files):
-    status, _, err = galvae("train", *small_files, *SEARCH, "latent_dim=choice(98,99)")
+    words = ("latent_dim=interval(2,8)", "hydra.sweeper.trials=2")
+    status, _, err = galvae("train", *small_files, *SEARCH, *words)
     assert status == 2 and not calls
     assert err.splitlines()[-1].startswith(
-        "galvae: the first 3 trials have failed, the last of them because of"
+        "galvae: the first 2 trials have failed, the last of them because of"
     )
+    assert err.endswith("; latent_dim=int(interval(2,8)) draws integers\n")
     assert not Path("search").exists()
     status, _, err = galvae(
         "train", *small_files, *SEARCH, "latent_dim=choice(3,4)", "hydra.sweeper.trials=1"
@@ -272,6 +349,15 @@ def test_a_search_whose_first_trials_are_refused_ends_and_leaves_nothing(galvae,
         (["latent_dimm=1,2"], "unknown key 'latent_dimm'; did you mean latent_dim?"),
         (["latent_dim=1,2", "devices=1,2"], "devices: expected no values to search over"),
         (["latent_dim=1,2", "trial=x"], "trial: expected no value"),
+        (
+            ["latent_dim=1,2", "hydra.sweeper.objective=peak_memory_mb"],
+            "hydra.sweeper.objective: peak_memory",
+        ),
+        (
+            ["hydra.sweeper.trails=3"],
+            "unknown key 'hydra.sweeper.trails'; did you mean hydra.sweeper.trials?",
+        ),
+        (["hydra/sweeper=opt"], "hydra/sweeper: expected optuna, received 'opt'"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_leaves_nothing(galvae, calls, small_files, words, message):
@@ -291,10 +377,13 @@ def test_two_objectives_have_a_front_and_an_unknown_one_ends_the_search(galvae, 
     front = {row["trial"] for row in rows if row["latent_dim"] != "2"}
     assert f"Pareto front, {len(front)} of 6 trials" in out
     assert {line.split()[1][:-1] for line in out.splitlines() if line.startswith("  trial ")} == front
-    words = ("hydra.sweeper.objective=val_los", "hydra.sweeper.direction=minimize", "hydra.sweep.dir=other")
-    status, _, err = galvae(*command, *ANYWHERE, *words)
+    command = (*command, *ANYWHERE, "hydra.sweep.dir=other", "hydra.sweeper.trials=1")
+    status, _, err = galvae(*command, "hydra.sweeper.objective=val_los", "hydra.sweeper.direction=minimize")
     assert status == 2 and "there are val_loss, val_kl" in err
-    assert [row["status"] for row in table("other")] == ["failed"]
+    assert [row["status"] for row in table("other")] == ["running"]
+    # As long as none has a number, the corrected command takes its place.
+    assert galvae(*command)[0] == 0
+    assert [row["status"] for row in table("other")] == ["finished"] and calls[-1] == calls[-2]
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "random"])
@@ -326,7 +415,7 @@ def test_as_many_trials_are_asked_for_as_the_launcher_runs_at_a_time(galvae, cal
 
 def study_of(folder, losses, direction="minimize", name="median"):
     """Makes a search whose study has trials with some losses in epochs 1 and 2, and one that is running."""
-    search = Search(
+    search = SearchRecord(
         storage=JOURNAL,
         study="galvae",
         objectives=["val_loss"],
@@ -369,7 +458,7 @@ def test_a_trial_ends_where_its_loss_is_above_the_median(tmp_path, direction):
 
 
 def test_a_hopeless_trial_ends_unless_it_has_anyway(tmp_path):
-    study_of(tmp_path, [10.0, 20.0, 30.0, 40.0, 50.0])
+    study = study_of(tmp_path, [10.0, 20.0, 30.0, 40.0, 50.0])
     word = trial_word(tmp_path, 5)
     (callback,) = pruning(after(31.0), word)
     with pytest.raises(Pruned, match="pruned after epoch 1: validation loss 31") as raised:
@@ -379,6 +468,9 @@ def test_a_hopeless_trial_ends_unless_it_has_anyway(tmp_path):
     callback.state = after(31.0, epochs=1)
     callback.on_epoch_end(0)
     assert pruning(after(31.0), None) == []
+    study.tell(5, state=optuna.trial.TrialState.PRUNED)
+    callback.state = after(31.0)
+    callback.on_epoch_end(0)  # somebody trains it on after the search
 
 
 def test_training_goes_on_without_its_study(tmp_path, caplog):
@@ -428,7 +520,7 @@ def test_a_search_in_processes_survives_kill_9(galvae, small_files, tmp_path):
         *SEARCH,
         "learning_rate=tag(log,interval(1e-6,1e-2))",
         "epochs=3",
-        "hydra.sweeper.trials=3",
+        "hydra.sweeper.trials=2",
     )
     launcher = ("hydra/launcher=processes", "hydra.launcher.jobs=1")
     command = [sys.executable, "-m", "galvae", "train", *words, *launcher]
@@ -438,9 +530,9 @@ def test_a_search_in_processes_survives_kill_9(galvae, small_files, tmp_path):
     first.wait()
     # In this process, where trials take less time; the launcher is no part of a study.
     status, _, err = galvae("train", *words)
-    assert status == 0 and err.endswith("sweep of 3: 3 finished\n")
+    assert status == 0 and err.endswith("sweep of 2: 2 finished\n")
     rows = table()
-    assert [row["status"] for row in rows] == ["finished"] * 3
+    assert [row["status"] for row in rows] == ["finished"] * 2
     runs = [tmp_path / "search" / row["directory"] for row in rows]
     losses = [json.loads((run / "metrics.json").read_text())["val_loss"] for run in runs]
     assert [float(row["val_loss"]) for row in rows] == losses
@@ -463,18 +555,27 @@ def test_a_hopeless_trial_is_pruned_and_can_be_trained_on(galvae, small_files, t
 
 
 @pytest.mark.slow
-def test_cards_of_trials_are_measured_on_validation_galaxies_alone(galvae, tmp_path):
+def test_cards_of_trials_are_measured_on_validation_galaxies_alone(galvae, tmp_path, monkeypatch):
     np.save(tmp_path / "galaxies.npy", ellipses(300, 16))
     files = ("dataset=files", f"dataset.path={tmp_path}/galaxies.npy", "dataset.axes=NHWC", *SMALL)
     words = ("dataset.split=[0.5,0.25,0.25]", "epochs=1", "latent_dim=choice(2,3)")
-    keys = ("hydra.sweeper.trials=1", "hydra.sweeper.objective=scores.mse.mean")
+    keys = ("hydra.sweeper.trials=1", "hydra.sweeper.objective=[card.w1,scores.mse.mean]")
     assert galvae("train", *files, *SEARCH, *words, *keys)[0] == 0
     (row,) = table()
     run = tmp_path / "search" / row["directory"]
-    measured = json.loads((run / "objective.json").read_text())
+    measured = json.loads((run / NUMBERS).read_text())
     assert measured["split"] == "val" and measured["galaxies"] == 75
-    assert float(row["scores.mse.mean"]) == measured["numbers"]["scores.mse.mean"]
-    assert galvae("evaluate", f"run={run}", "cards=[scores]", "split=val", "hydra.run.dir=val")[0] == 0
-    expected = json.loads(Path("val/metrics.json").read_text())["scores"]["mse"]["mean"]
-    assert float(row["scores.mse.mean"]) == pytest.approx(expected)
+    assert {name: float(row[name]) for name in ("card.w1", "scores.mse.mean")} == measured["numbers"]
     assert trial_word(run.parent, 0) not in (run / "config.yaml").read_text()
+    opened = TrainedRun.open(run)
+    expected, _ = card(opened, cards=["scores"], split="val")
+    assert measured["numbers"]["scores.mse.mean"] == pytest.approx(expected["scores"]["mse"]["mean"])
+    # The card that compares galaxies of both splits elsewhere knows nothing of other test galaxies.
+    splits = opened.dataset.splits
+    opened.dataset = dataclasses.replace(opened.dataset, splits={**splits, "test": splits["train"][:50]})
+    monkeypatch.setattr(objective.TrainedRun, "open", lambda path: opened)
+    objective.measure(run, ["card.w1", "scores.mse.mean"])
+    assert json.loads((run / NUMBERS).read_text()) == measured
+    opened.dataset = dataclasses.replace(opened.dataset, splits={**splits, "val": splits["val"][:49]})
+    with pytest.raises(GalvaeError, match="card.w1: expected 50 validation galaxies or more, .* received 49"):
+        objective.measure(run, ["card.w1"])

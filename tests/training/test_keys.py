@@ -298,17 +298,14 @@ def test_the_command_passes_on_what_it_was_asked_for(monkeypatch, tmp_path):
         "dataset=simulated", "latent_dim=3", "devices=2", "resident=true", "tracker=wandb"
     )
     assert command.run.latent_dim == 3
-    assert train.main(command, tmp_path) == (
-        command.run,
-        command.run,
-        tmp_path,
-        2,
-        True,
-        True,
-        None,
-        "wandb",
-        False,
-    )
+    assert train.main(command, tmp_path) == (command, command.run, command.run, tmp_path, True)
+
+
+def test_what_belongs_to_a_call_is_in_the_command_that_resumes_its_run():
+    usual = train_command("dataset=simulated", "latent_dim=3")
+    assert session._words(usual) == []
+    changes = ("devices=2", "resident=false", "remat=true", "tracker=wandb")
+    assert session._words(train_command("dataset=simulated", "latent_dim=3", *changes)) == list(changes)
 
 
 def test_a_resumed_run_begins_where_its_last_epoch_ended(monkeypatch):
@@ -361,7 +358,7 @@ def test_device_and_model_are_those_of_the_configuration_and_its_data(monkeypatc
     noted("build_model")
     source = train_config("dataset=simulated", "seed=8")  # by which an untrusted run reads its data
     with pytest.raises(Begun):
-        session.train(config, source, tmp_path, 3, "auto")
+        session.train(SimpleNamespace(devices=3), config, source, tmp_path)
     assert calls == {
         "setup": ("tensorflow", "bfloat16", 7, 3, 5),
         "dataset_for_model": (source,),

@@ -118,6 +118,7 @@ def read(config):
         condition_names=["redshift"],
         condition_units=[""],
         catalogue=columns,
+        ids_are_rows=False,
         catalogue_units=UNITS,
         notes=[f"row 0 of each stamp is drawn at the {'bottom' if bottom_up else 'top'}"],
     )

@@ -161,6 +161,7 @@ def read(config):
         condition_names=[] if redshift is None else ["redshift"],
         condition_units=[] if redshift is None else [""],
         catalogue={"id": np.arange(count) if ids is None else ids, **catalogue},
+        ids_are_rows=ids is None,
         catalogue_units={name: unit for name, unit in UNITS.items() if name in catalogue},
         origin=origin,
         notes=[

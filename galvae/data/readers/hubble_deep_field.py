@@ -87,5 +87,6 @@ def read(config):
             "mean_green": colours[:, 1],
             "mean_blue": colours[:, 2],
         },
+        ids_are_rows=True,
         catalogue_units={"x": "pix", "y": "pix", "area": "pix2", "orientation": "deg"},
     )

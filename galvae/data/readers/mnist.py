@@ -71,4 +71,5 @@ def read(config):
             "id": np.arange(len(digits)),
             "part": np.repeat(PARTS, [len(part) for part in images]),
         },
+        ids_are_rows=True,
     )

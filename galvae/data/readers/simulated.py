@@ -92,6 +92,7 @@ def read(config):
             "id": np.arange(config.count),
             **{name: np.ascontiguousarray(table[name]) for name in CATALOGUE},
         },
+        ids_are_rows=True,
         catalogue_units={"half_light_radius": "pix", "position_angle": "deg"},
     )
 

@@ -93,6 +93,7 @@ def read_hdf5(config):
         condition_names=[] if condition is None else ["redshift"],
         condition_units=[] if condition is None else [""],
         catalogue={**columns, "id": np.arange(count) if ids is None else ids},
+        ids_are_rows=ids is None,
         drop_constant=True,
         stored_side=side,
         origin=lambda number: f"row {number} of {base}",

@@ -24,6 +24,7 @@ class Columns:
         columns: name -> (n,) array.
         units: name -> unit.
         catalogue: the columns with the ids first, for the dataset's catalogue.
+        ids_are_rows: whether these ids are but `images`.
         where: the files they come from, for messages.
         unused: see `galvae.data.formats.opened.Opened`.
         class_names: name of a column of the images' files -> names of its classes.
@@ -39,6 +40,7 @@ class Columns:
     unused: dict[str, str]
     class_names: dict[str, list[str]]
     origin: Callable[[int], str]
+    ids_are_rows: bool = False
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -214,6 +216,7 @@ def _catalogue(config, merged, names, by, ids):
                     list(found) or [name for name in (*columns, *merged.unused) if is_named(name, IDS)], names
                 )
             )
+    merged.ids_are_rows = ids is merged.images
     if "id" in columns and columns["id"] is not ids:
         columns["id_"] = columns["id"]
     return {**columns, "id": ids, **files}

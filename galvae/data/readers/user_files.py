@@ -122,6 +122,7 @@ def read(config):
         catalogue=catalogue,
         catalogue_units={name: unit for name, unit in columns.units.items() if name in catalogue},
         split=split,
+        ids_are_rows=columns.ids_are_rows,
         band_names=band_names,
         stored_side=stored_side,
         origin=lambda number: origin(int(images[number])),

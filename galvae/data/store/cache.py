@@ -100,9 +100,12 @@ def _without_states(value):
 
 
 def _source_states(value):
-    """The FILE_STATE of each path in a fingerprint."""
+    """The FILE_STATE of each file in a fingerprint, by its path; several files with one state by a name for all."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    states = {value["path"]: value[FILE_STATE]} if isinstance(value, dict) and FILE_STATE in value else {}
+    states = {}
+    if isinstance(value, dict) and FILE_STATE in value:
+        several = f"one of {value['files']:,} files from {value['path']} on" if "files" in value else None
+        states[several or value["path"]] = value[FILE_STATE]
     for part in parts:
         states |= _source_states(part)
     return states
@@ -115,6 +118,12 @@ def entry_path(folder, reader, fingerprint):
 
 def _path(folder, reader, text):
     return Path(folder) / f"{reader}-{hashlib.sha256(text.encode()).hexdigest()[:DIGITS]}"
+
+
+def current(folder, reader, fingerprint, verify="auto"):
+    """The arrays of a dataset if the cache holds them, undamaged and of the source as it is now, else None."""
+    text = _text(fingerprint)
+    return _open(_path(folder, reader, text), text, _source_states(fingerprint), verify)
 
 
 def cached(folder, reader, fingerprint, write_entry, verify="auto"):

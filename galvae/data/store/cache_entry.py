@@ -11,7 +11,6 @@ hold those of a file each (`galvae.data.store.parts`).
 import contextlib
 import errno
 import hashlib
-import io
 import json
 import math
 import os
@@ -23,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from galvae.data.redshifts import with_known_redshifts
-from galvae.data.store.checked_files import CheckedFile, checksums, has_checksums
+from galvae.data.store.checked_files import CheckedFile, checksums, has_checksums, save_checked
 from galvae.data.store.entry_images import ImagesWriter, check_used, is_masked, is_used, sentences
 from galvae.data.store.joined_images import JoinedImages
 from galvae.data.store.mapped_columns import open_columns
@@ -140,15 +139,13 @@ def about_of(reader, source):
         "catalogue_units": dict(source.catalogue_units),
         "band_names": list(source.band_names),
         "stored_side": source.stored_side,
+        "ids_are_rows": source.ids_are_rows,
     }
 
 
 def finish(folder, manifest, columns, about):
     """Completes an entry, whose images are written: its columns, its plain values, and its manifest."""
-    packed = io.BytesIO()
-    np.savez(packed, allow_pickle=False, **columns)
-    with CheckedFile(folder, "columns.npz", manifest) as file:
-        file.write(packed.getbuffer())
+    save_checked(folder, "columns.npz", manifest, lambda file: np.savez(file, allow_pickle=False, **columns))
     with CheckedFile(folder, "about.json", manifest) as file:
         file.write(json.dumps(about, indent=1).encode())
     with CheckedFile(folder, MANIFEST, {}) as file:
@@ -314,7 +311,10 @@ def _earlier(states):
 
 
 def content_of(manifest, columns):
-    """SHA-256 of images, masks, labels, conditions and ids; equal data have equal digests, wherever they are stored."""
+    """SHA-256 of images, masks, labels, conditions and ids; equal entries have equal digests, whatever was read.
+
+    Entries of several files, which have no images of their own, have others: see `galvae.data.store.parts`.
+    """
     digest = hashlib.sha256("".join(manifest[IMAGES]["sha256"]).encode())
     if MASKS in manifest:
         digest.update("".join(manifest[MASKS]["sha256"]).encode())
@@ -328,4 +328,4 @@ def add_columns(digest, columns):
         if name in columns:
             column = np.ascontiguousarray(columns[name])
             digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
-            digest.update(column.tobytes())
+            digest.update(column)

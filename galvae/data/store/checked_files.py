@@ -60,6 +60,21 @@ class CheckedFile:
         self.manifest[self.name] = {"size": self.size, "sha256": self.sha256}
 
 
+def save_checked(folder, name, manifest, save):
+    """Writes a file of an entry, as CheckedFile does, with a function that may seek in it.
+
+    Args:
+        folder, name, manifest: of the entry, whose manifest receives the file's size and checksums.
+        save: function of the open file.
+    """
+    with open(folder / name, "w+b") as file:
+        save(file)
+        file.flush()
+        manifest[name] = checksums(file.fileno())
+        protect(file.fileno())
+        os.fsync(file.fileno())
+
+
 def protect(descriptor):
     """Takes the right to write to an open file from everybody, where the file system knows such rights."""
     with contextlib.suppress(OSError):

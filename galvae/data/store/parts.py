@@ -44,13 +44,13 @@ class PlannedFile(NamedTuple):
     Attributes:
         path: of the file.
         name: by which messages call it.
-        rows: list of the rows that are used, or None for all.
+        rows: (count,) numbers of the rows that are used, or None for all.
         count: number of these.
     """
 
     path: str
     name: str
-    rows: list | None
+    rows: np.ndarray | None
     count: int
 
 
@@ -75,7 +75,7 @@ class Plan:
             PlannedFile(
                 file["path"],
                 file["name"],
-                None if file["all"] else self._rows[start : start + file["count"]].tolist(),
+                None if file["all"] else self._rows[start : start + file["count"]],
                 file["count"],
             )
             for file, start in zip(plan["files"], self._starts, strict=False)

@@ -4,6 +4,7 @@ import csv
 import io
 import logging
 
+from hydra_plugins._space import points
 from optuna.trial import TrialState
 
 from galvae.system.atomic import replacing
@@ -19,6 +20,7 @@ STATES = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "waiting",
 }
+SUCCEEDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +48,23 @@ def warn(sweeper, space, slots):
     if searched and (losses or sweeper.pruner):
         log.warning(
             "%s may change what %s is a sum of, and its weights: the smallest need not be the best; "
-            "hydra.sweeper.objective=card.w1 compares galaxies",
+            "hydra.sweeper.objective=card.sampled.w1 compares galaxies",
             *(
                 ", ".join(searched),
                 losses[0] if losses else "the validation loss, by which trials are stopped,",
             ),
+        )
+    noisy = [key for key in searched if not key.lstrip("+").startswith(("beta", "dataset"))]
+    if noisy and "card.w1" in sweeper.objectives:
+        log.warning(
+            "%s may change what card.w1 is of: galaxies with noise where a run learns it, else without; "
+            "hydra.sweeper.objective=card.sampled.w1 is of galaxies without noise",
+            ", ".join(noisy),
+        )
+    if points(space) < sweeper.trials:
+        log.warning(
+            "hydra.sweeper.trials=%d: the search space has only %d points, so some are trained again, alike",
+            *(sweeper.trials, points(space)),
         )
     if sweeper.pruner and sweeper.objectives != ["val_loss"]:
         log.warning(
@@ -63,6 +77,11 @@ def warn(sweeper, space, slots):
             "hydra.launcher.jobs lets the search learn more often",
             *(slots, sweeper.trials),
         )
+
+
+def drawn(trials, space):
+    """The trials whose keys have all been drawn: one that was interrupted before counts for none."""
+    return [trial for trial in trials if space.keys() <= trial.params.keys()]
 
 
 def write_table(path, trials, objectives, space):
@@ -80,24 +99,28 @@ def write_table(path, trials, objectives, space):
     for trial in trials:
         values = trial.values if trial.state == TrialState.COMPLETE else [""] * len(objectives)
         given = [trial.params.get(key, "") for key in space]
-        texts = [trial.user_attrs.get(name, "") for name in ("directory", "error")]
-        writer.writerow([trial.number, STATES[trial.state], *values, *given, *texts])
+        error = (
+            "" if trial.state in SUCCEEDED else trial.user_attrs.get("error", "")
+        )  # maybe of an earlier call
+        held = trial.user_attrs.get("directory", ""), error
+        writer.writerow([trial.number, STATES[trial.state], *values, *given, *held])
     with replacing(path) as beside:
         beside.write_text(text.getvalue(), encoding="utf-8")
 
 
-def print_best(study, objectives, folder):
+def print_best(study, space, objectives, folder):
     """Prints the best trial, or those of the Pareto front, if any trial has finished.
 
     Args:
         study: Optuna's study.
+        space: see `hydra_plugins._space.read_space`.
         objectives: names of the numbers that are compared.
         folder: absolute path of the search's directory.
 
     Returns:
         Whether one has.
     """
-    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    ended = [trial for trial in drawn(study.get_trials(deepcopy=False), space) if trial.state.is_finished()]
     if not any(trial.state == TrialState.COMPLETE for trial in ended):
         return False
     best = study.best_trials if len(objectives) > 1 else [study.best_trial]

@@ -11,9 +11,9 @@ import optuna
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
-from hydra_plugins._listing import STATES, TABLE, print_best, text_of, warn, words_of, write_table
-from hydra_plugins._space import read_space
-from hydra_plugins._study import FREE_KEYS, open_study, sampler
+from hydra_plugins._listing import STATES, TABLE, drawn, print_best, text_of, warn, words_of, write_table
+from hydra_plugins._space import hint, read_space
+from hydra_plugins._study import FREE_KEYS, in_common, open_study, sampler
 from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from optuna.trial import TrialState
@@ -23,7 +23,7 @@ from galvae.cli.quoting import quoted
 from galvae.config.check import from_dict
 from galvae.config.registry import COMMANDS
 from galvae.errors import CannotBeDone, GalvaeError, RunLocked, line_of, print_error
-from galvae.runs.search import NUMBERS, RECORD, card_of, number_at, trial_word
+from galvae.runs.search import NUMBERS, RECORD, NotMeasured, card_of, number_at, trial_word
 from galvae.runs.study import JOURNAL
 from galvae.runs.sweep import recorded
 from galvae.system import signals
@@ -46,6 +46,7 @@ class Search:
     Attributes:
         folder: absolute path of the directory.
         space, fixed: see `hydra_plugins._space.read_space`.
+        common: dict of the keys that change the result of a trial, and their values in all trials, as texts.
 
     Raises:
         GalvaeError: if no key is searched over, or the search space cannot be understood.
@@ -61,7 +62,12 @@ class Search:
             raise GalvaeError(
                 f"{key}: expected no values to search over, since it changes no result of a trial"
             )
-        self._check_keys()
+        if "peak_memory_mb" in sweeper.objectives and not hasattr(sweeper.launcher, "slots"):
+            raise GalvaeError(
+                "hydra.sweeper.objective: peak_memory_mb: expected a process for each trial, as by "
+                "hydra/launcher=processes, received one for all, which keeps the memory of earlier trials"
+            )
+        self.common = self._common()
         slots = getattr(sweeper.launcher, "slots", 1)  # Hydra's own launcher runs one job at a time
         self.slots = min(slots or sweeper.startup, sweeper.trials)
 
@@ -86,7 +92,7 @@ class Search:
             pass
         try:
             with signals.deferred():
-                self.study, self.storage = open_study(self.folder, self.sweeper, self.space, self.fixed)
+                self.study, self.storage = open_study(self.folder, self.sweeper, self.space, self.common)
             yield
         finally:
             os.close(descriptor)
@@ -101,9 +107,12 @@ class Search:
         warn(self.sweeper, self.space, self.slots)
         interrupted = []
         for trial in self._trials():
-            if trial.state == TrialState.RUNNING:
+            is_drawn = bool(drawn([trial], self.space))
+            if trial.state == TrialState.RUNNING and is_drawn:
                 interrupted.append(trial)
-            elif trial.state.is_finished():
+            elif trial.state == TrialState.RUNNING:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            elif trial.state.is_finished() and is_drawn:
                 self._note(trial)
         if interrupted:
             log.info("going on with the trials %s", ", ".join(str(trial.number) for trial in interrupted))
@@ -125,20 +134,23 @@ class Search:
                 self._check_failures()
         self.task.exit_status = 0  # in jobs.json each trial has its own
         if not ended:
-            log.info("trials are still running or queued; the same command goes on with them")
-        if not print_best(self.study, self.sweeper.objectives, self.folder) and ended:
+            log.info("some trials have not ended; the same command goes on with them")
+        if not print_best(self.study, self.space, self.sweeper.objectives, self.folder) and ended:
             raise CannotBeDone(
-                f"none of {len(self._trials())} trials has finished; {self.folder / TABLE} lists them"
+                f"none of {self._begun()} trials has finished; {self.folder / TABLE} lists them"
             )
 
     def _trials(self):
         return self.study.get_trials(deepcopy=False)
 
+    def _begun(self):
+        return len(drawn(self._trials(), self.space))
+
     def _asked(self):
         """Yields new trials, as long as the study lacks some."""
         sweeper = self.sweeper
         while True:
-            begun = sum(trial.state != TrialState.WAITING for trial in self._trials())
+            begun = self._begun()
             if begun >= sweeper.trials:
                 return
             self.study.sampler = sampler(sweeper.sampler, sweeper.seed, begun, sweeper.startup)
@@ -160,8 +172,9 @@ class Search:
                 jobs[trial.number] = self._job(trial)
             except WRONG_CONFIGURATION as error:
                 message = str(error) if isinstance(error, GalvaeError) else one_line(error)
+                message += hint(self.space, message)
                 print_error(f"trial {trial.number}: {message}")
-                self._fail(trial, message, 2)
+                self._fail(trial, message)
                 self._check_failures()
             if len(jobs) == self.slots and not isinstance(trials, list):
                 break
@@ -173,16 +186,14 @@ class Search:
         Raises:
             GalvaeError, or an exception of Hydra: if galvae refuses its configuration.
         """
-        missing = self.space.keys() - trial.params.keys()
-        if missing:
-            raise GalvaeError(f"interrupted before {', '.join(sorted(missing))} was drawn")
         values = {**self.fixed, **trial.params, "trial": quoted(trial_word(self.folder, trial.number))}
-        config = self._compose(values, trial.number)
+        config, keys = self._compose(values, trial.number)
+        from_dict(COMMANDS["train"], keys)
         self._attribute(trial, "directory", os.path.normpath(config.hydra.sweep.subdir))
         return words_of(values)
 
     def _compose(self, values, number):
-        """The checked configuration of a job that gives keys some values."""
+        """The configuration of a job that gives keys some values, and its own keys as nested dicts, not yet checked."""
         config = self.loader.load_sweep_config(self.sweeper.config, words_of(values))
         with open_dict(config):
             config.hydra.job.id = config.hydra.job.num = number
@@ -190,11 +201,10 @@ class Search:
         plain = config.copy()
         with open_dict(plain):
             del plain["hydra"]
-        from_dict(COMMANDS["train"], OmegaConf.to_container(plain, resolve=True))
-        return config
+        return config, OmegaConf.to_container(plain, resolve=True)
 
-    def _check_keys(self):
-        """Composes a configuration for every choice of a group, and one for all other keys.
+    def _common(self):
+        """Composes a configuration for every choice of a group, and one for all other keys; returns `common`.
 
         Raises:
             An exception of Hydra: if there is no such key or choice, which would be wrong in every trial.
@@ -202,9 +212,8 @@ class Search:
         lists = {key: getattr(one, "choices", None) or [one.low] for key, one in self.space.items()}
         first = {**self.fixed, **{key: values[0] for key, values in lists.items()}}
         groups = [key for key in lists if self.loader.get_group_options(key)]
-        for values in [first, *({**first, key: value} for key in groups for value in lists[key][1:])]:
-            with contextlib.suppress(GalvaeError):  # of a value that does not go with others
-                self._compose(values, 0)
+        configurations = [first, *({**first, key: value} for key in groups for value in lists[key][1:])]
+        return in_common([self._compose(values, 0)[1] for values in configurations])
 
     def _launch(self, jobs):
         """Runs jobs, see `_jobs`."""
@@ -216,67 +225,86 @@ class Search:
         """Tells the study how a trial ended.
 
         Returns:
-            Whether it has ended; one that a signal has stopped, or that waits in a queue, has not.
+            Whether it has ended; one that a signal or a trouble has stopped, or that waits in a queue, has not.
 
         Raises:
-            GalvaeError: if an objective is no number.
+            GalvaeError: if an objective is no number in any trial, or a result cannot be read.
         """
         name, objectives = trial.user_attrs["directory"], self.sweeper.objectives
         job = self.task.sweep.jobs.get(name, {})
         if job.get("status") == "failed":
-            self._fail(trial, job["error"], job["exit_status"])
+            return self._tell_failed(trial, line_of(job["error"]), job["exit_status"])
         if job.get("status") != "finished":
-            return job.get("status") == "failed"
+            return False
+        metrics = read_json(self.folder / name / "metrics.json")
         try:
-            metrics = read_json(self.folder / name / "metrics.json")
             if metrics.get("status") == "pruned":
                 self._attribute(trial, "epochs", metrics.get("epochs"))
                 state, values, text = TrialState.PRUNED, None, f"after epoch {metrics.get('epochs')}"
             else:
                 state, values = TrialState.COMPLETE, self._numbers(self.folder / name, metrics)
                 text = text_of(values, objectives)
-        except GalvaeError as error:
-            self._fail(trial, str(error), error.exit_status)
+        except NotMeasured as error:
+            self._fail(trial, str(error))
             return True
         self._note(self.study.tell(trial.number, values, state))
         log.info("trial %d %s: %s: %s", trial.number, STATES[state], text, " ".join(words_of(trial.params)))
         return True
 
-    def _numbers(self, directory, metrics):
-        """The objectives of a trial whose training has finished, as a list of float."""
-        names, measured = self.sweeper.objectives, {}
-        if any(map(card_of, names)):
-            measured = read_json(directory / NUMBERS).get("numbers", {})
-        return [number_at(measured if card_of(name) else metrics, name, "metrics.json") for name in names]
+    def _tell_failed(self, trial, message, exit_status):
+        """Tells the study of a training that has failed, if that is a result.
 
-    def _fail(self, trial, message, exit_status):
-        """Tells the study that a trial has failed, and why.
+        It is one if training has diverged. Anything else, as a full disk, need not lie in the trial's keys: the next
+        call resumes it, and gives it up only if the same happens again.
+
+        Returns:
+            Whether the trial has ended.
 
         Raises:
             GalvaeError: if an objective is no number, which it would be in no trial.
         """
+        if message.startswith("hydra.sweeper.objective:"):
+            raise GalvaeError(message)
+        if _diverged(self.folder / trial.user_attrs["directory"]):
+            self._fail(trial, message)
+        elif trial.user_attrs.get("error") == message:
+            log.warning("trial %d is given up, since it has failed in two calls: %s", trial.number, message)
+            self._fail(trial, message, exit_status)
+        else:
+            self._attribute(trial, "error", message)
+            return False
+        return True
+
+    def _numbers(self, directory, metrics):
+        """The objectives of a trial whose training has finished, as a list of float.
+
+        Raises:
+            NotMeasured: if this trial lacks one.
+        """
+        names, measured = self.sweeper.objectives, {}
+        if any(map(card_of, names)):
+            record = read_json(directory / NUMBERS)
+            measured = record.get("numbers", {})
+            for reason in record.get("not measured", {}).values():
+                raise NotMeasured(reason)
+        return [number_at(measured if card_of(name) else metrics, name, "metrics.json") for name in names]
+
+    def _fail(self, trial, message, exit_status=0):
+        """Tells the study that a trial has failed, and why; an exit status of 0 if that is a result of the search."""
         self._attribute(trial, "error", line_of(message))
         self._attribute(trial, "exit_status", exit_status)
         self._note(self.study.tell(trial.number, state=TrialState.FAIL))
-        if message.startswith("hydra.sweeper.objective:"):
-            raise GalvaeError(message)
 
     def _attribute(self, trial, name, value):
         self.storage.set_trial_user_attr(trial._trial_id, name, value)
 
     def _note(self, trial):
-        """Records in jobs.json how a trial ended.
-
-        A configuration that is refused, and a training that diverges, are results of a search, whose own exit status
-        they leave as it is.
-        """
+        """Records in jobs.json how a trial ended."""
         held = trial.user_attrs
         directory = self.folder / held.get("directory", str(trial.number))
         status, error, exit_status = STATES[trial.state], held.get("error"), held.get("exit_status", 0)
         if status == "pruned":
             error = f"after epoch {held.get('epochs')}"
-        if exit_status == 2 or _diverged(directory):
-            exit_status = 0
         before = recorded(self.folder).get(os.path.relpath(directory, self.folder), {})
         more = {key: before[key] for key in before.keys() - {"status", "error", "exit_status"}}
         self.task.sweep.note(self.folder, directory, status, error, exit_status, **more)
@@ -290,22 +318,26 @@ class Search:
         Raises:
             GalvaeError: if they have.
         """
-        trials = self._trials()
-        if len(trials) < FIRST_FAILURES or any(trial.state != TrialState.FAIL for trial in trials):
+        trials = drawn(self._trials(), self.space)
+        failed = all(trial.state == TrialState.FAIL for trial in trials)
+        if len(trials) < min(FIRST_FAILURES, self.sweeper.trials) or not failed:
             return
-        kind = CannotBeDone
-        if all(trial.user_attrs.get("exit_status") == 2 for trial in trials):
-            kind = GalvaeError
         folders = [self.folder / trial.user_attrs.get("directory", str(trial.number)) for trial in trials]
-        if kind is GalvaeError and not any(folder.exists() for folder in folders):
+        kind = CannotBeDone if any(folder.exists() for folder in folders) else GalvaeError
+        if kind is GalvaeError:
             optuna.delete_study(study_name=self.study.study_name, storage=self.storage)
             for file in (RECORD, TABLE, JOURNAL):
                 (self.folder / file).unlink(missing_ok=True)
         error = trials[-1].user_attrs["error"]
-        raise kind(f"the first {len(trials)} trials have failed, the last of them because of {error}")
+        which = (
+            "trial has failed," if len(trials) == 1 else f"{len(trials)} trials have failed, the last of them"
+        )
+        raise kind(f"the first {which} because of {error}")
 
     def _write_table(self):
-        write_table(self.folder / TABLE, self._trials(), self.sweeper.objectives, self.space)
+        write_table(
+            self.folder / TABLE, drawn(self._trials(), self.space), self.sweeper.objectives, self.space
+        )
 
 
 def _diverged(directory):

@@ -52,6 +52,28 @@ def describe(distribution):
     return f"{kind} from {distribution.low!r} to {distribution.high!r}{step}{', log' * distribution.log}"
 
 
+def points(space):
+    """The number of different trials that a search space has; infinite with an interval."""
+    return math.prod(map(_count, space.values()))
+
+
+def _count(distribution):
+    if isinstance(distribution, CategoricalDistribution):
+        return len(distribution.choices)
+    if distribution.step is None:
+        return math.inf
+    return round((distribution.high - distribution.low) / distribution.step) + 1
+
+
+def hint(space, message):
+    """What would mend a message that refuses the value of a key, where an interval has drawn no integer; else empty."""
+    key = message.partition(":")[0]
+    interval = space.get(key)
+    if not isinstance(interval, FloatDistribution) or interval.step is not None or "integer" not in message:
+        return ""
+    return f"; {key}=int(interval({interval.low:g},{interval.high:g})) draws integers"
+
+
 def _distribution(key, override):
     """Optuna's distribution for the values of an override.
 

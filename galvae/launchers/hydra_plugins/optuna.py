@@ -9,6 +9,7 @@ from hydra_plugins._commands import check
 from omegaconf import ListConfig, OmegaConf
 
 from galvae.errors import GalvaeError
+from galvae.system.atomic import replacing
 
 KEY = "hydra.sweeper"
 DIRECTIONS = ("minimize", "maximize")
@@ -89,10 +90,13 @@ class OptunaSweeper(Sweeper):
     def sweep(self, arguments):
         from hydra_plugins._search import Search  # late: an optional package
 
-        words = [f"{key}={value}" for key, value in self.params.items()] + list(arguments)
+        given = {key: "null" if value is None else value for key, value in self.params.items()}
+        words = [*(f"{key}={value}" for key, value in given.items()), *arguments]
         search = Search(self, words)
         with search.opened():
-            OmegaConf.save(self.config, search.folder / "multirun.yaml")
+            with replacing(search.folder / "multirun.yaml") as beside:
+                beside.touch(0o600 if self.storage else 0o666)  # the URL of a database may hold a password
+                OmegaConf.save(self.config, beside)
             search.run()
 
 

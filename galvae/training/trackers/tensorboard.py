@@ -1,6 +1,9 @@
 """tracker=tensorboard: event files, which TensorBoard shows; written by its own package, without TensorFlow."""
 
 import json
+import os
+import platform
+import shlex
 import struct
 import time
 
@@ -11,7 +14,7 @@ from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG, create_su
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
-from tensorboard.summary.writer.event_file_writer import EventFileWriter
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 
 class Tracker:
@@ -27,14 +30,19 @@ class Tracker:
     def __init__(self, run):
         self.trains = run.trains
         self.next_epoch = min(run.written, run.epochs) + 1
-        self.where = f"tensorboard --logdir {run.folder}"
-        self.writer = EventFileWriter(str(run.folder))
+        self.where = f"tensorboard --logdir {shlex.quote(str(run.folder))}"
+        # TensorBoard reads files in the order of their names. Its own EventFileWriter has a second thread, whose errors
+        # nobody sees, and calls TensorFlow where that is installed.
+        name = f"events.out.tfevents.{time.time():.6f}.{platform.node()}.{os.getpid()}"
+        self.file = open(run.folder / name, "xb")  # noqa: SIM115 (closed at the end)
+        self.writer = RecordWriter(self.file)
+        self._add(0, file_version="brain.Event:2")
         if run.trains:
             self._add(self.next_epoch, session_log=SessionLog(status=SessionLog.START))
             text = json.dumps(run.config, indent=1)
             self._add(run.epochs, summary=text_pb("config", f"```\n{text}\n```"))
             self._add(0, summary=hparams_pb(flat(run.config), trial_id=run.run_id))
-        self.writer.flush()
+        self.file.flush()
 
     def epoch(self, row, time):
         values = [
@@ -43,7 +51,7 @@ class Tracker:
             if name != "epoch"
         ]
         self._add(row["epoch"], time, summary=Summary(value=values))
-        self.writer.flush()
+        self.file.flush()
         return True
 
     def figures(self, paths, epoch):
@@ -65,10 +73,11 @@ class Tracker:
             value = Summary.Value(tag=SESSION_END_INFO_TAG, metadata=metadata)
             self._add(0, summary=Summary(value=[value]))
             self._add(0, summary=text_pb("status", status))
-        self.writer.close()
+        self.file.close()
 
     def _add(self, step, when=None, **content):
-        self.writer.add_event(Event(wall_time=when or time.time(), step=step, **content))
+        event = Event(wall_time=when or time.time(), step=step, **content)
+        self.writer.write(event.SerializeToString())
 
 
 def flat(config, prefix=""):

@@ -38,7 +38,7 @@ class TrackedRun:
 
 
 class TrackerProtocol(Protocol):
-    """The methods of a `Tracker`, called in the order of an epoch, figures, numbers and the end.
+    """The methods of a `Tracker`, called for epochs, then figures, numbers and the end.
 
     Args:
         run: TrackedRun; its record begins, or goes on if there is one.
@@ -58,7 +58,7 @@ class TrackerProtocol(Protocol):
 
         Args:
             row: dict, its row of history.csv: its number, its losses, learning rate, speed.
-            time: when it ended, in seconds since 1970.
+            time: when it ended, in seconds since 1970; near it, if the epoch is one of an earlier call.
 
         Returns:
             Whether it stays recorded if this process is killed now; else it is recorded anew after that.
@@ -84,5 +84,5 @@ class TrackerProtocol(Protocol):
         """Ends the record, once everything is written.
 
         Args:
-            status: the run's: finished, stopped, diverged or failed.
+            status: the run's: finished, pruned, stopped, diverged or failed.
         """

@@ -18,7 +18,7 @@ from galvae.system.safe_read import read_json
 from galvae.training.trackers.tracker import TrackedRun
 
 FOLDER = "tracker"  # in the run's directory
-END_SECONDS = 30  # that the end of a command waits for its tracker
+END_SECONDS = 20  # that the end of a command waits for its tracker; SLURM kills 30 s after SIGTERM
 LARGEST_STATE = 10_000  # bytes
 
 log = logging.getLogger(__name__)
@@ -82,16 +82,20 @@ class Tracking:
         )
         self._thread = threading.Thread(target=self._work, args=(tracker, tracked), daemon=True)
         self._thread.start()
-        for row in history or ():
-            self.epoch(row)
+        history = history or []
+        ended = time.time() - sum(row["seconds"] for row in history)  # had they been trained just before
+        for row in history:
+            ended += row["seconds"]
+            self.epoch(row, ended)
 
-    def epoch(self, row):
+    def epoch(self, row, ended=None):
         """Tracks an epoch.
 
         Args:
             row: dict, its row of the history.
+            ended: when it ended, in seconds since 1970; None: now.
         """
-        self._call("epoch", dict(row), time.time())
+        self._call("epoch", dict(row), ended or time.time())
 
     def results(self, folder, values, prefix, epoch):
         """Tracks the figures in a folder, and numbers.
@@ -154,7 +158,7 @@ class Tracking:
     def _warn(self, error):
         if not self._warned:
             reason = line_of(error) or type(error).__name__
-            log.warning("tracker=%s: %s; the run goes on without it", self.name, reason)
+            log.warning("tracker=%s: %s; nothing more is recorded", self.name, reason)
         self._warned = True
 
 

@@ -4,6 +4,7 @@ WANDB_PROJECT, WANDB_ENTITY, WANDB_DIR and its other variables mean what they al
 """
 
 import os
+import shlex
 from pathlib import Path
 
 import wandb
@@ -47,8 +48,8 @@ class Tracker:
             reinit="create_new",
             settings=wandb.Settings(**SETTINGS),
         )
-        kept = "nowhere (WANDB_MODE)" if self.run.disabled else f"wandb sync {Path(self.run.dir).parent}"
-        self.where = self.run.url or kept
+        kept = f"wandb sync {shlex.quote(str(Path(self.run.dir).parent))}"
+        self.where = self.run.url or ("nowhere (WANDB_MODE)" if self.run.disabled else kept)
 
     def epoch(self, row, time):
         self.step = row["epoch"]
@@ -59,7 +60,9 @@ class Tracker:
     def figures(self, paths, epoch):
         images = {name: wandb.Image(str(path)) for name, path in paths.items()}
         if self.trains:
-            self.run.log(images, step=self.step)
+            self.run.log(
+                images, step=self.step
+            )  # steps only grow: that of the last epoch, whatever `epoch` is
         else:  # whose step would have to be larger than the last one, and smaller than one that may be trained yet
             self.run.summary.update(images)
 
