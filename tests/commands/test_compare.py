@@ -96,7 +96,11 @@ def test_a_sweep_is_compared_in_its_own_folder(galvae, sweep, drawn):
         assert (row["model.name"], row["beta.name"]) == (run.config.model.name, run.config.beta.name)
         assert row["status"] == "finished"
         unused, active = metrics.pop("dead_dimensions"), metrics.pop("active_units")
-        assert [metrics.pop(name) for name in ("devices", "processes", "nodes")] == [1, 1, 1]  # of the machine
+        assert [metrics.pop(name) for name in ("devices", "processes", "nodes")] == [
+            1,
+            1,
+            1,
+        ]  # of the machine
         assert {name: row[name] for name in metrics} == {name: str(value) for name, value in metrics.items()}
         assert (row["val_kl"] == "") == (run.config.model.name == "ae")
         model = run.model

@@ -1,4 +1,4 @@
-"""The built wheel and all its extras at once, resolved for every Python that it says it runs on."""
+"""The built wheel and all its extras at once, resolved for the oldest and the newest Python that it runs on."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ def pip(*arguments):
 
 
 @pytest.mark.slow
-def test_the_wheel_with_all_extras_can_be_installed_on_every_python(tmp_path):
+def test_the_wheel_with_all_extras_can_be_installed_on_the_oldest_and_newest_python(tmp_path):
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
     subprocess.run(build, capture_output=True, check=True)
     (wheel,) = tmp_path.glob("galvae-*.whl")
@@ -30,7 +30,7 @@ def test_the_wheel_with_all_extras_can_be_installed_on_every_python(tmp_path):
     )
     if made.returncode:
         pytest.skip(f"packages cannot be downloaded: {made.stderr.strip().splitlines()[-1]}")
-    others = [version for version in PYTHONS if version != f"{sys.version_info[0]}.{sys.version_info[1]}"]
+    others = {PYTHONS[0], PYTHONS[-1]} - {f"{sys.version_info[0]}.{sys.version_info[1]}"}  # the extremes
     assert set(PYTHONS) >= {"3.11", "3.12", "3.13"}
     options = ("--dry-run", "--ignore-installed", "--only-binary=:all:", "--find-links", str(tmp_path))
     requirement = f"{wheel}[{','.join(EXTRAS)}]"
