@@ -145,6 +145,6 @@ def test_ci_runs_the_readmes_test_command_in_a_fresh_environment(tmp_path):
         "pytest ",
         "ruff check",
         "ruff format --check",
-        "pytest -m slow",
+        "pytest -m slow -n 3",
     ]
     assert not (tmp_path / ".venv" / "stale").exists()
