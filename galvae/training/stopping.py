@@ -3,11 +3,14 @@
 import keras
 
 from galvae.backend import processes
+from galvae.backend.setup import MOST_STEPS
 from galvae.system import signals
 
 
 class SignalStop(keras.callbacks.Callback):
     """Answers a signal, such as SIGTERM, after the current step, once the last whole epoch is saved.
+
+    Several processes ask each other after MOST_STEPS steps, since each would wait for the slowest.
 
     Args:
         checkpointing: Checkpointing.
@@ -16,11 +19,21 @@ class SignalStop(keras.callbacks.Callback):
     def __init__(self, checkpointing):
         super().__init__()
         self.checkpointing = checkpointing
+        self.steps = 0  # since the processes asked each other
 
     def on_train_batch_end(self, batch, logs=None):
-        self.answer()
+        self.after_step()
 
     def on_test_batch_end(self, batch, logs=None):
+        self.after_step()
+
+    def after_step(self):
+        """Answers signals, those of several processes when it is time to."""
+        if processes.count() > 1:
+            self.steps += self.model.steps_per_execution
+            if self.steps < MOST_STEPS:
+                return
+            self.steps = 0
         self.answer()
 
     def answer(self):

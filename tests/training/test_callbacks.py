@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from builders.galaxies import redshift_dataset
 
+from galvae.backend import processes
 from galvae.errors import TrainingDiverged
 from galvae.system import signals
 from galvae.training import callbacks
@@ -202,6 +203,20 @@ def test_a_signal_is_answered_once_the_last_epoch_is_saved(state, monkeypatch):
     stop.on_train_batch_end(1)
     stop.on_test_batch_end(0)
     assert events == ["saved", SIGTERM, "answered"] * 2
+
+
+@pytest.mark.parametrize(("at_once", "asked"), [(1, 2), (4, 10), (16, 40)])
+def test_several_processes_ask_each_other_for_signals_every_sixteen_steps(at_once, asked, monkeypatch):
+    calls = []
+    monkeypatch.setattr(processes, "count", lambda: 2)
+    stop = SignalStop(None)
+    stop.set_model(SimpleNamespace(steps_per_execution=at_once))
+    monkeypatch.setattr(stop, "answer", lambda: calls.append(1))
+    for batch in range(30):
+        stop.on_train_batch_end(batch)
+    for batch in range(10):
+        stop.on_test_batch_end(batch)
+    assert len(calls) == asked
 
 
 def test_beta_is_set_when_an_epoch_begins():
