@@ -1,6 +1,7 @@
 """Values between processes, here threads of this one, and the news that one has ended."""
 
 import contextlib
+import queue
 import socket
 import threading
 import time
@@ -171,7 +172,9 @@ def test_waiting_for_a_process_that_does_not_come_ends(monkeypatch):
 
 
 def test_a_process_that_ends_while_all_meet_ends_the_others(monkeypatch):
-    monkeypatch.setattr(processes, "GRACE", 1e6)  # else a thread would end this process
+    left = queue.SimpleQueue()  # in place of the end of this process, for which the test waits
+    monkeypatch.setattr(processes, "GRACE", 0)
+    monkeypatch.setattr(processes, "_leave", left.put)
     address = f"localhost:{free_port()}"
     for name, value in zip(BY_HAND, (address, "2", "0"), strict=True):
         monkeypatch.setenv(name, value)
@@ -180,9 +183,10 @@ def test_a_process_that_ends_while_all_meet_ends_the_others(monkeypatch):
         other = thread.submit(Other, Place(1, 2, place.host, place.port, place.job))
         group = processes.Group()
         monkeypatch.setitem(processes._state, "group", group)
-        other.result().close()
+        other.result().stream.close()
         with pytest.raises(processes.ProcessEnded, match="^process 1 ended without a message"):
             group.meet()
+    assert left.get(timeout=10) == processes.AGAIN
 
 
 @pytest.mark.parametrize("other", [{"a": 1, "b": 3}, {"a": 1}, {"a": 1, "b": 2, "c": 3}])
