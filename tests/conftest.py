@@ -70,9 +70,8 @@ def in_this_process(request, monkeypatch):
     """
     if request.node.get_closest_marker("real_reader") is None:
         monkeypatch.setattr(isolation, "write_entry", write_entry_here)
-        monkeypatch.setattr(
-            prepared_parts, "processors", lambda: 1
-        )  # readers do not expect each other's threads
+        # Readers do not expect each other's threads.
+        monkeypatch.setattr(prepared_parts, "cores", lambda: 1)
     if request.node.get_closest_marker("real_child") is None:
         monkeypatch.setattr(Child, "call", lambda self, function, *arguments: function(*arguments))
 

@@ -2,13 +2,13 @@
 
 import glob
 import logging
-import os
 import socket
 
 import jax
 
 from galvae.backend import processes
 from galvae.errors import GalvaeError
+from galvae.system.gpus import listed_gpus
 
 PATIENCE = 300  # seconds in which all processes must have come to this place
 
@@ -50,10 +50,8 @@ def join(group):
 
 def _visible_gpus():
     """Number of GPUs that this process may use, without a look at them, which would start JAX."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return len([name for name in given.split(",") if name.strip() not in ("", "-1", "NoDevFiles")])
-    return len(glob.glob("/dev/nvidia[0-9]*"))
+    listed = listed_gpus()
+    return len(glob.glob("/dev/nvidia[0-9]*") if listed is None else listed)
 
 
 def _free_port():

@@ -45,9 +45,9 @@ def is_first():
 
 
 def count():
-    """Number of processes that work together: of all until the first one goes on alone, see `part`."""
+    """Number of processes that work together: of all until the first one continues alone, see `part`."""
     group = _state["group"]
-    return place().count if group is None or not group.parted else 1
+    return place().count if group is None or not group.alone else 1
 
 
 def together(run):
@@ -166,9 +166,9 @@ def wait_for_end():
 
 
 def part():
-    """Divides the processes, once all are here: the first goes on alone, and the others wait for its end."""
+    """Divides the processes, once all are here: the first continues alone, and the others wait for its end."""
     group = _state["group"]
-    if group is not None and not group.parted:
+    if group is not None and not group.alone:
         group.part()
 
 
@@ -209,7 +209,7 @@ class Group:
         local_rank, local_count: number of this process among those of its machine, and how many they are.
         ended: Event that is set when another process has ended.
         error: ProcessEnded, then.
-        parted: whether the first process goes on alone.
+        alone: whether the first process continues alone.
         closing: whether the end of others is expected.
         resume: hint for messages.
         leave: function that disconnects the devices, which all processes call.
@@ -219,7 +219,7 @@ class Group:
         self.place = place()
         self.hosts = []
         self.ended, self.error, self.resume = threading.Event(), None, ""
-        self.parted = self.closing = False
+        self.alone = self.closing = False
         self.leave = lambda: None
         self._lock = threading.Lock()
         self.connections = (First if is_first() else Other)(self.place)
@@ -240,7 +240,7 @@ class Group:
     def part(self):
         """See the function of this name."""
         self.connections.gather("trained", None)
-        self.parted, self.closing = True, is_first()
+        self.alone, self.closing = True, is_first()
         self.leave()
 
     def finish(self):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from galvae.backend import processes
 from galvae.backend.hardware import check_address_space, processor_flags, processor_name
 from galvae.errors import GalvaeError
+from galvae.system.cores import cores
 
 # Packages that Keras and TensorFlow import if installed, for features not used here: a third of the start-up time.
 UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
@@ -147,7 +148,7 @@ def setup(backend, precision="float32", seed=0, count=1, batch=1):
         name=gpus[0] if gpus else processor_name(),
         count=replicas.choose_count(count, available, kind, batch, together),
         precision=chosen,
-        threads=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        threads=cores(),
         processes=together,
         nodes=processes.nodes(),
     )

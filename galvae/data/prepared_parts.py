@@ -3,7 +3,6 @@
 import collections
 import hashlib
 import logging
-import os
 import queue
 import shutil
 import threading
@@ -15,13 +14,13 @@ from galvae.data.store import isolation, parts
 from galvae.data.store.cache import cache_folder, cached, current, entry_path
 from galvae.data.store.cache_entry import check_space
 from galvae.errors import CannotBeDone
+from galvae.system.cores import cores
 from galvae.system.progress import progress_bar
 
 LAYOUT = 1  # version of what a joining entry and its parts hold
 MOST_PROCESSES = 16  # with more, the disk is the limit
-PATIENCE = (
-    10  # seconds that all threads have to end after an error; some may wait for parts of another process
-)
+# Seconds that all threads have to end after an error; some may wait for parts of another process.
+PATIENCE = 10
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ def _prepared(config, module, reader, plan, states, folder, process):
     # What is prepared again replaces a part of its size, one after the other, and each asks for its own space.
     new = sum(plan.files[number].count for number in missing if not paths[number].is_dir())
     check_space(folder, parts.Images((new, *plan.shape[1:]), plan.dtype, plan.masked))
-    count = min(len(missing) or 1, processors(), MOST_PROCESSES)
+    count = min(len(missing) or 1, cores(), MOST_PROCESSES)
     if missing:
         log.info(
             "preparing %s of %s files%s",
@@ -164,8 +163,3 @@ def _in_processes(work, count, processes):
         for thread in threads:
             thread.join(max(0, deadline - time.monotonic()))
     return results
-
-
-def processors():
-    """Number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,7 +1,6 @@
 """Measures the morphology of many images, on all processor cores."""
 
 import math
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -30,6 +29,7 @@ from galvae.morphology.segmentation import (
     smoothed,
 )
 from galvae.morphology.structure import asymmetry, clumpiness, gini_and_m20
+from galvae.system.cores import cores
 
 VERSION = 1  # of the recipe; raised with every change to a number
 SIGNIFICANCE = 4.0  # standard deviations of the real sky above which a smoothed pixel belongs to an object
@@ -126,11 +126,6 @@ def measure_blocks(blocks, count, threshold, bands):
             future.result()
     values = {name: np.ascontiguousarray(table[:, index]) for index, name in enumerate(names)}
     return Measurements(values, flags[:, 0].copy(), flags[:, 1].copy())
-
-
-def cores():
-    """Number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _measure_block(images, excluded, threshold, table, flags):

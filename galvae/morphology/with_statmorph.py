@@ -18,6 +18,7 @@ from galvae.morphology.segmentation import (
     sky_of,
     smoothed,
 )
+from galvae.system.cores import cores
 from galvae.system.workers import end_with_parent
 
 # statmorph's name for each measure that it replaces.
@@ -64,7 +65,7 @@ def measure_blocks(blocks, count, threshold, bands):
             yield images, excluded
 
     # Spawned, not forked: TensorFlow's threads, if it is loaded here, do not survive a fork.
-    pool = ProcessPoolExecutor(measure.cores(), get_context("spawn"), initializer=end_with_parent)
+    pool = ProcessPoolExecutor(cores(), get_context("spawn"), initializer=end_with_parent)
     try:
         measured = measure.measure_blocks(measured_by_statmorph(pool), count, threshold, bands)
     finally:

@@ -57,15 +57,15 @@ class DivergenceGuard(keras.callbacks.Callback):
         self.collapsed = False
 
     def on_train_batch_end(self, batch, logs=None):
-        # It is the mean of the epoch so far, which is not finite from the first such step on.
-        loss = processes.from_first("loss", float(logs["loss"]))
-        if math.isfinite(loss):
+        # It is the mean of the epoch so far, which is not finite from the first such step on. Several processes have
+        # the same, and need not ask each other.
+        if math.isfinite(logs["loss"]):
             return
         first = batch + 1 - self.model.steps_per_execution  # Keras calls this method once for all of them
         steps = range(first, batch + 1)
         indices = [self.train.step(self.state.epoch * len(self.train) + step) for step in steps]
         where = f"step {batch + 1}" if first == batch else f"steps {first + 1} to {batch + 1}"
-        raise self.diverged(where, f"a finite loss, received {loss}", np.concatenate(indices))
+        raise self.diverged(where, f"a finite loss, received {logs['loss']}", np.concatenate(indices))
 
     def check(self, row, variables):
         """Refuses an epoch whose losses or weights are not finite, or whose loss is far above any before.

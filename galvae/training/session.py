@@ -145,7 +145,7 @@ def train(command, config, source, output_dir, trusted=True):
 
 
 def _follow(command, model, dataset, config, output_dir, device, found, start):
-    """Trains beside the first process, which alone writes; arguments and result as of `fit` and `train`."""
+    """Trains beside the first process, which alone writes; arguments and result as `fit` and `train` have them."""
     run = RunDirectory(output_dir, config)
     try:
         _, metrics = fit(model, dataset, config, run, device, found, command.resident, start, command.trial)

@@ -61,7 +61,7 @@ def prepare_files(path, cache, processes):
 
     values = yaml.safe_load((CONF / "dataset" / "files.yaml").read_text())
     values |= {"path": path, "cache_dir": cache, "images": "images", "axes": "NHWC"}
-    prepared_parts.processors = lambda: processes
+    prepared_parts.cores = lambda: processes
     started = time.perf_counter()
     load_dataset(from_dict(PrepareConfig, {"dataset": values}).dataset)
     return {"seconds": time.perf_counter() - started}

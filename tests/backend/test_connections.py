@@ -191,7 +191,7 @@ def test_a_process_that_ends_while_all_meet_ends_the_others(monkeypatch):
 
 @pytest.mark.parametrize("other", [{"a": 1, "b": 3}, {"a": 1}, {"a": 1, "b": 2, "c": 3}])
 def test_values_and_names_that_differ_are_refused(monkeypatch, other):
-    monkeypatch.setitem(processes._state, "group", SimpleNamespace(hosts=["x", "y"], parted=False))
+    monkeypatch.setitem(processes._state, "group", SimpleNamespace(hosts=["x", "y"], alone=False))
     monkeypatch.setattr(processes, "gather", lambda what, value: [value, other])
     message = r"^[bc]: expected the same .* on process 0 \(x\) and .* on process 1 \(y\)"
     with pytest.raises(GalvaeError, match=message):

@@ -444,7 +444,7 @@ def test_parts_that_are_prepared_again_are_announced_and_prepared_at_once(
     for number in (0, 3):
         (tmp_path / f"part-{number}.npz").chmod(0o600)
     caplog.set_level("INFO")
-    monkeypatch.setattr(prepared_parts, "processors", lambda: 2)
+    monkeypatch.setattr(prepared_parts, "cores", lambda: 2)
     lanes, in_processes = [], prepared_parts._in_processes
     monkeypatch.setattr(
         prepared_parts, "_in_processes", lambda *of: (lanes.append((of[1], len(of[2]))), in_processes(*of))[1]
@@ -522,7 +522,7 @@ def test_processes_at_once_prepare_what_one_does(load, tmp_path, monkeypatch, ca
     write(tmp_path, counts=(3,) * 7 + (2,))
     contents = []
     for count in (1, 3):
-        monkeypatch.setattr(prepared_parts, "processors", lambda count=count: count)
+        monkeypatch.setattr(prepared_parts, "cores", lambda count=count: count)
         dataset = load(cache_dir=str(tmp_path / str(count)), nan="fill")
         contents.append(dataset.content)
         np.testing.assert_array_equal(dataset.images[:], IMAGES)

@@ -8,7 +8,6 @@ surface brightness / (1 + z), and colour = rest colour + REDDENING * z.
 
 import functools
 import multiprocessing
-import os
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
+from galvae.system.cores import cores
 from galvae.system.workers import end_with_parent
 
 VERSION = 1  # of the recipe; raised with every change to the pixels or the catalogue
@@ -223,8 +223,7 @@ def _blocks(config):
     """Yields the images block by block, drawn by worker processes if there is more than one block."""
     size = max(1, min(BLOCK, BLOCK_PIXELS // (config.image_size**2 * config.bands)))
     spans = [(start, min(start + size, config.count)) for start in range(0, config.count, size)]
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = min(config.workers or available, len(spans))
+    workers = min(config.workers or cores(), len(spans))
     if workers == 1:
         for span in spans:
             yield draw(config, *span)

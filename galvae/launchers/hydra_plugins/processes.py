@@ -15,6 +15,7 @@ from galvae.errors import GalvaeError
 from galvae.runs.links import check_output, refuse_link_below
 from galvae.runs.sweep import describe_exit
 from galvae.system import signals
+from galvae.system.gpus import listed_gpus
 
 POLL = 0.1  # seconds between checks of the processes
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
@@ -107,9 +108,9 @@ class ProcessesLauncher(CommandLauncher):
 
 def visible_gpus():
     """Names of the NVIDIA GPUs that this process may use, in the form of CUDA_VISIBLE_DEVICES."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1", "NoDevFiles")]
+    listed = listed_gpus()
+    if listed is not None:
+        return listed
     query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, check=True, timeout=30)
