@@ -162,7 +162,7 @@ def predicted_condition(model, dataset, codes):
     Returns:
         (n, K) in physical units.
     """
-    predict_batch = compiled_for(model.predict_condition, len(codes.indices))
+    predict_batch = compiled_for(model.predict_condition, model, len(codes.indices))
     predicted, start = [], 0
     for inputs in batches(dataset, codes.indices, "predicting", batch_size(model)):
         part = slice(start, start + len(inputs["images"]))
@@ -224,8 +224,8 @@ def _objectives(model, dataset, indices, columns, trials):
         outputs = model.reconstruct(posterior, posterior["mean"])
         return model.total_loss(model.loss_terms(outputs), training=False)
 
-    prepare = compiled_for(prepare, len(indices))
-    objective = compiled_for(objective, len(indices) * len(trials))
+    prepare = compiled_for(prepare, model, len(indices))
+    objective = compiled_for(objective, model, len(indices) * len(trials))
     found = []
     for inputs in batches(dataset, indices, "predicting", batch_size(model)):
         (prepared, features), losses = prepare(inputs), []

@@ -8,11 +8,10 @@ import numpy as np
 
 from galvae.analysis.measured import measure_batch, measured_columns
 from galvae.analysis.scores import QUALITY, UNITS
-from galvae.backend.graph import compiled
 from galvae.data.batches import Batches
 from galvae.data.dataset import GalaxyDataset
 from galvae.latent.codes import check_codes
-from galvae.latent.inference import MIN_COMPILED, batch_size
+from galvae.latent.inference import batch_size, compiled_for
 from galvae.latent.reconstruction import reconstruct
 from galvae.morphology.measure import Measurements
 from galvae.runs.encoding import Part
@@ -105,7 +104,7 @@ class Encoder:
         most = batch_size(self.model)
         self.batch = -(-largest // -(-largest // most))
         count = len(dataset.split("all"))
-        self._call = compiled(self._outputs) if count >= MIN_COMPILED else self._outputs
+        self._call = compiled_for(self._outputs, self.model, count)
 
     def _outputs(self, inputs):
         """Posterior and scores of a batch, name -> tensor or None."""

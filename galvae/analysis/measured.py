@@ -8,12 +8,12 @@ import numpy as np
 from galvae.data.batches import batches
 from galvae.data.dataset import evenly
 from galvae.data.galaxies import Column
-from galvae.data.store.cache import cache_folder
 from galvae.errors import GalvaeError
 from galvae.morphology import with_statmorph
 from galvae.morphology.measure import SIGNIFICANCE, VERSION, Measurements, measure_blocks, sky_sigma
 from galvae.morphology.measures import measure_names, measure_of
 from galvae.system.atomic import save_arrays
+from galvae.system.cache_folder import cache_folder
 from galvae.system.safe_read import read_npz
 
 SKY_IMAGES = 2000  # from which the standard deviation of the sky is measured

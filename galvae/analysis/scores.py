@@ -82,7 +82,7 @@ def score_dataset(model, dataset, codes):
             result |= {name: errors[:, band] for band, name in enumerate(bands)}
         return result
 
-    score = compiled_for(score, len(codes.indices))
+    score = compiled_for(score, model, len(codes.indices))
     # The noise is an argument because a function compiled by JAX must not change the state of the model's random
     # generator.
     generator = np.random.default_rng(model.seed)

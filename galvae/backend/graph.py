@@ -7,17 +7,50 @@ if keras.config.backend() == "tensorflow":
 else:
     import jax
 
+KEPT_BYTES = 500_000_000  # of compiled programs; those that were not used for longest are deleted
 
-def compiled(function):
-    """A function of tensors, traced once and run as a graph; on a GPU compiled by XLA.
+
+def compiled(function, model=None):
+    """A function of tensors, traced once per shape of its arguments and run as a graph; on a GPU compiled by XLA.
+
+    A method of the model is kept with it, so that it is traced once, however often it is asked for.
 
     Args:
-        function: of arrays, None, and dicts of arrays; the variables that it reads must not change afterwards.
+        function: of arrays, None, and dicts of arrays. On JAX it changes no variable.
+        model: Keras model whose variables the function reads; None: it reads none.
     """
+    if model is None or getattr(function, "__self__", None) is not model:
+        return _compiled(function, model)
+    kept = vars(model).setdefault("_compiled", {})  # not among the attributes that Keras tracks
+    if function.__name__ not in kept:
+        kept[function.__name__] = _compiled(function, model)
+    return kept[function.__name__]
+
+
+def _compiled(function, model):
     if keras.config.backend() == "jax":
-        return jax.jit(function)
+        variables = [] if model is None else model.variables
+
+        # The values are arguments: as constants, each set of weights would be compiled for itself.
+        def call(values, *arguments):
+            with keras.StatelessScope(list(zip(variables, values, strict=True))):
+                return function(*arguments)
+
+        call = jax.jit(call)
+        return lambda *arguments: call([variable.value for variable in variables], *arguments)
     jit = bool(tf.config.list_physical_devices("GPU"))
     return tf.function(function, reduce_retracing=True, jit_compile=jit)
+
+
+def keep_compiled(folder):
+    """Keeps what JAX compiles for GPUs in a folder, for all later processes; a folder of the user's own comes first.
+
+    Args:
+        folder: Path.
+    """
+    if keras.config.backend() == "jax" and jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_compilation_cache_max_size", KEPT_BYTES)
 
 
 def traced(function, shapes):

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from galvae.backend import processes
 from galvae.backend.hardware import check_address_space, processor_flags, processor_name
 from galvae.errors import GalvaeError
+from galvae.system.cache_folder import cache_folder
 from galvae.system.cores import cores
 
 # Packages that Keras and TensorFlow import if installed, for features not used here: a third of the start-up time.
 UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
-MOST_STEPS = 16  # in a row, before signals are answered and losses checked
+MOST_STEPS = 16  # in a row, before losses are read or processes ask each other
 # Variables by which Keras cuts every epoch or fit short, whatever a run's configuration says.
 LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 
@@ -57,16 +58,22 @@ class Device:
         return self.backend == "jax" or (self.kind == "gpu" and self.count == 1)
 
     def steps_at_once(self, steps):
-        """Number of training steps that a GPU executes before Python waits for it and reads their results.
+        """Number of training steps that TensorFlow takes in a loop on a GPU.
 
-        It divides the epoch, since Keras would take more than the epoch from an endless feed. Several devices
-        take one step at a time on TensorFlow, which cannot combine its loop over steps with sums over devices.
+        It divides the epoch, since Keras would take more than the epoch from an endless feed. Several devices take one
+        step at a time, since TensorFlow cannot combine such a loop with sums over devices. So does JAX, which needs no
+        loop: Python starts a step while the GPU computes earlier ones.
 
         Args:
             steps: per epoch.
         """
-        most = MOST_STEPS if self.kind == "gpu" and (self.backend == "jax" or self.count == 1) else 1
+        most = MOST_STEPS if self.kind == "gpu" and self.backend == "tensorflow" and self.count == 1 else 1
         return max(number for number in range(1, most + 1) if steps % number == 0)
+
+    @property
+    def steps_unread(self):
+        """Number of training steps after which the loss is read, for which Python waits until a GPU has computed it."""
+        return MOST_STEPS if self.kind == "gpu" else 1
 
     def scope(self):
         """Context in which model, optimizer and feeds are created, so that they use all devices."""
@@ -127,7 +134,7 @@ def setup(backend, precision="float32", seed=0, count=1, batch=1):
     load(backend)
     import keras  # late, like the modules that import it: `load` decides on its backend
 
-    from galvae.backend import devices, replicas
+    from galvae.backend import devices, graph, replicas
     from galvae.backend import precision as arithmetic
 
     keras.utils.clear_session()
@@ -140,6 +147,8 @@ def setup(backend, precision="float32", seed=0, count=1, batch=1):
         together = processes.count()
         available = len(gpus) if gpus or (count in (1, "auto") and together == 1) else devices.cpu_count()
     kind = "gpu" if gpus else "cpu"
+    if gpus:
+        graph.keep_compiled(cache_folder() / "compiled")
     chosen = arithmetic.choose_precision(precision, kind, backend, processor_flags())
     arithmetic.set_precision(chosen, kind)
     return Device(

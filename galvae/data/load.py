@@ -11,8 +11,9 @@ from galvae.data.selected_rows import selected_rows
 from galvae.data.split_by import column_notes, split_column
 from galvae.data.splits import make_splits, split_notes
 from galvae.data.store import cache_entry, isolation
-from galvae.data.store.cache import cache_folder, cached, stored
+from galvae.data.store.cache import cached, stored
 from galvae.errors import CannotBeDone, GalvaeError
+from galvae.system.cache_folder import cache_folder
 
 # Module of the reader for each `dataset.name`.
 SOURCES = {

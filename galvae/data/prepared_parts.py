@@ -11,9 +11,10 @@ import time
 import numpy as np
 
 from galvae.data.store import isolation, parts
-from galvae.data.store.cache import cache_folder, cached, current, entry_path
+from galvae.data.store.cache import cached, current, entry_path
 from galvae.data.store.cache_entry import check_space
 from galvae.errors import CannotBeDone
+from galvae.system.cache_folder import cache_folder
 from galvae.system.cores import cores
 from galvae.system.progress import progress_bar
 

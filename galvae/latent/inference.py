@@ -1,5 +1,6 @@
 """Encodes images into latent codes and decodes codes into images, in batches."""
 
+import keras
 import numpy as np
 
 from galvae.backend.graph import compiled
@@ -30,7 +31,7 @@ def encode_dataset(model, dataset, indices, rotated=None):
     Raises:
         GalvaeError: if a code is not finite, or larger than LARGEST_CODE.
     """
-    encode, done = compiled_for(model.encode, len(indices)), 0
+    encode, done = compiled_for(model.encode, model, len(indices)), 0
     means, log_variances = [], []
     for inputs in batches(dataset, indices, "encoding", batch_size(model)):
         images = inputs["images"]
@@ -66,7 +67,7 @@ def encode_images(model, images, condition=None):
     Returns:
         mean (n, latent_dim) and log-variance (n, latent_dim), which is None for a plain autoencoder.
     """
-    encode = compiled_for(model.encode, len(images))
+    encode = compiled_for(model.encode, model, len(images))
     size = batch_size(model)
     parts = [slice(start, start + size) for start in range(0, len(images), size)]
     encoded = [encode(images[part], None if condition is None else condition[part]) for part in parts]
@@ -107,7 +108,7 @@ def decoded_batches(model, codes, condition=None):
     Raises:
         GalvaeError: if an intensity is NaN.
     """
-    decode, size = compiled_for(model.decode, len(codes)), batch_size(model)
+    decode, size = compiled_for(model.decode, model, len(codes)), batch_size(model)
     with progress_bar(len(codes), "decoding") as bar:
         for start in range(0, len(codes), size):
             part = slice(start, start + size)
@@ -122,17 +123,22 @@ def decoded_batches(model, codes, condition=None):
             bar.update(len(images))
 
 
-def compiled_for(function, count):
+def compiled_for(function, model, count):
     """Compiles a function of tensors if it will process enough images to pay off.
+
+    On JAX it always does: there, each operation outside of a compiled function is compiled for itself.
 
     Args:
         function: a model's method, or a function of tensors that calls such methods.
+        model: a model of galvae.models.
         count: number of images.
 
     Returns:
         The compiled function, or the function itself.
     """
-    return compiled(function) if count >= MIN_COMPILED else function
+    if count >= MIN_COMPILED or keras.config.backend() == "jax":
+        return compiled(function, model)
+    return function
 
 
 def batch_size(model):

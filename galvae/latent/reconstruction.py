@@ -39,7 +39,7 @@ def reconstruction_errors(model, dataset, codes):
     def error(inputs, mean, log_variance):
         return mean_squared_error(*reconstruct(model, inputs, mean, log_variance))
 
-    error, errors, done = compiled_for(error, len(codes.indices)), [], 0
+    error, errors, done = compiled_for(error, model, len(codes.indices)), [], 0
     for inputs in batches(dataset, codes.indices, "reconstructing", batch_size(model)):
         part = slice(done, done + len(inputs["images"]))
         log_variance = None if codes.log_variance is None else codes.log_variance[part]

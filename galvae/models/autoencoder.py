@@ -113,11 +113,15 @@ class Autoencoder(BatchModel):
 
     def build_all(self):
         """Creates every variable, so that weights can be loaded before the first batch."""
-        inputs = {"images": np.zeros((1, *self.image_shape), np.float32)}
-        if self.condition_dim:
-            inputs["condition"] = np.zeros((1, self.condition_dim), np.float32)
-        self(inputs, training=False)
+        self.trace()
         self.built = True
+
+    def trace(self):
+        """Calls the model without computing anything; JAX would compile each operation for itself."""
+        inputs = {"images": keras.Input(self.image_shape)}
+        if self.condition_dim:
+            inputs["condition"] = keras.Input((self.condition_dim,))
+        self(inputs, training=False)
 
     def forward(self, inputs, training):
         inferred = self.infer(inputs, training)

@@ -69,10 +69,7 @@ def outline(config, image_shape, condition_dim):
     try:
         with keras.StatelessScope(initialize_variables=False):
             model = _make(config, image_shape, (0, 1), "none", condition_dim)
-            inputs = {"images": keras.Input(image_shape)}
-            if model.condition_dim:
-                inputs["condition"] = keras.Input((model.condition_dim,))
-            model(inputs, training=False)
+            model.trace()
             variables = {
                 variable.path: (tuple(variable.shape), variable.dtype) for variable in model.variables
             }

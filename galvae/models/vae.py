@@ -49,6 +49,10 @@ class VAE(Autoencoder):
             keras.initializers.Constant(self.final_beta), shape=(), name="beta", **options
         )
 
+    def build_all(self):
+        super().build_all()
+        self.sampling.seed_generator.next()  # which earlier versions spent here: a seed keeps its noise
+
     def posterior(self, features, training=False):
         log_variance = losses.soft_clip(self.log_variance_head(features), LOG_VARIANCE_BOUND)
         return {"mean": self.mean_head(features), "log_variance": log_variance}

@@ -18,10 +18,10 @@ import zipfile
 from pathlib import Path
 
 from galvae import __version__
-from galvae.data.store.cache import cache_folder
 from galvae.errors import CannotBeDone, GalvaeError, byte_counts, damage_as_one_line
 from galvae.runs.find import MANIFEST, is_bundle, is_zip
 from galvae.system.atomic import save_json
+from galvae.system.cache_folder import cache_folder
 from galvae.system.safe_read import open_file, read_json
 
 FORMAT = 1

@@ -47,24 +47,33 @@ class DivergenceGuard(keras.callbacks.Callback):
         state: TrainingState.
         train: the training Batches.
         on_nan: "stop" or "rollback", the key of the configuration.
+        every: number of steps after which the loss is read.
     """
 
-    def __init__(self, state, train, on_nan):
+    def __init__(self, state, train, on_nan, every=1):
         super().__init__()
         self.state = state
         self.train = train
         self.on_nan = on_nan
+        self.every = every
+        self.read = 0  # steps of the epoch whose loss has been read
         self.collapsed = False
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.read = 0
+
     def on_train_batch_end(self, batch, logs=None):
+        done, first = batch + 1, self.read
+        if done < min(first + self.every, len(self.train)):
+            return
+        self.read = done
         # It is the mean of the epoch so far, which is not finite from the first such step on. Several processes have
         # the same, and need not ask each other.
         if math.isfinite(logs["loss"]):
             return
-        first = batch + 1 - self.model.steps_per_execution  # Keras calls this method once for all of them
-        steps = range(first, batch + 1)
+        steps = range(first, done)
         indices = [self.train.step(self.state.epoch * len(self.train) + step) for step in steps]
-        where = f"step {batch + 1}" if first == batch else f"steps {first + 1} to {batch + 1}"
+        where = f"step {done}" if len(steps) == 1 else f"steps {first + 1} to {done}"
         raise self.diverged(where, f"a finite loss, received {logs['loss']}", np.concatenate(indices))
 
     def check(self, row, variables):

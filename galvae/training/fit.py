@@ -90,7 +90,7 @@ def fit(
         if early := early_stop(state, config):
             log.info("%s", early)
     betas = None if config.beta.name == "none" else beta_schedule(config.beta, config.epochs)
-    guard = DivergenceGuard(state, train, config.on_nan)
+    guard = DivergenceGuard(state, train, config.on_nan, device.steps_unread)
     checkpointing = Checkpointing(state, run, config.checkpoint.every)
     steps_at_once = device.steps_at_once(len(train))
     while not state.is_done:

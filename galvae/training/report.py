@@ -84,11 +84,17 @@ def mean_entropy(dataset, split):
     rows, total = dataset.split(split), 0.0
     rows = rows[evenly(len(rows), MOST_IMAGES)]
     for inputs in batches(dataset, rows, "entropy of images"):
-        unit = dataset.to_unit(inputs["images"])
-        entropy = entr(unit) + entr(1 - unit)
         used = 1 - inputs["mask"] if "mask" in inputs else 1
-        total += np.sum(used * entropy, dtype=float)
+        total += np.sum(used * _entropy(dataset, inputs["images"]), dtype=float)
     return total / (len(rows) * dataset.image_shape[-1])
+
+
+def _entropy(dataset, images):
+    """Binary entropy of stored pixel values in network units, in nats; of bytes, each value's is computed once."""
+    values = np.arange(256) if images.dtype == np.uint8 else images
+    unit = dataset.to_unit(values)
+    entropy = entr(unit) + entr(1 - unit)
+    return entropy[images] if values is not images else entropy
 
 
 def _draw_latent_space(model, dataset, codes, folder):

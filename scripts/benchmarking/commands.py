@@ -134,7 +134,7 @@ def encode(quick, backend="tensorflow", precision="float32", side=128, count=Non
         data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255))
         model = VAE((side, side, 3), 8, network_config("conv"))
         model.build_all()
-        encoder, decoder = compiled(model.encode), compiled(model.decode)
+        encoder, decoder = compiled(model.encode, model), compiled(model.decode, model)
         batch = np.array(images[: inference.BATCH])
         decoder(np.asarray(encoder(batch)[0]))  # traces both functions
         indices = np.random.default_rng(0).permutation(count)
@@ -177,7 +177,7 @@ def _encoded_by(network, quick):
     galaxies, steps = np.arange(count), range(count // inference.BATCH)
     run = SimpleNamespace(model=VAE((64, 64, 3), 32, network_config(network)))
     run.model.build_all()
-    encoder, decoder = compiled(run.model.encode), compiled(run.model.decode)
+    encoder, decoder = (compiled(function, run.model) for function in (run.model.encode, run.model.decode))
     with tempfile.TemporaryDirectory() as folder:
         images = np.load(tiled(folder, "colour", count, 64, 3), mmap_mode="r")
         data = GalaxyDataset(name="benchmark", images=images, pixel_range=(0, 255), splits={"all": galaxies})

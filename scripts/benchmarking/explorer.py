@@ -75,7 +75,7 @@ def page_decoder(quick):
         page.eval(f"const decoder = new Decoder({json.dumps(spec)}, arrays);")
         code = np.random.default_rng(0).standard_normal((1, 32), np.float32)
         page.eval(f"const code = {json.dumps(code[0].tolist())};")
-        keras = compiled(model.decode)
+        keras = compiled(model.decode, model)
         measures = {
             "Keras": lambda decode=keras, c=code: np.asarray(decode(c)),
             "page": lambda p=page: p.eval("decoder.decode(code, null).length"),

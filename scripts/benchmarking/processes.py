@@ -14,19 +14,25 @@ from benchmarking.measuring import GALVAE, alternating, row
 
 def processes(quick):
     """Images per second of two JAX processes, each on half of the processors, against one that has them all."""
-    count, epochs, rounds = (640, 3, 1) if quick else (1280, 4, 3)
+    rows = []
+    for network, side, count in [("slim", 64, 640)] if quick else [("slim", 64, 1280), ("conv", 128, 640)]:
+        rows += _two_beside_one(network, side, count, epochs=3 if quick else 4, rounds=1 if quick else 3)
+    return rows
+
+
+def _two_beside_one(network, side, count, epochs, rounds):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "images.npy")
-        images = np.random.default_rng(0).integers(0, 256, (count, 64, 64, 3), np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), np.uint8)
         np.save(path, images)
-        overrides = ["dataset=files", f"dataset.path={path}", "dataset.axes=NHWC", "network=slim", "batch=64"]
-        overrides += ["backend=jax", "prior=none", "precision=float32", f"epochs={epochs}"]
+        overrides = ["dataset=files", f"dataset.path={path}", "dataset.axes=NHWC", f"network={network}"]
+        overrides += ["batch=64", "backend=jax", "prior=none", "precision=float32", f"epochs={epochs}"]
         runs = iter(range(1000))
         measures = {
             number: lambda n=number: rate(n, overrides, Path(folder, f"{next(runs)}")) for number in (1, 2)
         }
         speeds = {number: statistics.median(rates) for number, rates in alternating(measures, rounds).items()}
-    one, two = (f"slim 64 px, JAX, {text}" for text in ("1 process", "2 processes"))
+    one, two = (f"{network} {side} px, JAX, {text}" for text in ("1 process", "2 processes"))
     return [
         row(one, f"{speeds[1]:.0f} images/s"),
         row(two, f"{speeds[2]:.0f} images/s", ratio=speeds[2] / speeds[1], reference=one),

@@ -51,7 +51,7 @@ def validation(settings):
         with keras.StatelessScope():  # so that the state of the random numbers stays as it is
             return model.loss_terms(model.forward({"images": images}, training=False))
 
-    forward, batch = compiled(losses), keras.ops.convert_to_tensor(np.asarray(images[:BATCH]))
+    forward, batch = compiled(losses, model), keras.ops.convert_to_tensor(np.asarray(images[:BATCH]))
     everything_resident = input_pipeline.ResidentImages(data, everything)
 
     def bare():

@@ -17,7 +17,11 @@ LONGEST = 180  # seconds of 300 epochs
 EPOCHS = 300
 AGREEMENT = 0.005  # of validation losses in bfloat16 and float32
 # Without it, sums whose order differs from run to run would hide or feign a difference.
-DETERMINISTIC = {"XLA_FLAGS": "--xla_gpu_deterministic_ops=true", "TF_DETERMINISTIC_OPS": "1"}
+DETERMINISTIC = {
+    "XLA_FLAGS": "--xla_gpu_deterministic_ops=true",
+    "TF_DETERMINISTIC_OPS": "1",
+    "NVIDIA_TF32_OVERRIDE": "0",
+}
 
 
 def throughput(settings):

@@ -14,6 +14,7 @@ from galvae.analysis.encoded_table import encoded_table, repeated_ids
 from galvae.analysis.measured import measure_galaxies
 from galvae.analysis.scores import score_dataset
 from galvae.config.encode import ADDITIONS as NAMES
+from galvae.latent import inference
 
 
 def encoded_in_parts(run, data, names=(), shards=3):
@@ -39,7 +40,7 @@ def images():
 def test_codes_and_scores_are_those_of_evaluate(images, model, compiled, monkeypatch):
     data = redshift_dataset() if model == "cvae2" else images
     run = run_of(data, model=model)
-    monkeypatch.setattr(encoded, "MIN_COMPILED", 0 if compiled else 10**9)
+    monkeypatch.setattr(inference, "MIN_COMPILED", 0 if compiled else 10**9)
     monkeypatch.setattr(encoded, "batch_size", lambda model: 6)
     parts, rows = encoded_in_parts(run, data, ["scores"])
     codes = run.codes("all")

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from builders.configs import SMALL
+from builders.processes import child_environment
 from builders.surveys import write_survey
 
 from galvae.runs import checkpoints
@@ -33,13 +34,54 @@ from galvae.cli.main import main
 from galvae.backend.setup import Device
 
 # As GPUs would take them.
-Device.steps_at_once = lambda self, steps: steps if self.backend == "jax" or self.count == 1 else 1
+Device.steps_at_once = lambda self, steps: steps if self.backend == "tensorflow" and self.count == 1 else 1
 
 for arguments in json.loads(sys.argv[2]):
     try:
         main(arguments)
     except SystemExit as stop:
         print("exit status", stop.code)
+"""
+
+WORK = """
+import json
+
+from galvae.backend.setup import setup
+
+setup("jax", "float32", 0)
+import jax
+import numpy as np
+from builders.configs import conv, train_config
+from builders.galaxies import redshift_dataset
+from galvae.backend import input_pipeline
+from galvae.backend.optimizer import adam
+from galvae.models.build import MODELS
+from galvae.models.layers import RandomDihedral
+
+
+def work(count, name, network, accumulate=1):
+    device = setup("jax", "float32", 0, count=count, batch=32)
+    options = {"condition_dim": 1} if "cvae" in name else {}
+    with device.scope():
+        model = MODELS[name]((16, 16, 3), latent_dim=3, network=network, augment=True, **options)
+        model.build_all()
+        model.accumulate = accumulate
+        model.compile(optimizer=adam(1e-3, 1.0))
+        model.optimizer.build(model.trainable_variables)
+        (batch,) = [input_pipeline.feed(redshift_dataset().batches("train", 32, seed=0))[0]]
+    groups = [f"{kind}_variables" for kind in ("trainable", "non_trainable", "optimizer", "metrics")]
+    state = model._get_jax_state(**dict.fromkeys(groups, True))
+    return jax.jit(model.train_step).lower(state, batch).compile().cost_analysis()["flops"]
+
+
+DCGAN = train_config("network=dcgan", "network.filters=[4,8]").network
+CASES = [("vae", conv()), ("ae", DCGAN), ("fancy_cvae", conv()), ("vae", conv(), 2)]
+shares = [work(2, *case) / work(1, *case) for case in CASES]
+image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+turned = np.asarray(RandomDihedral(0, name="augmentation")(np.repeat(image, 200, axis=0)))[..., 0]
+expected = {np.rot90(one, k).tobytes() for one in (image[0, ..., 0], image[0, :, ::-1, 0]) for k in range(4)}
+assert turned.dtype == np.uint8 and {one.tobytes() for one in turned} == expected
+print(json.dumps(shares))
 """
 
 
@@ -123,3 +165,14 @@ def test_more_devices_than_there_are_is_a_warning_with_their_number(jax_runs):
     folder, done = jax_runs
     assert "devices=3: expected at most 2, the number of CPUs there are; using 2" in done.stderr
     assert json.loads((folder / "three" / "environment.json").read_text())["count"] == 2
+
+
+def test_each_of_two_devices_computes_half_of_a_step_on_jax():
+    pytest.importorskip("jax", reason="jax is an extra")
+    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
+    environment = {**child_environment(), **flags}
+    command = [sys.executable, "-c", WORK]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    shares = json.loads(done.stdout.splitlines()[-1])
+    assert max(shares) < 0.6, shares  # optimizer and random numbers are computed on both

@@ -6,7 +6,6 @@ import stat
 import subprocess
 import sys
 import threading
-from pathlib import Path
 
 import filelock
 import numpy as np
@@ -16,7 +15,7 @@ from builders.galaxies import ellipses
 from filelock import FileLock
 
 from galvae.data.store import cache, cache_entry, checked_files
-from galvae.data.store.cache import cache_folder, file_identity
+from galvae.data.store.cache import file_identity
 from galvae.data.store.mapped_files import file_state
 from galvae.errors import CannotBeDone, GalvaeError, byte_counts
 
@@ -292,14 +291,6 @@ def test_a_cache_that_cannot_be_made_is_one_line(tmp_path):
 )
 def test_different_sizes_look_different(counts, texts):
     assert byte_counts(*counts) == texts
-
-
-def test_the_folder_is_the_setting_then_the_variable_then_the_users(tmp_path, monkeypatch):
-    monkeypatch.setenv("GALVAE_CACHE", str(tmp_path))
-    assert cache_folder("/x") == Path("/x")
-    assert cache_folder() == tmp_path
-    monkeypatch.delenv("GALVAE_CACHE")
-    assert cache_folder().name == "galvae"
 
 
 def test_identity_changes_with_the_file(tmp_path):

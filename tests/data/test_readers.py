@@ -33,8 +33,8 @@ from galvae.data.readers import galaxy10
 from galvae.data.source import Source
 from galvae.data.splits import SPLITS
 from galvae.data.store import download
-from galvae.data.store.cache import cache_folder
 from galvae.errors import GalvaeError
+from galvae.system.cache_folder import cache_folder
 
 
 def configuration(name, folder):

@@ -67,9 +67,9 @@ def test_many_images_are_encoded_by_a_compiled_function_with_the_same_result(mon
     compiled = []
     compile_function = inference.compiled
 
-    def counted(function):
+    def counted(function, model):
         compiled.append(function)
-        return compile_function(function)
+        return compile_function(function, model)
 
     monkeypatch.setattr(inference, "compiled", counted)
     monkeypatch.setattr(inference, "BATCH", 7)

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from galvae.data.store.cache import cache_folder
 from galvae.errors import GalvaeError
 from galvae.runs.description import describe
 from galvae.runs.directory import RunDirectory
 from galvae.runs.trained_run import TrainedRun
+from galvae.system.cache_folder import cache_folder
 
 
 def described(path):

@@ -114,9 +114,9 @@ def test_a_negative_loss_explodes_by_what_was_gained_since_the_first_epoch(state
 def test_the_guard_refuses_steps_whose_loss_is_not_finite(state, monkeypatch):
     add(state, 3.0)
     guard = guard_of(state)
-    guard.set_model(SimpleNamespace(steps_per_execution=1))
     monkeypatch.setattr(guard, "not_finite", lambda indices: indices[2:3])
-    guard.on_train_batch_end(1, {"loss": 4.0})
+    guard.on_epoch_begin(1)
+    guard.on_train_batch_end(0, {"loss": 4.0})
     with pytest.raises(TrainingDiverged) as stopped:
         guard.on_train_batch_end(1, {"loss": math.nan})
     # 32 images in batches of 8: the second step of the second epoch, in an order of its own.
@@ -125,6 +125,8 @@ def test_the_guard_refuses_steps_whose_loss_is_not_finite(state, monkeypatch):
     assert stopped.value.metrics == {"epoch": 2, "where": "step 2", "ids": ids, "not_finite": ids[2:3]}
     assert f"; images {ids[2]} are not finite even with the weights" in str(stopped.value)
     monkeypatch.setattr(guard, "not_finite", lambda indices: indices[:0])
+    guard.on_epoch_begin(1)
+    guard.on_train_batch_end(0, {"loss": 4.0})
     with pytest.raises(
         TrainingDiverged, match=f"images {', '.join(ids[:5])} ...; try a smaller learning_rate"
     ):

@@ -97,6 +97,16 @@ def test_of_several_steps_at_once_all_are_suspect(train, tmp_path, monkeypatch):
     assert "images 17 are not finite even with the weights of the epoch before" in lines[-1]
 
 
+def test_of_several_steps_whose_loss_is_not_read_all_are_suspect(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(Device, "steps_unread", 3)
+    folder, _ = train("batch=13", data=hot(tmp_path / "hot.npy", 17))  # 48 images: steps of 13, 13, 13, 9
+    split = np.load(folder / "split.npz")["train"]
+    order = split[np.random.default_rng([0, 0]).permutation(48)]
+    last = int(np.flatnonzero(order == 17)[0]) // 39
+    assert metrics(folder)["where"] == ("steps 1 to 3", "step 4")[last]
+    assert metrics(folder)["ids"] == [str(index) for index in order[39 * last : 39 * (last + 1)]]
+
+
 @pytest.mark.slow
 def test_the_image_to_blame_is_named_on_jax(tmp_path):
     pytest.importorskip("jax", reason="jax is an extra")

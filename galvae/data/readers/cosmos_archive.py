@@ -13,8 +13,9 @@ from galvae.data.formats.fits import open_hdus, quiet_astropy
 from galvae.data.masking import averaged, filled
 from galvae.data.readers.galsim_import import import_galsim
 from galvae.data.source import Source
-from galvae.data.store.cache import cache_folder, file_identity
+from galvae.data.store.cache import file_identity
 from galvae.errors import GalvaeError, line_of
+from galvae.system.cache_folder import cache_folder
 
 URL = "https://zenodo.org/record/3242143/files"
 BLOCK = 64  # stamps read at a time

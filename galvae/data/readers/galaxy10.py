@@ -18,9 +18,9 @@ from galvae.data.formats.parquet import open_parquet
 from galvae.data.formats.shards import concatenated, expand, identity
 from galvae.data.plain_columns import plain
 from galvae.data.source import Source
-from galvae.data.store.cache import cache_folder
 from galvae.data.tables.table_formats import PARQUET
 from galvae.errors import GalvaeError
+from galvae.system.cache_folder import cache_folder
 
 # Of DECaLS, as in the documentation of Galaxy10; the list in astroNN's code has another name for class 3.
 CLASS_NAMES = [

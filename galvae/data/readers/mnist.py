@@ -7,8 +7,9 @@ import numpy as np
 
 from galvae.data.area_average import area_average
 from galvae.data.source import Source
-from galvae.data.store.cache import cache_folder, file_identity
+from galvae.data.store.cache import file_identity
 from galvae.errors import GalvaeError, line_of
+from galvae.system.cache_folder import cache_folder
 
 URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"  # as in Keras

@@ -40,15 +40,6 @@ NOT_A_FILE = {
 log = logging.getLogger(__name__)
 
 
-def cache_folder(cache_dir=None):
-    """The folder of the cache: `cache_dir`, else $GALVAE_CACHE, else the user's cache folder."""
-    if cache_dir or os.environ.get("GALVAE_CACHE"):
-        return Path(os.path.expanduser(cache_dir or os.environ["GALVAE_CACHE"]))
-    import pooch  # takes 40 ms
-
-    return Path(pooch.os_cache("galvae"))
-
-
 def is_cache(folder):
     """Whether a folder holds cache entries of galvae; an untrusted run may name any folder as its cache."""
     return folder is not None and any(Path(folder).glob(f"*-{'[0-9a-f]' * DIGITS}/{SOURCE}"))
