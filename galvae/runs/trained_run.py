@@ -4,6 +4,7 @@ import numpy as np
 
 from galvae.backend.setup import setup
 from galvae.data.dataset import check_rgb
+from galvae.errors import GalvaeError
 from galvae.latent import inference
 from galvae.latent.priors.normal import NormalPrior
 from galvae.latent.priors.of_model import prior_of
@@ -183,7 +184,12 @@ class TrainedRun(StoredRun):
             n: number of galaxies.
             seed: integer, or None for different galaxies each time.
             label: number of the class to which they belong; None: any.
+
+        Raises:
+            GalvaeError: if the run's galaxies have no condition.
         """
+        if self.galaxies.condition is None:
+            raise GalvaeError("condition: expected a run whose galaxies have one, received one without")
         rows = self.galaxies.split("train")
         if label is not None:
             rows = rows[self.galaxies.condition[rows, label] == 1]

@@ -12,7 +12,7 @@ KEYS = {PLAIN: [], "accumulate=4": ["accumulate=4"], "remat=true": ["remat=true"
 
 def saving_memory(quick):
     """Time of training and memory of the process, with accumulate=4 and with remat=true, against neither."""
-    count, size, epochs, rounds = (320, 64, 2, 1) if quick else (640, 128, 3, 3)
+    count, size, epochs, rounds = (320, 64, 2, 1) if quick else (320, 128, 3, 1)
     backends = ["tensorflow", *(["jax"] if installed("jax") else [])]
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -70,7 +70,19 @@ def test_constraints_are_names_and_versions_only():
 def test_every_dependency_is_bounded_and_pinned():
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in constraints()}
     extras = PROJECT["optional-dependencies"]
-    chosen = ("jax", "galsim", "onnx", "slurm", "optuna", "parquet", "tensorboard", "wandb", "bench", "dev")
+    chosen = (
+        "jax",
+        "galsim",
+        "onnx",
+        "slurm",
+        "optuna",
+        "parquet",
+        "tensorboard",
+        "wandb",
+        "docs",
+        "bench",
+        "dev",
+    )
     wanted = [*PROJECT["dependencies"], *(name for extra in chosen for name in extras[extra])]
     for requirement in wanted:
         name = re.match(r"[A-Za-z0-9._-]+", requirement).group(0).lower()
@@ -95,21 +107,26 @@ def test_what_the_code_imports_is_declared():
             assert owners & declared, f"{module} imports {name}, which pyproject.toml does not declare"
 
 
-def test_the_readme_has_the_two_commands_and_every_module():
+def test_the_readme_is_short_and_has_the_two_commands_and_links_that_lead_somewhere():
     readme = (ROOT / "README.md").read_text()
+    assert len(readme.encode()) <= 8000
     install = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e"
     assert f"{install} . && .venv/bin/galvae train\n" in readme
     assert f"{install} '.[dev]' && .venv/bin/pytest\n" in readme
-    pictures = re.findall(r"\]\((docs/[^)]+)\)", readme)
-    assert len(pictures) >= 3 and all((ROOT / picture).is_file() for picture in pictures)
-    (tree,) = re.findall(r"^## Where things are\n\n```\n(.*?)```", readme, re.MULTILINE | re.DOTALL)
+    links = re.findall(r"\]\(([^)]+)\)", readme)
+    assert len(links) > 20 and not [link for link in links if not (ROOT / link).is_file()]
+
+
+def test_the_page_of_the_architecture_has_every_module():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    (tree,) = re.findall(r"^## Where things are\n\n```\n(.*?)```", page, re.MULTILINE | re.DOTALL)
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "galvae").rglob("*.py")}
     empty = {path for path in modules if path.endswith("__init__.py")} - {"galvae/__init__.py"}
     assert drawn(tree) == modules - empty
 
 
 def drawn(tree):
-    """Paths of galvae's modules in the README's file tree: folders are indented, a line may name several files."""
+    """Paths of galvae's modules in the file tree of a page: folders are indented, a line may name several files."""
     folders, paths = [], set()
     for line in tree.splitlines():
         depth = (len(line) - len(line.lstrip())) // 2
@@ -130,7 +147,8 @@ def test_ci_runs_the_readmes_test_command_in_a_fresh_environment(tmp_path):
         (tmp_path / name).write_text((ROOT / name).read_text())
     note = f'#!/bin/sh\necho "$(basename "$0") $*" >> {tmp_path}/calls\n'
     again = (
-        f"mkdir -p .venv/bin; for name in pip ruff pytest; do cp {tmp_path}/bin/id .venv/bin/$name; done\n"
+        "mkdir -p .venv/bin; for name in pip ruff pytest codespell python; do "
+        f"cp {tmp_path}/bin/id .venv/bin/$name; done\n"
     )
     for name, program in {"python3": note + again, "id": note}.items():
         (tmp_path / "bin" / name).write_text(program)
@@ -145,6 +163,8 @@ def test_ci_runs_the_readmes_test_command_in_a_fresh_environment(tmp_path):
         "pytest ",
         "ruff check",
         "ruff format --check",
+        "codespell ",
+        "python -m sphinx -b html -q -W --keep-going docs outputs/docs",
         "pytest -m slow -n 3",
     ]
     assert not (tmp_path / ".venv" / "stale").exists()

@@ -38,7 +38,7 @@ class SlurmLauncher(CommandLauncher):
         partition, account, qos: those of SLURM, or None.
         requeues: number of times that a job may reach its time limit.
         wait: whether to wait for all jobs to end.
-        options: dict of further options of sbatch.
+        options: dict of further options of sbatch, or None.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class SlurmLauncher(CommandLauncher):
         self.parameters = {name: value for name, value in given.items() if value is not None}
         self.parameters["stderr_to_stdout"] = True
         self.parameters["signal_delay_s"] = min(WARNING, 15 * time)
-        self.parameters["additional_parameters"] = {"requeue": True, **options}
+        self.parameters["additional_parameters"] = {"requeue": True, **(options or {})}
 
     def setup(self, **given):
         super().setup(**given)
