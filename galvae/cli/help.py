@@ -93,7 +93,7 @@ def one_line(error):
             siblings = [
                 f"{key.rpartition('.')[0]}.{name}" for name in getattr(error, "parent_node", None) or {}
             ]
-            return f"unknown key {key!r}{closest(key, siblings)}; docs/scaling.md lists those of a search and a cluster"
+            return f"unknown key {key!r}{closest(key, siblings)}; see docs/sweeps.md and docs/scaling.md"
         keys = [path for schema in COMMANDS.values() for path in paths(schema)]
         if key in keys:
             return f"{key}: not a key of the choices made here; expected one that galvae COMMAND --help lists"

@@ -91,10 +91,10 @@ def mean_entropy(dataset, split):
 
 def _entropy(dataset, images):
     """Binary entropy of stored pixel values in network units, in nats; of bytes, each value's is computed once."""
-    values = np.arange(256) if images.dtype == np.uint8 else images
-    unit = dataset.to_unit(values)
-    entropy = entr(unit) + entr(1 - unit)
-    return entropy[images] if values is not images else entropy
+    if images.dtype == np.uint8:
+        return _entropy(dataset, np.arange(256))[images]
+    unit = dataset.to_unit(images)
+    return entr(unit) + entr(1 - unit)
 
 
 def _draw_latent_space(model, dataset, codes, folder):

@@ -68,7 +68,7 @@ def work(count, name, network, accumulate=1):
         model.accumulate = accumulate
         model.compile(optimizer=adam(1e-3, 1.0))
         model.optimizer.build(model.trainable_variables)
-        (batch,) = [input_pipeline.feed(redshift_dataset().batches("train", 32, seed=0))[0]]
+        batch = input_pipeline.feed(redshift_dataset().batches("train", 32, seed=0))[0]
     groups = [f"{kind}_variables" for kind in ("trainable", "non_trainable", "optimizer", "metrics")]
     state = model._get_jax_state(**dict.fromkeys(groups, True))
     return jax.jit(model.train_step).lower(state, batch).compile().cost_analysis()["flops"]

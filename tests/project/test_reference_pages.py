@@ -1,12 +1,12 @@
 """The reference pages: those that a script writes are up to date, and outputs.md names what commands leave."""
 
 import csv
-import importlib.util
 import json
 import re
 
 import numpy as np
 import pytest
+import write_reference as script
 from astropy.table import Table
 from builders.source_tree import ROOT
 
@@ -18,16 +18,7 @@ OUTPUTS = (DOCS / "outputs.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def script():
-    """scripts/write_reference.py as a module."""
-    spec = importlib.util.spec_from_file_location("write_reference", ROOT / "scripts" / "write_reference.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def texts(script):
+def texts():
     """What the script writes, by the names of the pages; composing every command takes seconds."""
     return {name: script.written(name) for name in script.PAGES}
 
@@ -38,7 +29,7 @@ def test_a_generated_page_is_what_the_script_writes(texts, name):
     assert page == texts[name], "run: python scripts/write_reference.py"
 
 
-def test_check_says_which_page_is_out_of_date(script, texts, tmp_path, monkeypatch, capsys):
+def test_check_says_which_page_is_out_of_date(texts, tmp_path, monkeypatch, capsys):
     for name, text in texts.items():
         (tmp_path / name).write_text(text.replace("`n=24`", "`n=25`"), encoding="utf-8")
     generated = {name: text.partition(script.MARK)[2].strip() for name, text in texts.items()}

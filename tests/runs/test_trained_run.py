@@ -142,6 +142,12 @@ def test_galaxies_are_sampled_at_the_temperature_and_the_conditions_that_are_giv
     np.testing.assert_array_equal(drawn, untrained.random_condition(1, 5))
 
 
+def test_galaxies_without_a_condition_have_no_random_one(untrained):
+    untrained.galaxies = dataset()
+    with pytest.raises(GalvaeError, match="condition: expected a run whose galaxies have one"):
+        untrained.random_condition(1, 0)
+
+
 def test_cached_codes_are_those_of_the_galaxies_that_are_asked_for(untrained):
     order = np.random.default_rng(0).permutation(25)
     untrained._codes["all"] = Codes(order, order[:, None] + [0.25, 0.5], order[:, None] * 2.0)

@@ -46,8 +46,7 @@ from galvae.cli.main import main
 gather, epochs = processes.gather, []
 
 def struck(what, value):
-    if what == "loss":  # Keras has its backend by now
-        from galvae.training import callbacks
+    if callbacks := sys.modules.get("galvae.training.callbacks"):  # which needs Keras, and Keras its backend
         callbacks.ROLLBACKS = 1
     if what == "losses":
         epochs.append(value)
@@ -213,8 +212,7 @@ def test_divergence_rolls_all_back_and_ends_in_one_line(words, tmp_path):
     results = run(2, [*words, *keys], tmp_path)
     assert [status for status, _, _ in results] == [1, 1], results
     assert_quiet(tmp_path, results)
-    # A rate so large may leave a finite loss for a step or not; three attempts are the most.
-    assert 1 <= results[0][2].count("resuming from the end of epoch 0") <= 3
+    assert results[0][2].count("resuming from the end of epoch 0") == 1
     assert results[0][2].splitlines()[-1].startswith("galvae: training diverged in epoch 1")
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["status"] == "diverged"
 
