@@ -14,8 +14,7 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
-from galvae.cli.help import command_help, paths
-from galvae.config.defaults import CONF
+from galvae.cli.help import choices_of, command_help, paths
 from galvae.config.registry import COMMANDS, GROUPS
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -50,24 +49,6 @@ def keys_of(command, *words):
     if None in matches.values():
         raise ValueError(f"a line of the help of {command}: {[line for line in lines if not matches[line]]}")
     return {match[1]: Key(*match.groups()) for match in matches.values()}
-
-
-def choices_of(group):
-    """The choices of a group of conf/: name -> first sentence of the comment at the top of its file."""
-    return {file.stem: first_sentence(file) for file in sorted((CONF / group).glob("*.yaml"))}
-
-
-def first_sentence(file):
-    """The comment at the top of a file, without Hydra's directive, up to the first line that ends in a full stop."""
-    comments = []
-    for line in file.read_text(encoding="utf-8").splitlines():
-        if line.startswith("# ") and not line.startswith("# @"):
-            comments.append(line[2:].strip())
-            if line.rstrip().endswith("."):
-                break
-        elif comments:
-            break
-    return " ".join(comments)
 
 
 def plain(text):

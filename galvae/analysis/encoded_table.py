@@ -33,8 +33,7 @@ def encoded_table(dataset, rows, parts, novelty, own):
     columns = code_columns(mean)
     if log_variance is not None:
         np.exp(np.multiply(log_variance, 0.5, out=log_variance), out=log_variance)
-        errors = code_columns(log_variance)
-        columns |= {f"{name}_error": values for name, values in errors.items()}
+        columns |= code_columns(log_variance, "_error")
     columns |= unusual
     for name, values in arrays.items():
         columns[name.removeprefix(COLUMN)] = (values, units.get(name))

@@ -40,9 +40,9 @@ def command_help(command, words):
         lines.append("groups (group=choice):")
     for group in groups:
         lines.append(f"  {group}")
-        files = sorted((CONF / group).glob("*.yaml"))
-        width = max(len(file.stem) for file in files)
-        lines += [f"    {file.stem:{width}}  {_first_comment(file)}" for file in files]
+        described = choices_of(group)
+        width = max(map(len, described))
+        lines += [f"    {name:{width}}  {sentence}" for name, sentence in described.items()]
     lines += ["keys (key=value):", *_key_lines(schema, values, "")]
     return "\n".join(lines)
 
@@ -139,6 +139,19 @@ def paths(schema, prefix=""):
                 yield from paths(choice, f"{name}.")
 
 
-def _first_comment(file):
-    comments = (line for line in file.read_text(encoding="utf-8").splitlines() if line.startswith("# "))
-    return next((line[2:] for line in comments if not line.startswith("# @")), "")
+def choices_of(group):
+    """The choices of a group of conf/: name -> first sentence of the comment at the top of its file."""
+    return {file.stem: _first_sentence(file) for file in sorted((CONF / group).glob("*.yaml"))}
+
+
+def _first_sentence(file):
+    """The comment at the top of a file, without Hydra's directive, up to the first line that ends in a full stop."""
+    comments = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# ") and not line.startswith("# @"):
+            comments.append(line[2:].strip())
+            if line.rstrip().endswith("."):
+                break
+        elif comments:
+            break
+    return " ".join(comments)

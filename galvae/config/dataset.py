@@ -29,7 +29,9 @@ class DatasetConfig:
         "column such as tract or exposure, whose galaxies are then all in one split; null: at random",
         added=None,
     )
-    cache_dir: str | None = key("folder of prepared arrays; null: $GALVAE_CACHE or ~/.cache/galvae")
+    cache_dir: str | None = key(
+        "folder of prepared arrays; null: $GALVAE_CACHE, else galvae in your cache folder (~/.cache on Linux)"
+    )
     stretch: str = key(
         "intensity stretch between percentiles 0.1 and 99.9 of the training pixels; none: the dataset's pixel range",
         choices=("none", "linear", "asinh"),
@@ -103,7 +105,7 @@ class DatasetConfig:
 
 @dataclass(kw_only=True)
 class HdfConfig(DatasetConfig):
-    """Galaxies cut from the Hubble Deep Field."""
+    """Galaxies cut from the Hubble eXtreme Deep Field."""
 
     def check(self):
         super().check()

@@ -140,7 +140,7 @@ def _draw_samples(run, folder, style):
 
 
 def _unused_dimensions(mean):
-    """Which latent dimensions carry no information about the validation images; warns if none carries any.
+    """Which latent dimensions are not active, see `active_units`; warns if none is.
 
     Args:
         mean: (n, latent_dim) posterior means of the validation images.
@@ -151,7 +151,8 @@ def _unused_dimensions(mean):
     dead = np.flatnonzero(~active_units(mean)).tolist()
     if len(dead) == mean.shape[1]:
         log.warning(
-            "posterior collapse: none of the %d latent dimensions carries information about an image",
+            "posterior collapse: none of the %d latent dimensions is active, since the posterior means of different "
+            "images hardly differ",
             len(dead),
         )
     elif dead:

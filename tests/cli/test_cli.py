@@ -10,9 +10,10 @@ from builders.command_line import run_command
 from builders.configs import composed
 
 from galvae import __version__
+from galvae.cli.help import choices_of
 from galvae.cli.quoting import quoted
 from galvae.config.check import flatten
-from galvae.config.registry import COMMANDS
+from galvae.config.registry import COMMANDS, GROUPS
 
 # What each wrong call must lead to: status 2, one line with these words, nothing left behind.
 WRONG = {
@@ -97,6 +98,12 @@ def test_help_shows_the_choice_that_was_made(galvae):
     status, _, err = galvae("train", "beta=nix", "--help")
     assert status == 2
     assert "received 'nix'" in err
+
+
+def test_help_describes_a_choice_by_a_whole_sentence(galvae):
+    for group in GROUPS:
+        assert all(sentence.endswith(".") for sentence in choices_of(group).values()), group
+    assert f"    recommended  {choices_of('recipe')['recommended']}\n" in galvae("train", "--help")[1]
 
 
 def test_version(galvae):

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 
 
 def galaxy10(path, side=64):
-    """The brightest sources of the Hubble Deep Field, as its picture shows them, in Galaxy10's layout.
+    """The brightest sources of the Hubble eXtreme Deep Field, as its picture shows them, in Galaxy10's layout.
 
     Right ascension and declination are those of the field with places in it from a scale of 0.16 arcsec per pixel.
     """

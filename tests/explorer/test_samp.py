@@ -98,6 +98,9 @@ def client(hub):
             answer = {"samp.status": "samp.ok", "samp.result": {}}
         except OSError as error:
             answer = {"samp.status": "samp.error", "samp.error": {"samp.errortxt": str(error)}}
+        # pyvo's hub notes that it waits for an answer only after it has sent the message, and loses one that is faster.
+        while not hub._sync_msg_ids_heap:
+            time.sleep(0.01)
         client.reply(message_id, answer)
 
     for mtype in ("table.load.votable", "coord.pointAt.sky"):

@@ -178,7 +178,8 @@ def test_posterior_collapse_is_a_warning_and_counted(train):
     assert metrics(folder)["active_units"] == 0
     assert metrics(folder)["dead_dimensions"] == list(range(8))
     assert sum("posterior collapse: the latent codes carry only" in line for line in lines) == 1
-    assert "posterior collapse: none of the 8 latent dimensions carries information about an image" in lines
+    collapse = "posterior collapse: none of the 8 latent dimensions is active"
+    assert sum(line.startswith(collapse) for line in lines) == 1
 
 
 @pytest.mark.parametrize("extreme", ["learning_rate=1e3", "beta.value=1e6"])

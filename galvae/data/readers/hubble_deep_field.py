@@ -1,4 +1,4 @@
-"""Reader of the Hubble Deep Field: galaxies cut from the colour image that ships with scikit-image."""
+"""Reader of the Hubble eXtreme Deep Field: galaxies cut from the colour image that ships with scikit-image."""
 
 import numpy as np
 import scipy
@@ -33,7 +33,7 @@ def read(config):
         Source of about 820 stamps (image_size, image_size, 3).
 
     Reference:
-        Williams et al. 1996, AJ 112, 1335 (the Hubble Deep Field).
+        Illingworth et al. 2013, ApJS 209, 6 (the Hubble eXtreme Deep Field).
     """
     # Together these take a second, which commands save once the stamps are in the cache.
     import skimage
