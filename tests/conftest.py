@@ -47,7 +47,12 @@ def quiet_start():
 
     # TensorFlow's log handler closes its stream when Hydra sets up logging; pytest's must not be that stream.
     absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
-    # Keras collects garbage at the start of every job: what the imports made need not be looked at each time.
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_garbage():
+    """Leaves what imports and earlier tests made out of later collections of garbage, of which Keras makes many."""
+    gc.collect()
     gc.freeze()
 
 

@@ -68,10 +68,10 @@ class TrainedRun(StoredRun):
         setup(backend or run.config.backend)
         state, shape, conditions = run.state, tuple(run.state.image_shape), len(run.state.condition_names)
         check_rgb(run.config.dataset.rgb, shape[-1])
-        # Before the model is built, because one of another size could need any amount of memory.
-        variables, layer_bytes = outline(run.config, shape, conditions)
-        checkpoints.check_shapes(run.checkpoint, "best", variables)
         if not force:
+            # Before the model is built, because one of another size could need any amount of memory.
+            variables, layer_bytes = outline(run.config, shape, conditions)
+            checkpoints.check_shapes(run.checkpoint, "best", variables)
             check_memory(run, layer_bytes)
         run.model = build_model(run.config, shape, tuple(state.pixel_range), state.stretch, conditions)
         checkpoints.restore(run.model.variables, run.weights())
