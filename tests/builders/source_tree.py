@@ -1,6 +1,7 @@
 """The package's source as a graph: its modules and what each of them imports."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import galvae
@@ -13,11 +14,13 @@ MODULES = {
 }
 
 
+@cache
 def tree(module):
     """The syntax tree of a module."""
     return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
+@cache
 def imports(module, late=True):
     """Names of the modules that a module imports, those inside functions included unless `late` is False."""
     parsed = tree(module)
@@ -35,7 +38,7 @@ def imports(module, late=True):
                 name if (name := f"{node.module}.{alias.name}") in MODULES else node.module
                 for alias in node.names
             }
-    return found
+    return frozenset(found)
 
 
 def late_imports(module):

@@ -2,7 +2,6 @@
 
 import ast
 
-import pytest
 from builders.source_tree import MODULES, ROOT, imports, late_imports, tree, within
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -136,25 +135,24 @@ def test_no_room_imports_from_a_higher_one():
         assert set(ROOMS[name]) <= {"galvae", *order[:place]}, name
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_arrows(module):
-    found, here = imports(module), room(module)
-    assert here in ROOMS, "a new room: give it a line in ROOMS"
-    assert {room(name) for name in found & set(MODULES)} - {here} <= set(ROOMS[here])
-    for package, rooms in FOREIGN.items():
-        assert here in rooms or not within(found, package), package
-    assert not within(found, *LEFT_TO_OTHERS.get(module, ()))
+def test_arrows():
+    for module in MODULES:
+        found, here = imports(module), room(module)
+        assert here in ROOMS, f"{here} is a new room: give it a line in ROOMS"
+        assert {room(name) for name in found & set(MODULES)} - {here} <= set(ROOMS[here]), module
+        for package, rooms in FOREIGN.items():
+            assert here in rooms or not within(found, package), (module, package)
+        assert not within(found, *LEFT_TO_OTHERS.get(module, ())), module
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_no_module_imports_itself_by_a_detour(module):
-    assert module not in reached(module, late=True)
+def test_no_module_imports_itself_by_a_detour():
+    assert not [module for module in MODULES if module in reached(module, late=True)]
 
 
-@pytest.mark.parametrize("module", sorted(BEFORE_KERAS))
-def test_keras_is_imported_late_where_its_backend_is_not_yet_chosen(module):
-    for name in {module, *reached(module, late=False)}:
-        assert not within(imports(name, late=False), "keras", *BACKENDS), name
+def test_keras_is_imported_late_where_its_backend_is_not_yet_chosen():
+    for module in BEFORE_KERAS:
+        for name in {module, *reached(module, late=False)}:
+            assert not within(imports(name, late=False), "keras", *BACKENDS), (module, name)
 
 
 def test_imports_stand_at_the_top_but_for_few():
@@ -162,9 +160,9 @@ def test_imports_stand_at_the_top_but_for_few():
     assert len(found) <= MOST_LATE, found
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_a_module_is_short(module):
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_a_module_is_short():
+    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in MODULES.items()}
+    assert not {module: length for module, length in lengths.items() if length > LONGEST}
 
 
 def test_nothing_is_unpickled_or_evaluated():
