@@ -15,7 +15,7 @@ from galvae.figures.cards import CARDS
 from galvae.figures.style import PLAIN
 from galvae.runs.trained_run import TrainedRun
 
-MODELS = ("ae", "vae", "cvae2", pytest.param("fancy_cvae", marks=pytest.mark.slow))
+MODELS = ("vae", "cvae2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ae", "fancy_cvae")))
 CONFIG = EvaluateConfig(
     dataset=MovedConfig(path=None, table=None, ids=None, select=None, archive=None, cache_dir=None),
     seed=3,

@@ -228,6 +228,7 @@ def test_the_package_that_is_missing_is_named(error, named, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_keras_loads_nothing_that_is_not_used_and_it_can_be_loaded_later():
     program = (
         "import sys\n"

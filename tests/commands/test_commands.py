@@ -165,7 +165,7 @@ def test_missing_conditions_can_be_refused(galvae, small_cosmos):
     assert "expected a known redshift for every image, received 3 of 60 without" in err
 
 
-@pytest.mark.parametrize("stretch", ["linear", "asinh"])
+@pytest.mark.parametrize("stretch", [pytest.param("linear", marks=pytest.mark.slow), "asinh"])
 def test_a_stretch_goes_with_the_run(stretch, galvae, small_cosmos, tmp_path):
     where = f"hydra.run.dir={tmp_path / 'r'}"
     overrides = [f"dataset.stretch={stretch}", "reconstruction.loss=bce", "network=slim", "prior=none"]
@@ -192,6 +192,7 @@ def test_a_sweep_leaves_a_complete_run_for_each_job(galvae, small_files, tmp_pat
     assert RunDirectory.open(sweep / jobs[2]).config.latent_dim == 4
 
 
+@pytest.mark.slow
 def test_sweeps_of_sample_and_prepare(galvae, small_files, tmp_path):
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'it is a run'}", "epochs=1")
     status, _, err = galvae("sample", "-m", "run=latest", "n=2", "seed=1,2")
@@ -204,6 +205,7 @@ def test_sweeps_of_sample_and_prepare(galvae, small_files, tmp_path):
     assert sorted(folder.name for folder in sweep.iterdir() if folder.is_dir()) == ["0_files", "1_files"]
 
 
+@pytest.mark.slow
 def test_one_bad_job_does_not_stop_a_sweep(galvae, small_files, tmp_path):
     status, _, err = galvae("train", *small_files, "-m", "latent_dim=0,2", "epochs=1")
     assert status == 2
@@ -357,6 +359,7 @@ def test_the_default_dataset_trains(galvae, tmp_path):
     check_run(tmp_path / out.splitlines()[-1], learned=["codes", "noise", "priors"])
 
 
+@pytest.mark.slow
 def test_mnist_network_trains_on_28_pixels(galvae, tmp_path):
     np.save(tmp_path / "digits.npy", ellipses(60, 28, bands=1))
     overrides = ["dataset=files", f"dataset.path={tmp_path / 'digits.npy'}", "network=mnist", "latent_dim=2"]

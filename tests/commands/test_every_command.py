@@ -112,6 +112,7 @@ def test_conditions_of_any_name(galvae, tmp_path):
     assert "log(M/Msun) = 9" in (tmp_path / "s" / "samples.svg").read_text()
 
 
+@pytest.mark.slow
 def test_nearest_galaxies_of_a_dataset_that_is_gone_leave_nothing(galvae, small_files, tmp_path):
     assert galvae("train", *small_files, "hydra.run.dir=run")[0] == 0
     (tmp_path / "galaxies.npy").unlink()

@@ -133,6 +133,7 @@ def test_figures_have_the_display_stretch_of_the_run_and_say_which_galaxies_they
     assert place.size == 2 and (rgb(first, style) != rgb(first, Style())).any()
 
 
+@pytest.mark.slow
 def test_without_classes_and_conditions_galaxies_are_coloured_by_their_size(laid_out, drawn, tmp_path):
     run, position, _ = laid_out
     plain = dataclasses.replace(run.dataset, condition=None, condition_names=[], condition_units=[])

@@ -222,6 +222,7 @@ def test_a_trial_that_no_search_has_given_is_refused(word):
         read_trial(word)
 
 
+@pytest.mark.slow
 def test_a_search_that_is_interrupted_has_the_trials_of_one_that_is_not(galvae, calls, small_files):
     words = (*small_files, *SPACE, "hydra.sweeper.trials=4")
     command = ("train", *words, *SEARCH)

@@ -58,7 +58,8 @@ def test_evaluate_finds_what_0_1_found(model, galvae, old, tmp_path):
     same(report, expected)
 
 
-@pytest.mark.parametrize("model", [pytest.param("vae", marks=pytest.mark.slow), "cvae2"])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["vae", "cvae2"])
 def test_every_other_command_opens_it(model, galvae, old, tmp_path):
     folder = old(model)
     done(galvae, "sample", f"run={model}", MOVED, "n=6", "nearest=true")

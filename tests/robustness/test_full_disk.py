@@ -148,6 +148,7 @@ def test_no_space_at_each_step_of_a_run(step, galvae, small_files, tmp_path, mon
     assert RunDirectory.open(where).finished
 
 
+@pytest.mark.slow
 def test_a_failed_sync_is_fatal_for_the_files_and_repeated_from_memory(
     galvae, small_files, tmp_path, monkeypatch
 ):

@@ -51,6 +51,7 @@ def runs(tmp_path_factory):
     setup("tensorflow", "float32", 0)
 
 
+@pytest.mark.slow
 @FEW
 @given(case=overrides.lines())
 def test_command_lines(command_lines, case):

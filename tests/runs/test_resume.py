@@ -323,6 +323,7 @@ def test_epochs_that_nobody_asked_for_are_noticed(undisturbed, galvae, tmp_path)
         assert "expected the configuration that the run was trained with, received another" in err
 
 
+@pytest.mark.slow
 def test_images_that_change_during_training_cost_an_epoch_and_do_not_finish(
     train, undisturbed, tmp_path, monkeypatch
 ):
@@ -395,10 +396,8 @@ def test_early_stopping_counts_the_epochs_before_the_stop(train, signal_after, t
 @pytest.mark.parametrize(
     "damage",
     [
-        "empty",
         "bit",
-        "no manifest",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("page", "zeros")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("empty", "no manifest", "page", "zeros")),
     ],
 )
 def test_a_damaged_newest_checkpoint_costs_one_epoch(damage, undisturbed, train, tmp_path):
@@ -438,6 +437,7 @@ def test_a_finished_run_without_its_checkpoints_is_an_error(undisturbed, galvae,
         assert err == f"galvae: {folder}: expected a finished run with its checkpoints, received none\n"
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_says_how_to_resume(galvae, images, signal_after, tmp_path, monkeypatch):
     sweep = (
         "-m",

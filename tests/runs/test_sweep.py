@@ -146,6 +146,7 @@ def test_processes_end_with_a_parent_that_is_killed(prepare, tmp_path):
     wait_for(lambda: working_in(tmp_path) == set(), seconds=10)
 
 
+@pytest.mark.slow
 def test_each_process_has_a_gpu_of_those_that_are_visible(prepare, tmp_path):
     process = prepare("dataset.image_size=13,14", CUDA_VISIBLE_DEVICES="3,GPU-5c3")
     process.communicate(timeout=120)
@@ -193,6 +194,7 @@ def test_without_a_cache_or_a_home_it_is_a_line(prepare, tmp_path):
     assert err.count("failed: cannot write the cache in /proc/none/.cache/galvae") == 2
 
 
+@pytest.mark.slow
 def test_the_second_time_finished_jobs_are_skipped_and_others_resume(galvae, small_files, tmp_path):
     command = ["train", *small_files, "-m", "latent_dim=2,0", "epochs=1", "hydra.sweep.dir=sweep"]
     refused = "latent_dim: expected integer, at least 1 and at most 65536, received 0"

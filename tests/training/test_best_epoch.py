@@ -104,6 +104,7 @@ def test_metrics_and_figures_are_those_of_the_best_epoch(galvae, tmp_path):
     np.testing.assert_allclose(drawn["images"], run.model.decode(drawn["codes"], drawn["condition"]), **close)
 
 
+@pytest.mark.slow
 def test_the_model_ends_with_the_weights_of_its_best_epoch(galvae, tmp_path):
     # A plain autoencoder draws no noise, so that its validation loss can be computed again.
     status, _, err = galvae(
