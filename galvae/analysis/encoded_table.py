@@ -20,7 +20,7 @@ def encoded_table(dataset, rows, parts, novelty, own):
 
     Returns:
         (table, unusual): astropy Table with index, split of the run's own galaxies, id, the other columns of the
-        catalogue with their units, class and condition; code_0, ... and code_0_error, ..., posterior mean and standard
+        catalogue with their units, class and condition; code_0, ... and code_error_0, ..., posterior mean and standard
         deviation, which a plain autoencoder has not; `p_code` and, where galaxies were decoded, `p_reconstruction`; and
         the columns of the additions. And those of these two columns that there are, by name.
     """
@@ -33,7 +33,7 @@ def encoded_table(dataset, rows, parts, novelty, own):
     columns = code_columns(mean)
     if log_variance is not None:
         np.exp(np.multiply(log_variance, 0.5, out=log_variance), out=log_variance)
-        columns |= code_columns(log_variance, "_error")
+        columns |= code_columns(log_variance, "code_error")
     columns |= unusual
     for name, values in arrays.items():
         columns[name.removeprefix(COLUMN)] = (values, units.get(name))

@@ -33,7 +33,7 @@ def measure(run, indices, config, columns):
     count = None if active is None else int(active.sum())
     columns = code_columns(codes.mean)
     if codes.std is not None:
-        columns |= code_columns(codes.std, "_error")
+        columns |= code_columns(codes.std, "code_error")
     return Report(
         question="How informative is each latent dimension about a galaxy?",
         perfect="every dimension is active (not counted for a plain autoencoder, whose codes have no prior)",
@@ -65,5 +65,5 @@ def measure(run, indices, config, columns):
 def column_names(run):
     """Names of the columns that `measure` returns."""
     codes = np.zeros((0, run.model.latent_dim))
-    errors = code_columns(codes, "_error") if "kl" in run.model.terms else {}
+    errors = code_columns(codes, "code_error") if "kl" in run.model.terms else {}
     return [*code_columns(codes), *errors]

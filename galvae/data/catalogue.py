@@ -80,9 +80,9 @@ def plain_table(columns, units=None):
     return table
 
 
-def code_columns(values, suffix=""):
-    """Columns code_0, code_1, ... of latent codes (n, latent_dim), or of what is known of them, as code_0_error."""
-    return {f"code_{axis}{suffix}": values[:, axis] for axis in range(values.shape[1])}
+def code_columns(codes, name="code"):
+    """Columns name_0, name_1, ... of latent codes (n, latent_dim), one for each dimension."""
+    return {f"{name}_{axis}": codes[:, axis] for axis in range(codes.shape[1])}
 
 
 def write_table(table, path, form=None):

@@ -41,8 +41,8 @@ MUTANTS = [
     Mutant(
         "columns of codes are rows",
         "galvae/data/catalogue.py",
-        ": values[:, axis] for",
-        ": values[axis] for",
+        ": codes[:, axis] for",
+        ": codes[axis] for",
         "tests/data/test_catalogue.py::test_a_table_joins_the_catalogue_with_results",
     ),
     Mutant(

@@ -107,16 +107,16 @@ def test_the_table_has_codes_errors_catalogue_and_units_in_the_order_of_the_rows
         "ra",
         "code_0",
         "code_1",
-        "code_0_error",
-        "code_1_error",
+        "code_error_0",
+        "code_error_1",
         "p_code",
         "p_reconstruction",
     ]
     assert table.colnames == [*names, "mse", "psnr", "r2"]
     np.testing.assert_array_equal(table["id"], [103, 109, 120, 130])
     np.testing.assert_array_equal(table["code_1"], means[:, 1])
-    np.testing.assert_allclose(table["code_0_error"], 3, rtol=1e-6)
-    np.testing.assert_allclose(table["code_1_error"], 0.5, rtol=1e-6)
+    np.testing.assert_allclose(table["code_error_0"], 3, rtol=1e-6)
+    np.testing.assert_allclose(table["code_error_1"], 0.5, rtol=1e-6)
     np.testing.assert_array_equal(table["p_reconstruction"], unusual["p_reconstruction"])
     assert (table["ra"].unit, table["psnr"].unit) == ("deg", "dB")
 

@@ -68,7 +68,7 @@ def test_own_galaxies_have_the_codes_of_evaluate_and_their_splits(encoded, opene
     codes = opened.codes("all")
     for axis in range(codes.mean.shape[1]):
         np.testing.assert_allclose(table[f"code_{axis}"], codes.mean[:, axis], atol=1e-6)
-        np.testing.assert_allclose(table[f"code_{axis}_error"], codes.std[:, axis], atol=1e-6)
+        np.testing.assert_allclose(table[f"code_error_{axis}"], codes.std[:, axis], atol=1e-6)
     np.testing.assert_array_equal(table["index"], codes.indices)
     np.testing.assert_array_equal(table["id"], opened.galaxies.ids[codes.indices])
     assert np.sum(table["split"] == "test") == len(opened.galaxies.split("test"))

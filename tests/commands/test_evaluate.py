@@ -39,7 +39,7 @@ def test_every_galaxy_of_a_split_is_scored(galvae, trained, tmp_path):
     model = run.model
     mean, log_variance = (np.asarray(part) for part in model.encode(data.images[indices]))
     np.testing.assert_allclose([table[f"code_{axis}"] for axis in range(3)], mean.T, atol=1e-5)
-    np.testing.assert_allclose(table["code_1_error"], np.exp(0.5 * log_variance[:, 1]), rtol=1e-4)
+    np.testing.assert_allclose(table["code_error_1"], np.exp(0.5 * log_variance[:, 1]), rtol=1e-4)
     decoded = np.asarray(model.decode(mean))
     error = ((decoded - data.to_unit(data.images[indices])) ** 2).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(table["mse"], error, rtol=1e-4)
@@ -154,7 +154,7 @@ def test_a_plain_autoencoder_has_variances_in_place_of_divergences(galvae, train
     assert json.loads((trained("ae") / "metrics.json").read_text())["active_units"] is None
     codes = np.array([table[f"code_{axis}"] for axis in range(3)])
     np.testing.assert_allclose(report["variance_per_dimension"], codes.var(axis=1), rtol=1e-3)
-    assert "kl" not in report["scores"] and "code_0_error" not in table.colnames
+    assert "kl" not in report["scores"] and "code_error_0" not in table.colnames
 
 
 def test_one_latent_dimension_and_few_galaxies_without_classes(galvae, small_files, tmp_path):

@@ -71,11 +71,11 @@ def test_without_ids_images_are_counted():
     assert list(catalogue.galaxy_table(plain, np.array([2, 1]), {})["id"]) == [2, 1]
 
 
-@pytest.mark.parametrize("suffix", ["", "_error"])
-def test_code_columns_are_named_by_their_axis(suffix):
-    found = catalogue.code_columns(np.eye(3), suffix)
-    assert list(found) == [f"code_{axis}{suffix}" for axis in range(3)]
-    np.testing.assert_array_equal(found[f"code_1{suffix}"], [0, 1, 0])
+@pytest.mark.parametrize("name", ["code", "code_error"])
+def test_code_columns_are_named_by_their_axis(name):
+    found = catalogue.code_columns(np.eye(3), name)
+    assert list(found) == [f"{name}_{axis}" for axis in range(3)]
+    np.testing.assert_array_equal(found[f"{name}_1"], [0, 1, 0])
 
 
 @pytest.mark.parametrize("count", [0, 1, 20, 23])

@@ -92,7 +92,7 @@ def not_named(folder, text, left_out=()):
 
 NAMED_AS = {  # columns by a pattern -> the one that stands for all of them on the page
     r"code_\d+": "code_0",
-    r"code_\d+_error": "code_0_error",
+    r"code_error_\d+": "code_error_0",
     r"mse_\d": "mse_BAND",
     r"colour_\d_\d": "colour_A_B",
     r"predicted_redshift": "predicted_CONDITION",
