@@ -1,11 +1,12 @@
-"""Operations that TensorFlow computes in one pass over memory on a CPU, where Keras composes them of many.
+"""Batch normalisation where Keras' own is slow, on a CPU, or knows one device only, on several of JAX.
 
-A GPU needs none of this: XLA fuses what Keras composes.
+TensorFlow computes it in one pass over memory on a CPU, where Keras composes it of many; on a GPU XLA fuses those.
 """
 
 import keras
+from keras import ops
 
-from galvae.backend.replicas import replicas
+from galvae.backend.replicas import mean_over_devices, replicas
 
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
@@ -37,6 +38,15 @@ def batch_normalisation(inputs, scale, offset, epsilon):
     return outputs, mean, variance * (count - 1) / count  # TensorFlow returns the unbiased one
 
 
+def normalisation_over_devices(inputs, scale, offset, epsilon):
+    """What `batch_normalisation` returns of a batch that JAX devices share, of which each receives its own images."""
+    features, axes = ops.cast(inputs, "float32"), (0, 1, 2)
+    mean = mean_over_devices(ops.mean(features, axes))
+    variance = mean_over_devices(ops.mean(ops.square(features - mean), axes))
+    outputs = (features - mean) * (scale * ops.rsqrt(variance + epsilon)) + offset
+    return ops.cast(outputs, inputs.dtype), mean, variance
+
+
 class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' batch normalisation, over the whole batch even if devices share it, in one operation where possible.
 
@@ -48,9 +58,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
         super().__init__(synchronized=replicas() > 1, **options)
 
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable and fuses()):
+        shared = keras.config.backend() == "jax" and replicas() > 1  # which Keras' own does not know
+        if not (training and self.trainable and (shared or fuses())):
             return super().call(inputs, training=training, mask=mask)
-        outputs, mean, variance = batch_normalisation(inputs, self.gamma, self.beta, self.epsilon)
+        normalisation = normalisation_over_devices if shared else batch_normalisation
+        outputs, mean, variance = normalisation(inputs, self.gamma, self.beta, self.epsilon)
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(self.momentum * moving + (1 - self.momentum) * value)
         return outputs

@@ -7,7 +7,7 @@ from keras import ops
 
 from galvae.backend import steps
 from galvae.backend.remat import Stack
-from galvae.backend.replicas import replicas
+from galvae.backend.replicas import mesh, replicas
 from galvae.backend.shares import Share, computing, weighted
 
 
@@ -27,6 +27,7 @@ class BatchModel(keras.Model):
         super().__init__(name=name, dtype="float32")
         self.resident = None
         self.accumulate = 1
+        self.mesh = None
         # "loss" replaces Keras' own in the logs, which cannot weight images.
         self.trackers = [keras.metrics.Mean(name=name) for name in ("loss", *self.terms)]
 
@@ -62,6 +63,10 @@ class BatchModel(keras.Model):
         """
         with computing(Share(inputs["rows"])) if "rows" in inputs else contextlib.nullcontext():
             return self.forward(self.resident.take(inputs) if "positions" in inputs else inputs, training)
+
+    def compile(self, *arguments, **options):
+        super().compile(*arguments, **options)
+        self.mesh = mesh()
 
     def recompute(self, remat):
         """Sets whether training computes the activations of its encoders and decoders again for their gradients."""

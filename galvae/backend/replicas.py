@@ -1,6 +1,7 @@
 """Several devices that share every batch."""
 
 import contextlib
+import contextvars
 import functools
 import logging
 
@@ -10,6 +11,11 @@ from galvae.errors import GalvaeError
 
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
+else:
+    import jax
+
+AXIS = "batch"  # over which Keras' DataParallel divides arrays among JAX devices
+_computing = contextvars.ContextVar("devices that compute their shares", default=1)
 
 log = logging.getLogger(__name__)
 
@@ -75,13 +81,31 @@ def scope(backend, kind, count):
 
 
 def replicas():
-    """Number of devices on each of which a model computes its own part of a batch.
-
-    It is 1 on JAX, whose compiler divides one computation of the whole batch among the devices.
-    """
+    """Number of devices on each of which a model computes its own share of a batch."""
     if keras.config.backend() != "tensorflow":
-        return 1
+        return _computing.get()
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def mesh():
+    """The JAX devices that share a batch, as a Mesh, in the `scope` around this call; None: one, or TensorFlow."""
+    distribution = keras.distribution.distribution() if keras.config.backend() == "jax" else None
+    return None if distribution is None else distribution.device_mesh.backend_mesh
+
+
+@contextlib.contextmanager
+def each_of(count):
+    """Context in which what is computed is the share of each of several JAX devices, see `replicas`."""
+    token = _computing.set(count)
+    try:
+        yield
+    finally:
+        _computing.reset(token)
+
+
+def mean_over_devices(value):
+    """The mean over the JAX devices of a value that each computes of its share."""
+    return jax.lax.pmean(value, AXIS)
 
 
 @functools.cache

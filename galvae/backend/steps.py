@@ -8,13 +8,14 @@ statistics are means over the parts, which all begin with the same variables.
 import keras
 from keras import ops
 
-from galvae.backend.replicas import replicas
+from galvae.backend.replicas import AXIS, each_of, replicas
 from galvae.backend.shares import Share, computing
 
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
 else:
     import jax
+    import jax.flatten_util
 
 
 def train_step(model, *arguments):
@@ -53,7 +54,9 @@ def test_step(model, *arguments):
 
 
 def _computed(model, trained, others, metrics, inputs, training):
-    """What a step makes of a batch.
+    """What a step makes of a batch, of which each of several JAX devices computes its share.
+
+    A batch that they cannot divide equally is computed by each.
 
     Args:
         model: BatchModel.
@@ -64,6 +67,41 @@ def _computed(model, trained, others, metrics, inputs, training):
     Returns:
         (gradients, others, metrics): lists, of which the first is empty without `training`.
     """
+    size = next(iter(inputs.values())).shape[0]
+    if model.mesh is None or size % model.mesh.size:
+        return _of_share(model, trained, others, metrics, inputs, training)
+    count, length = model.mesh.size, size // model.mesh.size
+
+    def share(trained, others, metrics, inputs):
+        rows = jax.lax.axis_index(AXIS) * length + jax.numpy.arange(length, dtype="int32")
+        with each_of(count):
+            gradients, moved, counted = _of_share(
+                model, trained, others, metrics, {**inputs, "rows": rows}, training
+            )
+        changes = [after - before for after, before in zip(counted, metrics, strict=True)]
+        floats = [value / count for value in moved if _is_float(value)]
+        # One sum of all: each message costs a device milliseconds.
+        gradients, floats, changes = _sum_over_devices((gradients, floats, changes))
+        rest = iter(floats)
+        moved = [next(rest) if _is_float(value) else value for value in moved]
+        return gradients, moved, [before + change for before, change in zip(metrics, changes, strict=True)]
+
+    whole, divided = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(AXIS)
+    # Random numbers and gradients are the same on all devices by construction, which JAX cannot infer.
+    mapped = jax.shard_map(
+        share, mesh=model.mesh, in_specs=(whole, whole, whole, divided), out_specs=whole, check_vma=False
+    )
+    return mapped(list(trained), list(others), list(metrics), inputs)
+
+
+def _sum_over_devices(values):
+    """The sums over JAX devices of nested lists of float32 arrays, in one message."""
+    vector, restore = jax.flatten_util.ravel_pytree(values)
+    return restore(jax.lax.psum(vector, AXIS))
+
+
+def _of_share(model, trained, others, metrics, inputs, training):
+    """What `_computed` returns of the images that one device computes, at once or in parts."""
     variables, count = _variables(model), model.accumulate
 
     def compute(trained, part, share, metrics):

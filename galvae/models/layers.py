@@ -51,9 +51,6 @@ class RandomDihedral(keras.layers.Layer):
         coins = ops.cast(draw(keras.random.uniform, (count, 3), self.seed_generator) < 0.5, "int32")
 
         def either(images, others, coins):
-            if keras.config.backend() == "jax":
-                # Not a gather over the batch, for which devices would share all images, and then compute all of them.
-                return ops.where(ops.reshape(coins, (count, 1, 1, 1)) == 1, others, images)
             # Whole images are gathered from both arrays, which is faster than to choose pixel by pixel.
             return ops.take(ops.concatenate([images, others]), ops.arange(count) + count * coins, axis=0)
 

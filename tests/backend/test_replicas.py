@@ -50,13 +50,11 @@ from galvae.backend.setup import setup
 
 setup("jax", "float32", 0)
 import jax
-import numpy as np
 from builders.configs import conv, train_config
 from builders.galaxies import redshift_dataset
 from galvae.backend import input_pipeline
 from galvae.backend.optimizer import adam
 from galvae.models.build import MODELS
-from galvae.models.layers import RandomDihedral
 
 
 def work(count, name, network, accumulate=1):
@@ -75,12 +73,8 @@ def work(count, name, network, accumulate=1):
 
 
 DCGAN = train_config("network=dcgan", "network.filters=[4,8]").network
-CASES = [("vae", conv()), ("ae", DCGAN), ("fancy_cvae", conv()), ("vae", conv(), 2)]
+CASES = [("ae", DCGAN), ("fancy_cvae", conv(), 2)]
 shares = [work(2, *case) / work(1, *case) for case in CASES]
-image = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
-turned = np.asarray(RandomDihedral(0, name="augmentation")(np.repeat(image, 200, axis=0)))[..., 0]
-expected = {np.rot90(one, k).tobytes() for one in (image[0, ..., 0], image[0, :, ::-1, 0]) for k in range(4)}
-assert turned.dtype == np.uint8 and {one.tobytes() for one in turned} == expected
 print(json.dumps(shares))
 """
 

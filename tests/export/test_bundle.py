@@ -320,7 +320,7 @@ def test_a_bundle_of_a_bundle_can_do_without_its_galaxies(bundled, tmp_path, els
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["vae", "cvae", "ae"])
+@pytest.mark.parametrize("model", ["ae", "cvae"])
 def test_a_fresh_process_without_the_data_gives_the_same_galaxies(model, small_files, galvae, tmp_path):
     """The whole of it: trained, given away, its data deleted, opened by another process with another cache."""
     conditions = np.linspace(0.1, 2, 60)

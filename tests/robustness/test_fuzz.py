@@ -13,7 +13,7 @@ from galvae.runs import trained_run
 
 GOOD = ("clean", "refused", "failed")
 FEW = settings(
-    max_examples=40, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -636,7 +636,7 @@ def test_a_run_killed_in_its_first_checkpoint_starts_again(train, undisturbed, t
 def test_killed_at_any_moment():
     """The torture script in short; by hand it takes every call and more random moments."""
     script = Path(__file__).parents[2] / "scripts" / "torture.py"
-    command = [sys.executable, str(script), "--every", "60", "--random", "1", "--epochs", "4"]
+    command = [sys.executable, str(script), "--every", "100", "--random", "1", "--epochs", "4"]
     env = child_environment()
     done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
