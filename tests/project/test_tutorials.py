@@ -4,7 +4,6 @@ So that this takes minutes and not hours, `SMALLER` has words that replace or fo
 """
 
 import json
-import os
 import re
 import shlex
 
@@ -92,12 +91,6 @@ def followed(tmp_path, monkeypatch):
     return run
 
 
-# Both take minutes, and CI has 40 for everything.
-longest = pytest.mark.skipif(
-    "GALVAE_TUTORIALS" not in os.environ, reason="GALVAE_TUTORIALS=1 runs all tutorials"
-)
-
-
 @pytest.mark.slow
 def test_the_quickstart(followed, tmp_path):
     followed("quickstart")
@@ -116,7 +109,6 @@ def test_the_quickstart(followed, tmp_path):
     assert (tmp_path / "outputs/train/latest").resolve() == own
 
 
-@longest
 @pytest.mark.slow
 def test_a_map_of_morphology(followed, tmp_path):
     found = followed("tutorials/blog")
@@ -139,7 +131,6 @@ def test_a_map_of_morphology(followed, tmp_path):
     assert len(table) == 820 and 0 < len(expected) < 820 and set(inside["id"]) == set(expected["id"])
 
 
-@longest
 @pytest.mark.slow
 def test_galaxies_at_a_chosen_redshift(followed, tmp_path):
     followed("tutorials/redshifts")
