@@ -1,4 +1,4 @@
-"""Mistakes in what saves memory: batches in parts, activations computed again, the batch that fits."""
+"""Mistakes in what saves memory, batches in parts, activations computed again, the batch that fits; and in devices."""
 
 from mutating.mutant import Mutant
 
@@ -6,6 +6,7 @@ PARTS = "tests/backend/test_accumulation.py"
 WHOLE = f"{PARTS}::test_a_step_in_parts_is_that_of_the_whole_batch"
 REMAT = "tests/backend/test_remat.py"
 AUTO = "tests/training/test_batch_auto.py"
+DEVICES = "tests/backend/test_replicas.py::test_two_devices_train_as_one_on_jax"
 
 MUTANTS = [
     Mutant(
@@ -49,5 +50,26 @@ MUTANTS = [
         "    if steps < FEW:",
         "    if steps < 1:",
         f"{AUTO}::test_epochs_of_few_steps_are_warned_of",
+    ),
+    Mutant(
+        "every device draws the random numbers of the first images",
+        "galvae/backend/steps.py",
+        "jax.lax.axis_index(AXIS) * length + ",
+        "",
+        DEVICES,
+    ),
+    Mutant(
+        "running statistics are summed over devices",
+        "galvae/backend/steps.py",
+        "[value / count for value in moved",
+        "[value for value in moved",
+        DEVICES,
+    ),
+    Mutant(
+        "each device normalises its own images",
+        "galvae/backend/replicas.py",
+        "return jax.lax.pmean(value, AXIS)",
+        "return value",
+        DEVICES,
     ),
 ]
