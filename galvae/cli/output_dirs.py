@@ -7,6 +7,7 @@ from pathlib import Path
 from galvae.cli.quoting import unquoted
 from galvae.errors import GalvaeError
 from galvae.runs.links import check_sweep
+from galvae.runs.search import RECORD
 
 RESERVED = []  # directories that this call has made; removed again if they stay empty
 # Names in the output directory of commands that resume in it: a run, and parts or results of `galvae encode`.
@@ -112,16 +113,22 @@ def remove_empty_sweep(overrides, existing):
 
 
 def check_sweep_directories(overrides):
-    """Refuses the directory of a sweep in which a link leads elsewhere, see `galvae.runs.links.check_sweep`.
+    """Refuses the directory of a sweep in which a link leads elsewhere, and that of a search for another sweep.
 
     Args:
         overrides: Hydra's arguments.
 
     Raises:
-        GalvaeError: if there is one.
+        GalvaeError: if there is one, see `galvae.runs.links.check_sweep`.
     """
+    is_search = any(text.startswith("hydra/sweeper=") for text in overrides)
     for folder in _directories(overrides, "hydra.sweep.dir"):
         check_sweep(folder)
+        if not is_search and (folder / RECORD).exists():
+            raise GalvaeError(
+                f"hydra.sweep.dir: {folder}: expected a new directory or that of a grid, received that of a search, "
+                "which hydra/sweeper=optuna continues"
+            )
 
 
 def _directories(overrides, key):

@@ -281,6 +281,14 @@ def test_a_study_is_that_of_one_configuration_and_of_one_directory(galvae, calls
     experiment.write_text("# @package _global_\nearly_stopping: 6\n")
     status, _, err = galvae(*command, "hydra.sweep.dir=one")
     assert status == 2 and "received early_stopping=6 (there 5)" in err and len(calls) == 1
+    before = {path.name: path.read_bytes() for path in Path("one").iterdir() if path.is_file()}
+    status, _, err = galvae("train", *small_files, "-m", "latent_dim=2,3", "hydra.sweep.dir=one")
+    assert (
+        status == 2
+        and err.count("\n") == 1
+        and "received that of a search, which hydra/sweeper=optuna" in err
+    )
+    assert {path.name: path.read_bytes() for path in Path("one").iterdir() if path.is_file()} == before
 
 
 def test_a_trial_that_cannot_be_measured_fails_alone(galvae, calls, small_files):
