@@ -82,7 +82,8 @@ print(json.dumps(shares))
 def train_all(backend, folder):
     """Trains every case on one and on two devices in one child process; returns what it printed.
 
-    The vae changes from one to two devices, and from two to one, when it resumes for a third epoch.
+    Two devices compute the batches of the cvae2 in parts. The vae changes from one to two devices, and from two to
+    one, when it resumes for a third epoch.
     """
     survey = write_survey(folder / "survey.h5", count=67)
     jobs = []
@@ -91,7 +92,8 @@ def train_all(backend, folder):
         for count in (1, 2):
             run = folder / f"{case}-{count}"
             epochs = 2 if case == "vae" else 3
-            jobs.append([*train, f"epochs={epochs}", f"devices={count}", f"hydra.run.dir={run}"])
+            parts = ["accumulate=2"] * (case == "cvae2" and count == 2)
+            jobs.append([*train, *parts, f"epochs={epochs}", f"devices={count}", f"hydra.run.dir={run}"])
             if case == "vae":
                 jobs.append(["train", f"resume={run}", "epochs=3", f"devices={3 - count}"])
     jobs.append([*train, "epochs=3", "devices=3", f"hydra.run.dir={folder / 'three'}"])

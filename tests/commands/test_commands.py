@@ -227,6 +227,7 @@ def test_an_output_directory_that_holds_a_run_is_left_alone(galvae, small_files,
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_is_sampled_and_says_its_epoch(galvae, small_files, tmp_path):
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
     (tmp_path / "run" / "metrics.json").write_text('{"status": "running"}')
@@ -237,6 +238,7 @@ def test_an_unfinished_run_is_sampled_and_says_its_epoch(galvae, small_files, tm
     assert err == f"{tmp_path / 'run'} {message}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
@@ -403,6 +405,7 @@ def test_jax_trains_and_tensorflow_samples_from_it(small_files, tmp_path):
     np.testing.assert_allclose(images[0], images[1], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_used_output_directory_is_refused_before_anything_is_written(galvae, small_files, tmp_path):
     where = f"hydra.run.dir={tmp_path / 'run'}"
     galvae("train", *small_files, where)
@@ -422,6 +425,7 @@ def test_a_used_output_directory_is_refused_before_anything_is_written(galvae, s
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_a_latest_that_cannot_be_set_costs_no_run(galvae, small_files, tmp_path):
     (tmp_path / "outputs" / "train" / "latest").mkdir(parents=True)
     status, out, err = galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
@@ -481,6 +485,7 @@ def test_every_experiment_runs_on_a_small_dataset(experiment, galvae, tmp_path):
         check_run(folder, epochs=1, learned=learned)
 
 
+@pytest.mark.slow
 def test_images_that_do_not_fit_into_memory_are_one_line(galvae, small_files, tmp_path, monkeypatch):
     galvae("train", *small_files, f"hydra.run.dir={tmp_path / 'run'}")
 
@@ -494,6 +499,7 @@ def test_images_that_do_not_fit_into_memory_are_one_line(galvae, small_files, tm
     assert not (tmp_path / "run" / "sample").exists()
 
 
+@pytest.mark.slow
 def test_calls_that_start_at_once_get_a_directory_each(galvae, small_files, tmp_path):
     galvae("train", *small_files, "hydra.run.dir=run")
     first, second = (hydra_arguments("sample", [f"run={tmp_path / 'run'}"])[-1] for _ in range(2))

@@ -157,6 +157,7 @@ def test_a_plain_autoencoder_has_variances_in_place_of_divergences(galvae, train
     assert "kl" not in report["scores"] and "code_error_0" not in table.colnames
 
 
+@pytest.mark.slow
 def test_one_latent_dimension_and_few_galaxies_without_classes(galvae, small_files, tmp_path):
     galvae("train", *small_files, "latent_dim=1", "dataset.split=[0.94,0.03,0.03]", "hydra.run.dir=run")
     report, table, _ = evaluate(galvae, tmp_path / "run", tmp_path / "e")

@@ -16,7 +16,7 @@ from galvae.explorer import decoder
 from galvae.explorer.decoder import decoder_of
 from galvae.figures.canvas import rgb
 from galvae.figures.style import Style
-from galvae.models.build import MODELS, build_model
+from galvae.models.build import build_model
 from galvae.models.networks import parts
 from galvae.models.networks.plan import NETWORKS
 
@@ -100,7 +100,9 @@ def test_the_page_decodes_as_keras_does(page, network, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("network", "model"), list(itertools.product(NETWORKS, MODELS)))
+@pytest.mark.parametrize(
+    ("network", "model"), list(itertools.product(NETWORKS, ("ae", "vae", "cvae2", "fancy_cvae")))
+)
 def test_the_page_decodes_every_network_of_every_model_as_keras_does(page, network, model):
     for shape, settings in itertools.product(SIZES[network], SETTINGS[network]):
         compare(page, network, model, shape, settings)

@@ -83,7 +83,7 @@ def test_long_labels_can_be_read(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", RANGES)
+@pytest.mark.parametrize("name", ["negative", "narrow", "huge", "tiny", "constant"])
 def test_any_numbers_can_be_read(name):
     found = {plot: unreadable(draw()) for plot, draw in plots(name).items()}
     assert {plot: texts for plot, texts in found.items() if texts} == {}

@@ -375,6 +375,7 @@ def test_a_wrong_command_line_is_one_line_and_leaves_nothing(galvae, calls, smal
     assert not calls and not Path("search").exists()
 
 
+@pytest.mark.slow
 def test_two_objectives_have_a_front_and_an_unknown_one_ends_the_search(galvae, calls, small_files):
     keys = ("hydra.sweeper.objective=[val_loss,val_kl]", "hydra.sweeper.direction=[minimize,maximize]")
     command = ("train", *small_files, "latent_dim=choice(2,3,4)", "hydra.sweeper.trials=6")

@@ -147,6 +147,7 @@ def test_a_snapshot_does_not_follow_the_variable():
         checkpoints.snapshot([variable, keras.Variable(np.zeros(1, np.float32), name="v")])
 
 
+@pytest.mark.slow
 def test_an_unfinished_first_checkpoint_is_removed(galvae, small_files, tmp_path):
     command = ("train", *small_files, "epochs=1", f"hydra.run.dir={tmp_path / 'run'}")
     assert galvae(*command)[0] == 0

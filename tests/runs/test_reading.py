@@ -45,6 +45,7 @@ def test_other_images_are_refused_by_what_has_changed(old, tmp_path):
     assert all(part in str(error.value) for part in CHANGED)
 
 
+@pytest.mark.slow
 def test_a_run_is_resumed_on_its_own_images_only_and_keeps_its_reading(galvae, old, tmp_path):
     points_to(old, tmp_path / "other.npz")
     before = (old / "config.yaml").read_bytes()

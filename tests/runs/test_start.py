@@ -84,6 +84,7 @@ def test_another_architecture_is_refused_before_any_dataset_is_read(changes, pro
         Start(train_config(*overrides, *changes, f"init={trained('vae')}"))
 
 
+@pytest.mark.slow
 def test_other_images_and_conditions_are_refused(configured, trained):
     start = Start(configured("vae"))
     with pytest.raises(

@@ -98,6 +98,7 @@ def wait_for(condition, seconds=60):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_of_four_processes_three_die_and_all_are_listed(prepare, tmp_path):
     process = prepare("dataset.image_size=10,11,12,16", "hydra.launcher.jobs=2")
     out, err = process.communicate(timeout=120)
@@ -186,6 +187,7 @@ def test_processes_that_begin_together_fill_a_cold_cache_once(home, prepare, tmp
     assert len([path for path in cache.iterdir() if path.is_dir()]) == 1
 
 
+@pytest.mark.slow
 def test_without_a_cache_or_a_home_it_is_a_line(prepare, tmp_path):
     process = prepare("dataset.split_seed=0,1", HOME="/proc/none", GALVAE_CACHE=None, XDG_CACHE_HOME=None)
     _, err = process.communicate(timeout=120)
@@ -228,6 +230,7 @@ def test_a_finished_job_costs_no_process(galvae, small_files, tmp_path, monkeypa
     assert out.count("was finished before") == 2
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_way_of_one_process_does_not_stop_the_others(prepare, tmp_path):
     (tmp_path / "sweep" / "1_files").mkdir(parents=True)
     (tmp_path / "sweep" / "1_files" / "metrics.json").write_text("[1")

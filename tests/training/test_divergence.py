@@ -182,6 +182,7 @@ def test_posterior_collapse_is_a_warning_and_counted(train):
     assert sum(line.startswith(collapse) for line in lines) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extreme", ["learning_rate=1e3", "beta.value=1e6"])
 def test_extremes_end_in_success_or_say_that_they_did_not(extreme, galvae, small_files, tmp_path):
     status, _, err = galvae("train", *small_files, extreme, f"hydra.run.dir={tmp_path / 'run'}")
