@@ -1,7 +1,11 @@
 """Captions on a sheet of galaxies, to compare these with what one knows of them."""
 
+import re
+
 from galvae.data.column_names import is_redshift
 from galvae.data.summary import galaxy_columns
+
+EXTENSION = re.compile(r"\.[A-Za-z]\w{2,4}(\.[fg]z)?$")
 
 
 def captions(dataset, indices, line):
@@ -27,8 +31,10 @@ def captions(dataset, indices, line):
 
 
 def shortened(text, longest):
-    """A text of at most `longest` characters: the last part of a path, and its start and its longer end."""
+    """A text of at most `longest` characters: a path's last part, without its extension, its start and longer end."""
     text = text.rsplit("/", 1)[-1]
+    if len(text) > longest:
+        text = EXTENSION.sub("", text)
     if len(text) <= longest:
         return text
     start = longest // 3

@@ -223,9 +223,11 @@ def test_captions_are_short_and_say_id_redshift_and_class():
         condition_units=[""],
     )
     texts = captions(galaxies, np.array([0, 1]), 13)
-    assert texts == ["1237…814.fits\nz = 0.1\nUnbarred Tight Spiral", "1237…815.fits\nz = 0.179\nmerger"]
-    assert captions(galaxies, np.array([0]), 10) == ["123…4.fits\nz = 0.1\nUnbarr… Tight Spiral"]
+    assert texts == ["1237…42532814\nz = 0.1\nUnbarred Tight Spiral", "1237…42532815\nz = 0.179\nmerger"]
+    assert captions(galaxies, np.array([0]), 10) == ["123…532814\nz = 0.1\nUnbarr… Tight Spiral"]
     assert shortened("G07.fits", 8) == "G07.fits"
+    assert shortened("cutouts/xdf_0538.fits", 12) == shortened("xdf_0538.fits.gz", 12) == "xdf_0538"
+    assert shortened("J1234+0012.5", 9) == "J12\N{HORIZONTAL ELLIPSIS}012.5"
     assert captions(dataset(), np.array([3]), 10) == ["3"]
 
 
